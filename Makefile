@@ -1,0 +1,60 @@
+# Everything runs in this folder's own .venv and by relative paths, so the checkout may lie anywhere.
+PYTHON ?= python3
+LABKIT_LANG ?= zh
+NOTEBOOK ?= notebooks/$(LABKIT_LANG)/01_first_finetune.ipynb
+ARGS ?=
+RUN = .venv/bin/python
+CODE = labkit tests tools notebooks
+
+.DEFAULT_GOAL := help
+.PHONY: help lab demo test check notebooks bench clean
+
+help:
+	@echo "make lab        打开第一个笔记本      open JupyterLab on the first notebook (LABKIT_LANG=en, NOTEBOOK=..., NO_BROWSER=1)"
+	@echo "make demo       不开浏览器看结果      compare strategies on the packaged reviews, without a browser"
+	@echo "make test       所有测试和笔记本      run every test and every notebook (ARGS=...)"
+	@echo "make check      检查代码风格          lint, and check the format"
+	@echo "make notebooks  重建笔记本            build the notebooks from their sources"
+	@echo "make bench      测速度                measure the speed on this machine"
+	@echo "make clean      删除环境和缓存        remove .venv and caches; runs/ and out/ stay"
+
+lab: .venv/.ready-lab
+	@test -f "$(NOTEBOOK)" || { echo "没有这个笔记本 no such notebook: $(NOTEBOOK)" >&2; exit 1; }
+	@set -- "--LabApp.default_url=/lab/tree/$(NOTEBOOK)"; \
+	if [ "$$(id -u)" = 0 ]; then set -- --allow-root "$$@"; fi; \
+	if [ -n "$(NO_BROWSER)" ]; then set -- --no-browser "$$@"; fi; \
+	echo "JupyterLab 的网址见下，按 Ctrl+C 结束。 JupyterLab prints its URL below; Ctrl+C ends it."; \
+	exec $(RUN) -m jupyterlab "$$@"
+
+demo: .venv/.ready-core
+	$(RUN) -m labkit demo
+
+test: .venv/.ready-test
+	@unset MPLBACKEND; $(RUN) -m pytest $(ARGS)
+
+check: .venv/.ready-test
+	$(RUN) -m ruff check $(CODE)
+	$(RUN) -m ruff format --check $(CODE)
+
+notebooks: .venv/.ready-test
+	@unset MPLBACKEND; $(RUN) tools/build_notebooks.py
+
+bench: .venv/.ready-test
+	$(RUN) tools/bench.py
+
+clean:
+	rm -rf .venv build dist labkit.egg-info .pytest_cache .ruff_cache
+	find labkit tests tools notebooks -name __pycache__ -prune -exec rm -rf {} +
+
+# A stamp is written last: an install that was interrupted goes on at the next call.
+.venv/.made:
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { \
+	echo "需要 Python 3.11 到 3.13；$(PYTHON) 不可用或版本不合。请安装，或指定：make $(MAKECMDGOALS) PYTHON=python3.12"; \
+	echo "Python 3.11 to 3.13 is needed; $(PYTHON) is missing or another version. Install one, or name it: make $(MAKECMDGOALS) PYTHON=python3.12"; \
+	exit 1; } >&2
+	"$(PYTHON)" -m venv .venv
+	@touch $@
+
+.venv/.ready-%: .venv/.made pyproject.toml constraints.txt
+	$(RUN) -m pip install --disable-pip-version-check -c constraints.txt -e ".$(if $(filter-out core,$*),[$*])"
+	@touch $@

@@ -1,0 +1,52 @@
+"""labkit: learn to fine-tune pretrained models by doing it.
+
+The public names, each resolved when it is first used (PEP 562), so that `import labkit` costs nothing.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Corpus": "data",
+    "load_csv": "data",
+    "load_hub": "data",
+    "reviews": "data",
+    "load": "models",
+    "save": "models",
+    "blocks": "models",
+    "Full": "strategies",
+    "HeadOnly": "strategies",
+    "TopK": "strategies",
+    "TrainConfig": "training",
+    "Trainer": "training",
+    "StepDone": "records",
+    "EpochDone": "records",
+    "Notice": "records",
+    "Run": "records",
+    "Scores": "records",
+    "BadInput": "records",
+    "predict": "evaluation",
+    "evaluate": "evaluation",
+    "worst": "evaluation",
+    "compare": "comparison",
+    "baseline": "comparison",
+    "table": "comparison",
+    "about": "lesson",
+    "language": "text",
+}
+_MODULES = ("plots", "tasks")
+
+__all__ = [*sorted(_HOME), *_MODULES]
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return importlib.import_module(f"labkit.{name}")
+    if name in _HOME:
+        return getattr(importlib.import_module(f"labkit.{_HOME[name]}"), name)
+    raise AttributeError(f"labkit has no {name!r}; it has: {', '.join(__all__)}")
+
+
+def __dir__():
+    return __all__

@@ -1,0 +1,115 @@
+"""Ask a model: predictions with probabilities, scores with an interval, the rows it gets most wrong.
+
+Nothing here changes the model: mode and random state are as before. Knows no task; notebooks 01 and 08 use it.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.records import BadInput, Scores
+from labkit.text import tr
+
+
+def device_of(model) -> Any:
+    return next(model.parameters()).device
+
+
+@contextlib.contextmanager
+def asking(model) -> Iterator[None]:
+    """Evaluation mode without gradients; the mode of every module is as before afterwards."""
+    import torch
+
+    training = [m for m in model.modules() if m.training]
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def logits_of(model, items: Sequence, *, batch_size: int = 64, processor=None, task=None) -> tuple[Any, Any]:
+    """Logits (rows, classes) and targets (rows,) of encoded items, in their order, as float32 on the CPU.
+
+    Rows are asked in batches of like length; their order in the answer is that of `items`.
+    """
+    import torch
+
+    processor, task = processor or model.processor, task or model.task
+    order = sorted(range(len(items)), key=lambda i: task.length(items[i]))
+    device, logits, targets = device_of(model), [], []
+    with asking(model):
+        for start in range(0, len(order), batch_size):
+            inputs, target = task.collate(processor, [items[i] for i in order[start : start + batch_size]])
+            logits.append(model(**{k: v.to(device) for k, v in inputs.items()}).logits.float())
+            targets.append(target)
+        back = torch.argsort(torch.tensor(order))
+        # out of inference mode's special tensors: callers may do arithmetic on the answer
+        logits, targets = torch.cat(logits).cpu()[back], torch.cat(targets)[back]
+    return logits.clone(), targets.clone()
+
+
+def labels_of(model) -> list[str]:
+    return [model.config.id2label[i] for i in sorted(model.config.id2label)]
+
+
+def predict(model, inputs: Sequence[str] | str, *, max_length: int = 256, batch_size: int = 64) -> list:
+    """Predictions with probabilities, one for each input.
+
+    >>> predict(model, ["这部电影太好看了！"])[0].label
+    'positive'
+    """
+    inputs = [inputs] if isinstance(inputs, str) else list(inputs)
+    if not inputs or not all(isinstance(x, str) and x.strip() for x in inputs):
+        raise BadInput(
+            tr("predict 需要至少一个非空的文本（字符串列表）。", "predict needs at least one text, none of them empty (a list of strings).")
+        )
+    items = model.task.encode(model.processor, inputs, fitting(model, max_length))
+    logits, _ = logits_of(model, items, batch_size=batch_size)
+    return model.task.decode(logits, labels_of(model), inputs)
+
+
+def evaluate(model, rows: Sequence, *, max_length: int = 256, batch_size: int = 64) -> Scores:
+    """Accuracy with its interval, macro and per-class precision, recall and F1, confusion matrix and loss.
+
+    >>> evaluate(model, corpus.test).accuracy
+    """
+    if not rows:
+        raise BadInput(tr("没有可以打分的行。", "There are no rows to score."))
+    logits, target = logits_of(model, model.task.encode(model.processor, rows, fitting(model, max_length)), batch_size=batch_size)
+    return model.task.score(logits, target, labels_of(model))
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A row, what the model says of it, and how far off that is (cross-entropy in nats)."""
+
+    row: Any
+    truth: str
+    said: str
+    probability: float  # of what it says
+    loss: float
+
+
+def worst(model, rows: Sequence, k: int = 10, *, max_length: int = 256) -> list[Mistake]:
+    """The `k` rows with the highest loss, worst first: the quickest way to find wrong labels and blind spots."""
+    logits, target = logits_of(model, model.task.encode(model.processor, rows, fitting(model, max_length)))
+    log_p = logits.log_softmax(-1)
+    loss = -log_p.gather(1, target[:, None])[:, 0]
+    labels, said = labels_of(model), logits.argmax(-1)
+    return [
+        Mistake(rows[i], labels[target[i]], labels[said[i]], log_p[i, said[i]].exp().item(), loss[i].item())
+        for i in loss.argsort(descending=True)[:k].tolist()
+    ]
+
+
+def fitting(model, max_length: int) -> int:
+    """`max_length` in tokens, or what the model's positions allow if that is less."""
+    positions = getattr(model.config, "max_position_embeddings", None) or getattr(model.config, "n_positions", None)
+    if positions is None:
+        return max_length
+    offset = 2 if model.config.model_type in ("roberta", "xlm-roberta", "camembert") else 0  # they count from the pad id
+    return min(max_length, positions - offset)

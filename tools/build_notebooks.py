@@ -1,0 +1,202 @@
+"""Build the Chinese and the English notebooks from notebooks/src/NN_name.py, and store their outputs.
+
+    python tools/build_notebooks.py [NAMES] [--check] [--execute-all]
+
+A source is a jupytext py:percent file: markdown cells say lang="zh" or lang="en" (none: both languages), code cells
+are written once. A notebook whose code is as it was keeps its outputs, so that an edit of prose costs no run. NAMES
+are numbers (`01`) or whole names; --check compares only, and exits 1 when a built notebook is not what its source says.
+"""
+
+import argparse
+import hashlib
+import os
+import sys
+import time
+from itertools import zip_longest
+from pathlib import Path
+
+import jupytext
+import nbclient
+import nbformat
+from nbclient.exceptions import CellControlSignal, DeadKernelError
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+ROOT = Path(__file__).resolve().parent.parent
+LANGUAGES = ("zh", "en")
+MAX_BYTES = 400_000  # every built version of a notebook stays in git
+CELL_SECONDS = 120
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def read_source(path, language):
+    """The notebook of one language, not executed: its cells in order, with stable ids and their tags only."""
+    cells, numbers = [], {"code": 0, "markdown": 0}
+    for cell in jupytext.read(path, fmt="py:percent").cells:
+        kind, spoken = cell.cell_type, cell.metadata.get("lang")
+        if kind not in numbers or spoken not in (None, *LANGUAGES) or (kind == "code" and spoken):
+            raise ValueError(
+                f"{path.name}: a {kind} cell with lang={spoken!r}. Accepted: markdown cells with lang zh, en or none, "
+                f"and code cells without lang. Correct the cell that begins {cell.source[:40]!r}."
+            )
+        if spoken not in (None, language):
+            continue
+        tags = list(cell.metadata.get("tags", []))
+        source = cell.source.replace('LANG = "zh"', f'LANG = "{language}"') if "setup" in tags else cell.source
+        scope = "code" if kind == "code" else language  # a code cell has the same id in both languages
+        cell_id = hashlib.sha1(f"{path.stem}/{scope}/{numbers[kind]}".encode()).hexdigest()[:12]
+        numbers[kind] += 1
+        new_cell = new_code_cell if kind == "code" else new_markdown_cell
+        cells.append(new_cell(source, id=cell_id, metadata={"tags": tags} if tags else {}))
+    return new_notebook(cells=cells, metadata=METADATA)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def built_path(source, language):
+    return source.parent.parent / language / f"{source.stem}.ipynb"
+
+
+def read_built(path):
+    """The notebook as it lies on disk, or an empty one where there is none."""
+    return nbformat.read(path, as_version=4) if path.exists() else new_notebook()
+
+
+def keep_outputs(notebook, built):
+    """Copy the stored outputs into `notebook` and say True, or say False where the code differs or never ran."""
+    new, old = code_cells(notebook), code_cells(built)
+    if [cell.source for cell in new] != [cell.source for cell in old] or any(not c.execution_count for c in old):
+        return False
+    for cell, stored in zip(new, old, strict=True):
+        cell.outputs = stored.outputs
+    return True
+
+
+def execute(notebook, folder, language, name):
+    """Run all cells in a fresh kernel whose current folder is `folder`; the outputs land in `notebook`."""
+    # MPLBACKEND would switch the inline figures off.
+    env = {key: value for key, value in os.environ.items() if key != "MPLBACKEND"} | {"LABKIT_LANG": language}
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=CELL_SECONDS,
+        kernel_name="python3",
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,  # how prints are cut into messages depends on the machine's load
+        resources={"metadata": {"path": str(folder)}},
+    )
+    try:
+        client.execute(env=env)
+    except (CellControlSignal, DeadKernelError) as error:
+        raise RuntimeError(f"{language}/{name}: a cell failed, nothing of {name} was written.\n{error}") from None
+
+
+def tidy(notebook):
+    """Number the code cells 1..n, drop live widget views (they need a kernel) and the run's metadata."""
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for count, cell in enumerate(code_cells(notebook), start=1):
+        cell.execution_count = count
+        for output in cell.outputs:
+            output.get("data", {}).pop(WIDGET_VIEW, None)
+            if output.output_type == "execute_result":
+                output.execution_count = count
+        cell.outputs = [output for output in cell.outputs if output.get("data") != {}]
+    return notebook
+
+
+def to_text(notebook, name):
+    """The file's text; raises ValueError for a notebook that must not be shipped."""
+    nbformat.validate(notebook)
+    text = nbformat.writes(notebook) + "\n"
+    if len(text.encode()) > MAX_BYTES:
+        raise ValueError(f"{name}: {len(text.encode())} bytes. Accepted: up to {MAX_BYTES}. Show fewer figures.")
+    if str(ROOT) in text:
+        raise ValueError(f"{name}: an output holds a path of this machine ({ROOT}). Print names, not paths.")
+    return text
+
+
+def write_whole(path, text):
+    """Write a file so that readers see the old text or the new one, never a half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8", newline="\n")
+    partial.replace(path)
+
+
+def build(source, execute_all=False):
+    """Build one source in both languages; files are written only when both came through. Returns lines to print."""
+    texts, lines = {}, []
+    for language in LANGUAGES:
+        path, start = built_path(source, language), time.perf_counter()
+        notebook = read_source(source, language)
+        kept = not execute_all and keep_outputs(notebook, read_built(path))
+        if not kept:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            execute(notebook, path.parent, language, source.stem)
+        text = texts[path] = to_text(tidy(notebook), f"{language}/{source.stem}")
+        how = "outputs kept" if kept else f"executed in {time.perf_counter() - start:.0f} s"
+        lines.append(f"{language}/{source.stem}: {how}, {len(text.encode()) / 1000:.0f} kB")
+    for path, text in texts.items():
+        write_whole(path, text)
+    return lines
+
+
+def facts(notebook):
+    """What a source decides about each cell."""
+    return [(cell.cell_type, cell.id, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
+
+
+def differences(source):
+    """One sentence for each language whose built notebook is not what the source says. Runs nothing."""
+    for language in LANGUAGES:
+        path = built_path(source, language)
+        if not path.exists():
+            yield f"{language}/{path.name} is missing"
+            continue
+        pairs = zip_longest(facts(read_source(source, language)), facts(read_built(path)))
+        if changed := [number for number, (new, old) in enumerate(pairs, start=1) if new != old]:
+            yield f"{language}/{path.name} differs from src/{source.name}, first in its cell {changed[0]}"
+
+
+def choose(folder, names=()):
+    """The sources that `names` ask for, in order; all of them when there are no names."""
+    sources = sorted((folder / "src").glob("*.py"))
+    answers_to = {source: {source.stem, source.stem.split("_")[0]} for source in sources}
+    if unknown := set(names).difference(*answers_to.values()):
+        raise ValueError(f"No source {sorted(unknown)}. Accepted: {[s.stem for s in sources]}, or their numbers.")
+    return [source for source in sources if not names or answers_to[source] & set(names)]
+
+
+def check(folder=ROOT / "notebooks", names=()):
+    """Everything in which the built notebooks differ from the sources, notebooks without a source among it."""
+    found = [line for source in choose(folder, names) for line in differences(source)]
+    known = {built_path(source, language) for source in choose(folder) for language in LANGUAGES}
+    built = sorted(path for language in LANGUAGES for path in (folder / language).glob("*.ipynb"))
+    return found + [f"{path.parent.name}/{path.name} has no source" for path in built if path not in known]
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAMES", help="numbers or names, such as 01; all when left out")
+    parser.add_argument("--check", action="store_true", help="only compare, run nothing")
+    parser.add_argument("--execute-all", action="store_true", help="run also what did not change")
+    parser.add_argument("--folder", type=Path, default=ROOT / "notebooks", help="holds src/, zh/ and en/")
+    args = parser.parse_args(argv)
+    try:
+        if args.check:
+            if found := check(args.folder, args.names):
+                raise ValueError("\n".join([*found, "Run python tools/build_notebooks.py"]))
+            return
+        for source in choose(args.folder, args.names):
+            print(*build(source, args.execute_all), sep="\n", flush=True)
+    except (RuntimeError, ValueError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
