@@ -91,7 +91,10 @@ def verify(folder) -> None:
         wanted = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         raise BadInput(
-            tr(f"{folder} 不是完整的存档：没有可读的 {MANIFEST}。", f"{folder} is no whole checkpoint: it has no readable {MANIFEST}.")
+            tr(
+                f"{folder} 不是完整的存档：没有可读的 {MANIFEST}。",
+                f"{folder} is no whole checkpoint: it has no readable {MANIFEST}.",
+            )
         ) from None
     for name, sha in wanted.items():
         if not (folder / name).is_file():
@@ -114,7 +117,10 @@ def is_full(error: BaseException) -> bool:
 
 def disk_full(folder) -> OSError:
     """One clear error for a full disk: safetensors reports it in an error type of its own."""
-    message = tr("磁盘已满，什么都没有写下。请腾出空间或换一个位置", "the disk is full, nothing was written; free some space or choose another place")
+    message = tr(
+        "磁盘已满，什么都没有写下。请腾出空间或换一个位置",
+        "the disk is full, nothing was written; free some space or choose another place",
+    )
     return OSError(errno.ENOSPC, message, str(folder))
 
 

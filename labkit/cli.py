@@ -16,10 +16,29 @@ from labkit import __version__, machine
 from labkit.records import BadInput, EpochDone, Notice, Run, StepDone, to_json
 from labkit.text import tr
 
-SCORE_FIELDS = (
-    "strategy model seed device epochs n_train n_valid n_test valid_accuracy valid_macro_f1 test_accuracy test_macro_f1 seconds "
-    "samples_per_second peak_memory_mb trainable_parameters total_parameters saved_bytes out stopped best_epoch"
-).split()
+SCORE_FIELDS = [
+    "strategy",
+    "model",
+    "seed",
+    "device",
+    "epochs",
+    "n_train",
+    "n_valid",
+    "n_test",
+    "valid_accuracy",
+    "valid_macro_f1",
+    "test_accuracy",
+    "test_macro_f1",
+    "seconds",
+    "samples_per_second",
+    "peak_memory_mb",
+    "trainable_parameters",
+    "total_parameters",
+    "saved_bytes",
+    "out",
+    "stopped",
+    "best_epoch",
+]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,7 +72,9 @@ def say(text: str) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="labkit", description=tr("微调预训练模型的实验工具", "Fine-tune pretrained models, and see what happens"))
+    top = argparse.ArgumentParser(
+        prog="labkit", description=tr("微调预训练模型的实验工具", "Fine-tune pretrained models, and see what happens")
+    )
     top.add_argument("--version", action="version", version=f"labkit {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
@@ -65,7 +86,9 @@ def parser() -> argparse.ArgumentParser:
     train_ = command("train", train, "用一个 CSV 微调模型并保存", "fine-tune a model on a CSV and save it")
     data_arguments(train_)
     train_.add_argument("--strategy", default="full", help="full, head, top-K")
-    train_.add_argument("--resume", action="store_true", help=tr("从 --out 里的存档继续", "go on from the checkpoint in --out"))
+    train_.add_argument(
+        "--resume", action="store_true", help=tr("从 --out 里的存档继续", "go on from the checkpoint in --out")
+    )
     config_arguments(train_)
 
     compare_ = command("compare", compare, "在同一数据上比较多种策略", "compare strategies on the same rows")
@@ -76,31 +99,53 @@ def parser() -> argparse.ArgumentParser:
 
     predict_ = command("predict", predict, "用保存的模型给文本分类", "classify texts with a saved model")
     predict_.add_argument("model", metavar="DIR")
-    predict_.add_argument("text", nargs="+", metavar="TEXT", help=tr("文本；- 从标准输入逐行读", "texts; - reads lines from standard input"))
+    predict_.add_argument(
+        "text",
+        nargs="+",
+        metavar="TEXT",
+        help=tr("文本；- 从标准输入逐行读", "texts; - reads lines from standard input"),
+    )
     json_argument(predict_)
 
-    doctor_ = command("doctor", doctor, "检查环境：版本、设备、内存、缺什么", "check versions, device, memory, and what is missing")
+    doctor_ = command(
+        "doctor", doctor, "检查环境：版本、设备、内存、缺什么", "check versions, device, memory, and what is missing"
+    )
     json_argument(doctor_)
 
-    demo_ = command("demo", demo, "用自带数据和模型比较几种策略，约一分钟", "compare strategies on the packaged data, in about a minute")
+    demo_ = command(
+        "demo",
+        demo,
+        "用自带数据和模型比较几种策略，约一分钟",
+        "compare strategies on the packaged data, in about a minute",
+    )
     demo_.add_argument("--out", default="out/demo", help=tr("写到哪里", "where to write"))
     return top
 
 
 def data_arguments(command) -> None:
-    command.add_argument("data", metavar="DATA.csv", help=tr(".csv 或 .csv.gz；reviews：自带的评论", ".csv or .csv.gz; reviews: the packaged ones"))
+    command.add_argument(
+        "data",
+        metavar="DATA.csv",
+        help=tr(".csv 或 .csv.gz；reviews：自带的评论", ".csv or .csv.gz; reviews: the packaged ones"),
+    )
     command.add_argument("--valid", metavar="FILE")
     command.add_argument("--test", metavar="FILE")
     command.add_argument("--text", default="text", metavar="COLUMN", help=tr("文本列名", "column of the texts"))
     command.add_argument("--label", default="label", metavar="COLUMN", help=tr("标签列名", "column of the labels"))
-    command.add_argument("--limit", type=int, metavar="N", help=tr("只用 N 行训练（分层抽样）", "train on a stratified N rows"))
-    command.add_argument("--model", default="tiny-bert-zh", help=tr("自带名、目录或 hub 名", "packaged name, directory or hub id"))
+    command.add_argument(
+        "--limit", type=int, metavar="N", help=tr("只用 N 行训练（分层抽样）", "train on a stratified N rows")
+    )
+    command.add_argument(
+        "--model", default="tiny-bert-zh", help=tr("自带名、目录或 hub 名", "packaged name, directory or hub id")
+    )
     command.add_argument("--out", metavar="DIR", help=tr("写到哪里（默认 runs/…）", "where to write (default: runs/…)"))
     json_argument(command)
 
 
 def json_argument(command) -> None:
-    command.add_argument("--json", action="store_true", help=tr("标准输出上只打印一个 JSON", "print one JSON object on standard output"))
+    command.add_argument(
+        "--json", action="store_true", help=tr("标准输出上只打印一个 JSON", "print one JSON object on standard output")
+    )
 
 
 def config_arguments(command, leave: tuple[str, ...] = ()) -> None:
@@ -114,7 +159,11 @@ def config_arguments(command, leave: tuple[str, ...] = ()) -> None:
         if f.type is bool:
             command.add_argument(flag, action=argparse.BooleanOptionalAction, default=f.default, help=rule["help"])
             continue
-        kind = next(t for t in (typing.get_args(f.type) if isinstance(f.type, types.UnionType) else (f.type,)) if t is not type(None))
+        kind = next(
+            t
+            for t in (typing.get_args(f.type) if isinstance(f.type, types.UnionType) else (f.type,))
+            if t is not type(None)
+        )
         shown = "" if f.default is None else f" ({f.default})"
         command.add_argument(flag, type=kind, default=f.default, choices=rule["choices"], help=rule["help"] + shown)
 
@@ -122,18 +171,31 @@ def config_arguments(command, leave: tuple[str, ...] = ()) -> None:
 def config_of(options, **more):
     from labkit.training import TrainConfig
 
-    return TrainConfig(**{f.name: getattr(options, f.name) for f in fields(TrainConfig) if hasattr(options, f.name)}, **more)
+    return TrainConfig(
+        **{f.name: getattr(options, f.name) for f in fields(TrainConfig) if hasattr(options, f.name)}, **more
+    )
 
 
 def corpus_of(options):
     from labkit.data import load_csv, reviews
 
     if options.limit is not None and options.limit < 1:
-        raise BadInput(tr(f"--limit {options.limit} 不行：应是正整数。", f"--limit {options.limit} won't do: give a positive whole number."))
+        raise BadInput(
+            tr(
+                f"--limit {options.limit} 不行：应是正整数。",
+                f"--limit {options.limit} won't do: give a positive whole number.",
+            )
+        )
     if options.data == "reviews" and not Path("reviews").exists():
         return reviews(limit=options.limit)
     return load_csv(
-        options.data, options.text, options.label, valid=options.valid, test=options.test, limit=options.limit, seed=getattr(options, "seed", 0)
+        options.data,
+        options.text,
+        options.label,
+        valid=options.valid,
+        test=options.test,
+        limit=options.limit,
+        seed=getattr(options, "seed", 0),
     )
 
 
@@ -166,11 +228,20 @@ def train(options) -> int:
     if run.stopped == "interrupted":
         if trainer.step:
             trainer.save_state()
-        say(tr(f"已中断；接着训练：同样的命令加 --out {out} --resume", f"Interrupted; go on with the same command and --out {out} --resume"))
+        say(
+            tr(
+                f"已中断；接着训练：同样的命令加 --out {out} --resume",
+                f"Interrupted; go on with the same command and --out {out} --resume",
+            )
+        )
         return 1
     final = out / "checkpoint" / "final"
     shutil.rmtree(final, ignore_errors=True)
-    save(strategy.merge(trainer.model), final, record={"strategy": run.strategy, "config": run.config, "versions": run.versions})
+    save(
+        strategy.merge(trainer.model),
+        final,
+        record={"strategy": run.strategy, "config": run.config, "versions": run.versions},
+    )
     size = sum(p.stat().st_size for p in final.rglob("*") if p.is_file())
     run = Run(**{**run.__dict__, "out": str(out), "saved_bytes": size})
     publish(final, out)
@@ -183,7 +254,12 @@ def free_folder(wanted: str | None, name: str, resume: bool) -> Path:
     """Where to write: the folder asked for, which must be new or empty unless resuming, or a new one in runs/."""
     if wanted is None:
         if resume:
-            raise BadInput(tr("--resume 需要 --out：要继续哪个目录里的训练？", "--resume needs --out: which folder's run is to go on?"))
+            raise BadInput(
+                tr(
+                    "--resume 需要 --out：要继续哪个目录里的训练？",
+                    "--resume needs --out: which folder's run is to go on?",
+                )
+            )
         numbers = ["", *(f"-{i}" for i in range(2, 10_000))]
         return next(p for p in (Path("runs") / f"{name}{n}" for n in numbers) if not p.exists())
     out = Path(wanted)
@@ -214,7 +290,10 @@ def claim(out: Path) -> None:
         if made:
             shutil.rmtree(made, ignore_errors=True)
         raise BadInput(
-            tr(f"不能写入 --out {out}（{error.strerror}）。请换一个目录。", f"Cannot write to --out {out} ({error.strerror}). Choose another folder.")
+            tr(
+                f"不能写入 --out {out}（{error.strerror}）。请换一个目录。",
+                f"Cannot write to --out {out} ({error.strerror}). Choose another folder.",
+            )
         ) from None
 
 
@@ -225,10 +304,16 @@ def show_run(run: Run, as_json: bool) -> int:
         return 0
     interval = f"({run.test.low:.3f}–{run.test.high:.3f})" if run.test else ""
     lines = [
-        (tr("策略", "strategy"), f"{run.strategy}, {run.trainable_parameters:,} / {run.total_parameters:,} {tr('个参数参与训练', 'parameters trained')}"),
+        (
+            tr("策略", "strategy"),
+            f"{run.strategy}, {run.trainable_parameters:,} / {run.total_parameters:,} {tr('个参数参与训练', 'parameters trained')}",
+        ),
         (tr("验证准确率", "valid accuracy"), f"{run.valid_accuracy:.3f}, macro-F1 {run.valid_macro_f1:.3f}"),
         (tr("测试准确率", "test accuracy"), f"{run.test_accuracy:.3f} {interval}, macro-F1 {run.test_macro_f1:.3f}"),
-        (tr("用时", "time"), f"{run.seconds:.1f} s, {run.samples_per_second:,.0f} {tr('行/秒', 'rows/s')} ({run.device})"),
+        (
+            tr("用时", "time"),
+            f"{run.seconds:.1f} s, {run.samples_per_second:,.0f} {tr('行/秒', 'rows/s')} ({run.device})",
+        ),
         (tr("模型", "model"), run.out),
     ]
     for name, value in lines:
@@ -244,7 +329,12 @@ def compare(options) -> int:
     try:
         seeds = [int(s) for s in options.seeds.split(",")]
     except ValueError:
-        raise BadInput(tr(f"--seeds {options.seeds!r} 不行：应像 0,1,2。", f"--seeds {options.seeds!r} won't do: give something like 0,1,2.")) from None
+        raise BadInput(
+            tr(
+                f"--seeds {options.seeds!r} 不行：应像 0,1,2。",
+                f"--seeds {options.seeds!r} won't do: give something like 0,1,2.",
+            )
+        ) from None
     config, corpus = config_of(options), corpus_of(options)
     if options.out:
         claim(Path(options.out))
@@ -263,7 +353,12 @@ def predict(options) -> int:
     from labkit.models import load
 
     if not Path(options.model).is_dir():
-        raise BadInput(tr(f"没有目录 {options.model}。请给 labkit train 写下的模型目录。", f"No folder {options.model}. Give a model folder that labkit train wrote."))
+        raise BadInput(
+            tr(
+                f"没有目录 {options.model}。请给 labkit train 写下的模型目录。",
+                f"No folder {options.model}. Give a model folder that labkit train wrote.",
+            )
+        )
     model = load(options.model)
     texts = [line.strip() for t in options.text for line in (sys.stdin if t == "-" else [t])]
     found = predict(model, [t for t in texts if t])
@@ -340,7 +435,13 @@ class Progress:
 
         if isinstance(event, StepDone):
             if self.bar is None:
-                self.bar = tqdm(total=event.steps, initial=event.step - 1, unit=tr("步", "step"), file=sys.stderr, dynamic_ncols=True)
+                self.bar = tqdm(
+                    total=event.steps,
+                    initial=event.step - 1,
+                    unit=tr("步", "step"),
+                    file=sys.stderr,
+                    dynamic_ncols=True,
+                )
             self.bar.update()
             if event.step % 20 == 0:
                 self.bar.set_postfix_str(f"loss {event.loss:.3f}", refresh=False)

@@ -52,11 +52,10 @@ def compare(
 
 def baseline(corpus: Corpus) -> Run:
     """TF-IDF of 1 to 3 characters and logistic regression: seconds of work, and hard to beat when labels are many."""
+    import torch
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
-
-    import torch
 
     began = time.perf_counter()
     features = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True, min_df=2)
@@ -127,7 +126,9 @@ class Table(list):
     def __str__(self) -> str:
         rows = [self.header(), *self.cells()]
         widths = [max(wide(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = ["  ".join(pad(c, w, left=i == 0) for i, (c, w) in enumerate(zip(row, widths, strict=True))) for row in rows]
+        lines = [
+            "  ".join(pad(c, w, left=i == 0) for i, (c, w) in enumerate(zip(row, widths, strict=True))) for row in rows
+        ]
         lines.insert(1, "─" * wide(lines[0]))
         return "\n".join(lines)
 

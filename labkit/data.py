@@ -120,7 +120,12 @@ def load_csv(
     """
     for name, share in (("valid_share", valid_share), ("test_share", test_share)):
         if not 0 < share < 0.9:
-            raise BadInput(tr(f"{name}={share} 不行：应在 0 和 0.9 之间。", f"{name}={share} won't do: give a share between 0 and 0.9."))
+            raise BadInput(
+                tr(
+                    f"{name}={share} 不行：应在 0 和 0.9 之间。",
+                    f"{name}={share} won't do: give a share between 0 and 0.9.",
+                )
+            )
     read = {"train": read_table(path, text, label)}
     read |= {name: read_table(p, text, label) for name, p in (("valid", valid), ("test", test)) if p is not None}
     return build_corpus(
@@ -181,14 +186,22 @@ def load_hub(
         names = getattr(feature, "names", None)
         rows = ({k: "" if v is None else v for k, v in row.items()} for row in table)
         read[alias[split]] = [
-            {**row, text: str(row[text]), label: names[row[label]] if names and row[label] != "" else str(row[label])} for row in rows
+            {**row, text: str(row[text]), label: names[row[label]] if names and row[label] != "" else str(row[label])}
+            for row in rows
         ]
         read[alias[split]] = [Raw(row[text].strip(), row[label].strip(), {}) for row in read[alias[split]]]
         labels = labels or names
     if "train" not in read:
-        raise BadInput(tr(f"数据集 {name!r} 没有 train 部分，只有：{listing(found)}", f"Data set {name!r} has no split 'train', only: {listing(found)}"))
+        raise BadInput(
+            tr(
+                f"数据集 {name!r} 没有 train 部分，只有：{listing(found)}",
+                f"Data set {name!r} has no split 'train', only: {listing(found)}",
+            )
+        )
     shares = {"valid": 0.1, "test": 0.1}
-    return build_corpus(name.rstrip("/").split("/")[-1], read, labels=labels, shares=shares, seed=seed, limit=limit, source=name)
+    return build_corpus(
+        name.rstrip("/").split("/")[-1], read, labels=labels, shares=shares, seed=seed, limit=limit, source=name
+    )
 
 
 def reviews(limit: int | None = None, seed: int = 0) -> Corpus:
@@ -198,7 +211,12 @@ def reviews(limit: int | None = None, seed: int = 0) -> Corpus:
     ('negative', 'positive')
     """
     corpus = load_csv(
-        ASSETS / "reviews.csv", labels={"0": "negative", "1": "positive"}, test_share=0.2, valid_share=0.1, seed=seed, limit=limit
+        ASSETS / "reviews.csv",
+        labels={"0": "negative", "1": "positive"},
+        test_share=0.2,
+        valid_share=0.1,
+        seed=seed,
+        limit=limit,
     )
     return dataclasses.replace(corpus, name="reviews")
 
@@ -224,7 +242,12 @@ def read_table(path, text: str, label: str) -> list[Raw]:
         )
     content = decode(path)
     if not content.strip():
-        raise BadInput(tr(f"{path} 是空文件：第一行应是列名，如 text,label。", f"{path} is empty: its first line should name the columns, like text,label."))
+        raise BadInput(
+            tr(
+                f"{path} 是空文件：第一行应是列名，如 text,label。",
+                f"{path} is empty: its first line should name the columns, like text,label.",
+            )
+        )
     csv.field_size_limit(10_000_000)
     reader = csv.DictReader(io.StringIO(content, newline=""), skipinitialspace=True)
     try:
@@ -303,7 +326,10 @@ def build_corpus(name, read: dict[str, list[Raw]], *, labels, shares, seed, limi
     if len(count) < 2:
         only = names[next(iter(count))]
         raise BadInput(
-            tr(f"{source} 只有一个类别（{only}）：分类至少要两类。", f"{source} has one class only ({only}): classification needs two or more.")
+            tr(
+                f"{source} 只有一个类别（{only}）：分类至少要两类。",
+                f"{source} has one class only ({only}): classification needs two or more.",
+            )
         )
     for i, label in enumerate(names):
         if count[i] < need:
@@ -369,7 +395,7 @@ def label_names(read: dict[str, list[Raw]], labels, source) -> tuple[tuple[str, 
 
 
 def tidy(word: str) -> str:
-    """"1.0", as spreadsheets write whole numbers, is 1."""
+    """ "1.0", as spreadsheets write whole numbers, is 1."""
     head, dot, tail = word.partition(".")
     return head if dot and head.lstrip("-").isdigit() and set(tail) <= {"0"} else word
 
@@ -437,7 +463,9 @@ def split_rows(rows: Sequence, n: int, seed: int) -> tuple[list, list]:
 # Batches
 
 
-def batch_order(lengths: Sequence[int], batch_size: int, *, seed: int, epoch: int, bucket: bool = True) -> list[list[int]]:
+def batch_order(
+    lengths: Sequence[int], batch_size: int, *, seed: int, epoch: int, bucket: bool = True
+) -> list[list[int]]:
     """Row numbers in batches, a function of (seed, epoch) alone. With `bucket`, rows of like length share a batch.
 
     >>> batch_order([5, 9, 5, 9], 2, seed=0, epoch=0)       # lengths in tokens

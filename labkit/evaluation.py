@@ -65,7 +65,10 @@ def predict(model, inputs: Sequence[str] | str, *, max_length: int = 256, batch_
     inputs = [inputs] if isinstance(inputs, str) else list(inputs)
     if not inputs or not all(isinstance(x, str) and x.strip() for x in inputs):
         raise BadInput(
-            tr("predict 需要至少一个非空的文本（字符串列表）。", "predict needs at least one text, none of them empty (a list of strings).")
+            tr(
+                "predict 需要至少一个非空的文本（字符串列表）。",
+                "predict needs at least one text, none of them empty (a list of strings).",
+            )
         )
     items = model.task.encode(model.processor, inputs, fitting(model, max_length))
     logits, _ = logits_of(model, items, batch_size=batch_size)
@@ -79,7 +82,9 @@ def evaluate(model, rows: Sequence, *, max_length: int = 256, batch_size: int = 
     """
     if not rows:
         raise BadInput(tr("没有可以打分的行。", "There are no rows to score."))
-    logits, target = logits_of(model, model.task.encode(model.processor, rows, fitting(model, max_length)), batch_size=batch_size)
+    logits, target = logits_of(
+        model, model.task.encode(model.processor, rows, fitting(model, max_length)), batch_size=batch_size
+    )
     return model.task.score(logits, target, labels_of(model))
 
 
@@ -111,5 +116,7 @@ def fitting(model, max_length: int) -> int:
     positions = getattr(model.config, "max_position_embeddings", None) or getattr(model.config, "n_positions", None)
     if positions is None:
         return max_length
-    offset = 2 if model.config.model_type in ("roberta", "xlm-roberta", "camembert") else 0  # they count from the pad id
+    offset = (
+        2 if model.config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
+    )  # they count from the pad id
     return min(max_length, positions - offset)

@@ -1,5 +1,6 @@
 """What this machine is and has: device, memory, versions. Asked when needed, never on import. Leans on nothing."""
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -7,7 +8,14 @@ import sys
 from pathlib import Path
 
 PACKAGES = ("torch", "transformers", "accelerate", "peft", "safetensors", "numpy", "scikit-learn", "matplotlib")
-OPTIONAL = {"jupyterlab": "lab", "ipywidgets": "lab", "pandas": "lab", "datasets": "hub", "nbval": "test", "pytest": "test"}
+OPTIONAL = {
+    "jupyterlab": "lab",
+    "ipywidgets": "lab",
+    "pandas": "lab",
+    "datasets": "hub",
+    "nbval": "test",
+    "pytest": "test",
+}
 
 
 def version(package: str) -> str | None:
@@ -25,7 +33,7 @@ def versions() -> dict[str, str]:
 
 
 def device() -> str:
-    """"cuda", "mps" or "cpu": the best that torch can use here."""
+    """ "cuda", "mps" or "cpu": the best that torch can use here."""
     import torch
 
     if torch.cuda.is_available():
@@ -64,21 +72,17 @@ class PeakMemory:
 
             torch.cuda.reset_peak_memory_stats()
         else:
-            try:  # Linux: lowers the high-water mark of this process to its use of now
+            with contextlib.suppress(OSError):  # Linux: lowers this process's high-water mark to its use of now
                 Path("/proc/self/clear_refs").write_text("5")
-            except OSError:
-                pass
 
     def mb(self) -> float | None:
         if self.kind == "cuda":
             import torch
 
             return torch.cuda.max_memory_allocated() / 2**20
-        try:
+        with contextlib.suppress(OSError, IndexError):
             status = Path("/proc/self/status").read_text()
             return float(status.split("VmHWM:")[1].split()[0]) / 1024
-        except (OSError, IndexError):
-            pass
         try:
             import resource
         except ImportError:  # Windows

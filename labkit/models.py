@@ -67,7 +67,12 @@ def load(source, labels: Sequence[str] | None = None, *, seed: int = 0, task: An
     with quiet():
         from transformers import AutoConfig, AutoTokenizer
 
-        config = reach(AutoConfig.from_pretrained, place, source)
+        try:
+            config = AutoConfig.from_pretrained(place, local_files_only=True)
+        except (OSError, ValueError) as error:
+            if Path(place).is_dir() or not hub_answers():
+                raise unreachable(error, place, source) from None
+            config = reach(AutoConfig.from_pretrained, place, source)
         stored = [config.id2label[i] for i in sorted(config.id2label)]
         trained = any("ForSequenceClassification" in name for name in config.architectures or [])
         if labels is None:
@@ -130,30 +135,55 @@ def reach(call, place: str, source, **options) -> Any:
     try:
         return call(place, **options)
     except (OSError, ValueError) as error:
-        if Path(place).is_dir():
-            reason = str(error).strip().splitlines()[0][:300]
-            raise BadInput(
-                tr(
-                    f"目录 {source} 里没有可用的模型：{reason}\n里面应有 config.json、分词器文件和 model.safetensors。",
-                    f"Directory {source} holds no usable model: {reason}\n"
-                    "It should hold config.json, the tokenizer's files and model.safetensors.",
-                )
-            ) from None
-        mirror = os.environ.get("HF_ENDPOINT")
-        asked = f"HF_ENDPOINT={mirror}" if mirror else tr("Hugging Face 官方站点", "the Hugging Face hub")
-        raise BadInput(
+        raise unreachable(error, place, source) from None
+
+
+def hub_answers(seconds: float = 5.0) -> bool:
+    """Whether anybody listens at the hub or its mirror: asked once, because the hub's own client tries for minutes."""
+    import socket
+    from urllib.parse import urlsplit
+
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return True  # behind a proxy a direct connection proves nothing
+    address = urlsplit(constants.ENDPOINT)
+    try:
+        port = address.port or (80 if address.scheme == "http" else 443)
+        socket.create_connection((address.hostname, port), timeout=seconds).close()
+        return True
+    except OSError:
+        return False
+
+
+def unreachable(error: Exception, place: str, source) -> BadInput:
+    """The message for a model that cannot be had: what was tried, and the three ways out."""
+    if Path(place).is_dir():
+        reason = str(error).strip().splitlines()[0][:300]
+        return BadInput(
             tr(
-                f"找不到模型 {source!r}：不是目录，不是自带模型，本地缓存里没有，也没能从{asked}下载。\n三条出路：\n"
-                f"  1) 用自带模型：{listing(PACKAGED)}（无需网络）；\n"
-                "  2) 在有网的机器上下载，把模型目录拷来，写它的路径；\n"
-                "  3) 设环境变量 HF_ENDPOINT 指向镜像，再重新启动 Python。",
-                f"No model {source!r}: it is no directory, not packaged, not in the local cache, and could not be had from "
-                f"{asked}.\nThree ways out:\n"
-                f"  1) take a packaged model: {listing(PACKAGED)} (no network needed);\n"
-                "  2) download it where there is a network, copy its directory here and give its path;\n"
-                "  3) set the environment variable HF_ENDPOINT to a mirror and start Python again.",
+                f"目录 {source} 里没有可用的模型：{reason}\n里面应有 config.json、分词器文件和 model.safetensors。",
+                f"Directory {source} holds no usable model: {reason}\n"
+                "It should hold config.json, the tokenizer's files and model.safetensors.",
             )
-        ) from None
+        )
+    mirror = os.environ.get("HF_ENDPOINT")
+    asked = f"HF_ENDPOINT={mirror}" if mirror else tr("Hugging Face 官方站点", "the Hugging Face hub")
+    return BadInput(
+        tr(
+            f"找不到模型 {source!r}：不是目录，不是自带模型，本地缓存里没有，也没能从{asked}下载。\n三条出路：\n"
+            f"  1) 用自带模型：{listing(PACKAGED)}（无需网络）；\n"
+            "  2) 在有网的机器上下载，把模型目录拷来，写它的路径；\n"
+            "  3) 设环境变量 HF_ENDPOINT 指向镜像，再重新启动 Python。",
+            f"No model {source!r}: it is no directory, not packaged, not in the local cache, and could not be had from "
+            f"{asked}.\nThree ways out:\n"
+            f"  1) take a packaged model: {listing(PACKAGED)} (no network needed);\n"
+            "  2) download it where there is a network, copy its directory here and give its path;\n"
+            "  3) set the environment variable HF_ENDPOINT to a mirror and start Python again.",
+        )
+    )
 
 
 def base_of(model) -> tuple[Any, str]:

@@ -17,8 +17,8 @@ FONT = Path(__file__).parent / "assets" / "fonts" / "LabkitSans-Regular.otf"
 def figure(width: float = 6.4, height: float = 3.6, columns: int = 1) -> tuple[Any, Any]:
     """A Figure and its axes (an array where there are several columns), in labkit's look."""
     import matplotlib
-    from matplotlib.font_manager import fontManager
     from matplotlib.figure import Figure
+    from matplotlib.font_manager import fontManager
 
     if FONT.exists() and not any(f.fname == str(FONT) for f in fontManager.ttflist):
         fontManager.addfont(FONT)
@@ -49,7 +49,10 @@ def curves(*runs: Run) -> Any:
         left.plot(epochs, [e.train_loss for e in run.history], "--", color=colour, alpha=0.6)
         left.plot(epochs, [e.valid_loss for e in run.history], "o-", color=colour, ms=4, label=name)
         right.plot(epochs, [e.valid_accuracy for e in run.history], "o-", color=colour, ms=4, label=name)
-    left.set(title=tr("损失（虚线：训练，实线：验证）", "Loss (dashed: training, solid: validation)"), ylabel=tr("交叉熵（nat）", "cross-entropy (nats)"))
+    left.set(
+        title=tr("损失（虚线：训练，实线：验证）", "Loss (dashed: training, solid: validation)"),
+        ylabel=tr("交叉熵（nat）", "cross-entropy (nats)"),
+    )
     right.set(title=tr("验证准确率", "Validation accuracy"), ylabel=tr("准确率", "accuracy"))
     for axes in (left, right):
         axes.set_xlabel(tr("轮次", "epoch"))
@@ -66,7 +69,11 @@ def steps(*series: tuple[str, Sequence[float]]) -> Any:
         width = max(1, len(losses) // 20)
         smooth = [sum(losses[max(0, i - width + 1) : i + 1]) / min(i + 1, width) for i in range(len(losses))]
         axes.plot(range(1, len(losses) + 1), smooth, color=colour, label=name)
-    axes.set(title=tr("训练损失", "Training loss"), xlabel=tr("步", "step"), ylabel=tr("交叉熵（nat）", "cross-entropy (nats)"))
+    axes.set(
+        title=tr("训练损失", "Training loss"),
+        xlabel=tr("步", "step"),
+        ylabel=tr("交叉熵（nat）", "cross-entropy (nats)"),
+    )
     axes.legend()
     return fig
 
@@ -121,7 +128,9 @@ def runs(found: Sequence[Run], baseline: Run | None = None) -> Any:
     fig, axes = figure(6.4, 4.0)
     for row, colour in zip(summarise(found), COLOURS * 3, strict=False):
         low, high = row.accuracy - row.low, row.high - row.accuracy
-        axes.errorbar(row.seconds, row.accuracy, yerr=[[low], [high]], fmt="o", color=colour, capsize=3, label=row.strategy)
+        axes.errorbar(
+            row.seconds, row.accuracy, yerr=[[low], [high]], fmt="o", color=colour, capsize=3, label=row.strategy
+        )
     if baseline is not None:
         axes.axhline(baseline.test_accuracy, color="#888888", ls=":", label=baseline.strategy)
     axes.set(

@@ -103,7 +103,13 @@ def scores_html(scores) -> str:
 
 def mistakes_html(mistakes) -> str:
     """The worst rows: what is true, what the model said, and how sure it was."""
-    header = [tr("文本", "text"), tr("标签", "label"), tr("模型说", "model says"), tr("概率", "probability"), tr("损失", "loss")]
+    header = [
+        tr("文本", "text"),
+        tr("标签", "label"),
+        tr("模型说", "model says"),
+        tr("概率", "probability"),
+        tr("损失", "loss"),
+    ]
     rows = [[m.row.text, m.truth, m.said, f"{m.probability:.2f}", f"{m.loss:.2f}"] for m in mistakes]
     return box(table_html(header, rows, left=3))
 

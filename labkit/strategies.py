@@ -116,7 +116,12 @@ def by_name(name: str) -> Strategy:
         return TopK(int(top[1]))
     if name.strip().lower() in NAMES and name != "top-K":
         return NAMES[name.strip().lower()]()
-    raise BadInput(tr(f"没有策略 {name!r}；可用的有：{listing(NAMES, 20)}。", f"No strategy {name!r}; there are: {listing(NAMES, 20)}."))
+    raise BadInput(
+        tr(
+            f"没有策略 {name!r}；可用的有：{listing(NAMES, 20)}。",
+            f"No strategy {name!r}; there are: {listing(NAMES, 20)}.",
+        )
+    )
 
 
 def name_of(strategy: Strategy) -> str:

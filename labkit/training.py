@@ -59,13 +59,21 @@ class TrainConfig:
             value, rule = getattr(self, f.name), f.metadata
             if rule["choices"] and value not in rule["choices"]:
                 raise BadInput(
-                    tr(f"{f.name}={value!r} 不行；可选：{listing(rule['choices'])}。", f"{f.name}={value!r} won't do; choose from: {listing(rule['choices'])}.")
+                    tr(
+                        f"{f.name}={value!r} 不行；可选：{listing(rule['choices'])}。",
+                        f"{f.name}={value!r} won't do; choose from: {listing(rule['choices'])}.",
+                    )
                 )
-            if rule["low"] is None or value is None and "None" in str(f.type):
+            if rule["low"] is None or (value is None and "None" in str(f.type)):
                 continue
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             whole = f.type in (int, int | None)
-            if not number or (whole and value != int(value)) or not rule["low"] <= value <= rule["high"] or (f.name == "lr" and value <= 0):
+            if (
+                not number
+                or (whole and value != int(value))
+                or not rule["low"] <= value <= rule["high"]
+                or (f.name == "lr" and value <= 0)
+            ):
                 kind = tr("整数", "a whole number") if whole else tr("数", "a number")
                 raise BadInput(
                     tr(
@@ -108,7 +116,16 @@ class Trainer:
     Listeners given to `fit` are called with every event; they get values and cannot change the run.
     """
 
-    def __init__(self, model, corpus: Corpus, strategy: Strategy | None = None, config: TrainConfig | None = None, *, out=None, resume=False):
+    def __init__(
+        self,
+        model,
+        corpus: Corpus,
+        strategy: Strategy | None = None,
+        config: TrainConfig | None = None,
+        *,
+        out=None,
+        resume=False,
+    ):
         self.model, self.corpus = model, corpus
         self.strategy, self.config = strategy or Full(), config or TrainConfig()
         self.task, self.processor = corpus.task, model.processor
@@ -126,7 +143,9 @@ class Trainer:
         self.model = self.strategy.prepare(model)
         self.lr = self.config.lr or self.strategy.default_lr(self.model)
         self.class_weights = (
-            self.task.balanced_weights(self.items["train"], len(corpus.labels)) if self.config.class_weights == "balanced" else None
+            self.task.balanced_weights(self.items["train"], len(corpus.labels))
+            if self.config.class_weights == "balanced"
+            else None
         )
         self.batches_per_epoch = len(self.order(0))
         self.total_steps = self.batches_per_epoch * self.config.epochs
@@ -228,7 +247,9 @@ class Trainer:
         train_loss = float(self.loss_sum) / len(self.lengths)
         seconds = self.train_seconds - sum(e.seconds for e in self.history)
         number = len(self.history) + 1
-        self.history.append(Epoch(number, self.step, train_loss, scores.loss, scores.accuracy, scores.macro_f1, seconds))
+        self.history.append(
+            Epoch(number, self.step, train_loss, scores.loss, scores.accuracy, scores.macro_f1, seconds)
+        )
         self.loss_sum = None
         best = scores.macro_f1 >= max(e.valid_macro_f1 for e in self.history)
         if self.config.patience:
@@ -274,7 +295,9 @@ class Trainer:
             module.eval()
         self.wrapped = self.accelerator.prepare_model(self.model) if self.accelerator.num_processes > 1 else self.model
         if self.optimizer is None:
-            self.optimizer = self.accelerator.prepare_optimizer(make_optimizer(self.parameter_groups(), self.config.optimizer))
+            self.optimizer = self.accelerator.prepare_optimizer(
+                make_optimizer(self.parameter_groups(), self.config.optimizer)
+            )
         self.restore_optimizer()
         try:
             yield
@@ -309,7 +332,11 @@ class Trainer:
         """After running out of memory: the same batch in twice as many pieces. Any other error goes up."""
         import torch
 
-        full = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error)
+        full = (
+            isinstance(error, torch.OutOfMemoryError)
+            or "can't allocate memory" in str(error)
+            or "out of memory" in str(error)
+        )
         if not full or self.pieces >= len(items):
             raise error
         self.optimizer.zero_grad()
@@ -355,7 +382,10 @@ class Trainer:
         by_id = {id(p): n for n, p in self.tensors().items()}
         order = [by_id[id(p)] for g in self.optimizer.param_groups for p in g["params"]]
         moments = {
-            f"{order[i]}|{key}": value for i, s in self.optimizer.state_dict()["state"].items() for key, value in s.items() if value is not None
+            f"{order[i]}|{key}": value
+            for i, s in self.optimizer.state_dict()["state"].items()
+            for key, value in s.items()
+            if value is not None
         }
         groups = {"model": self.tensors(), "optimizer": moments, "best": self.best_tensors or {}}
         state = {
@@ -383,7 +413,11 @@ class Trainer:
         mine = self.identity()
         for key, theirs in state["identity"].items():
             if mine[key] != theirs:
-                what = {"strategy": tr("策略", "strategy"), "config": tr("训练设置", "config"), "corpus": tr("数据", "corpus")}
+                what = {
+                    "strategy": tr("策略", "strategy"),
+                    "config": tr("训练设置", "config"),
+                    "corpus": tr("数据", "corpus"),
+                }
                 differs = [k for k in theirs if theirs[k] != mine[key].get(k)] if isinstance(theirs, dict) else []
                 raise BadInput(
                     tr(
@@ -443,7 +477,11 @@ class Trainer:
             best_epoch=max(self.history, key=lambda e: e.valid_macro_f1).epoch if self.history else None,
             settings=settings_of(self.strategy),
             config={**asdict(c), "lr": self.lr},
-            corpus={"name": self.corpus.name, "labels": list(self.corpus.labels), "fingerprint": self.corpus.fingerprint},
+            corpus={
+                "name": self.corpus.name,
+                "labels": list(self.corpus.labels),
+                "fingerprint": self.corpus.fingerprint,
+            },
             history=tuple(self.history),
             steps=tuple((s, float(x), r) for s, x, r in self.trace),
             valid=valid,

@@ -14,7 +14,6 @@ import gzip
 import hashlib
 import json
 import lzma
-import math
 import random
 import shutil
 import sys
@@ -285,7 +284,9 @@ class Pretraining:
         shutil.rmtree(fresh, ignore_errors=True)
         self.model.to("cpu").eval().save_pretrained(fresh)
         self.tokenizer.save_pretrained(fresh)
-        files = [{"file": Path(f).name, "sha256": hashlib.sha256(Path(f).read_bytes()).hexdigest()} for f in self.args.text]
+        files = [
+            {"file": Path(f).name, "sha256": hashlib.sha256(Path(f).read_bytes()).hexdigest()} for f in self.args.text
+        ]
         record = {
             "command": "python tools/make_tiny.py " + " ".join(shorten(a) for a in sys.argv[1:]),
             "texts": files,
@@ -318,7 +319,13 @@ def main():
     parser.add_argument("--out", required=True, help="model directory to write")
     parser.add_argument("--start", help="go on from this model, with its vocabulary")
     parser.add_argument("--vocab-text", nargs="*", default=[], help="more files to count characters in")
-    parser.add_argument("--packaged-reviews", type=int, default=0, metavar="N", help="add the training part of the packaged reviews, N times")
+    parser.add_argument(
+        "--packaged-reviews",
+        type=int,
+        default=0,
+        metavar="N",
+        help="add the training part of the packaged reviews, N times",
+    )
     parser.add_argument("--min-count", type=int, default=5, help="characters rarer than this become [UNK]")
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--width", type=int, default=128)
@@ -328,12 +335,16 @@ def main():
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--warmup", type=int, default=400, help="steps")
     parser.add_argument("--every", type=int, default=500, help="steps between saves")
-    parser.add_argument("--compile", action="store_true", help="torch.compile: a minute to start, then 1.25 times faster")
+    parser.add_argument(
+        "--compile", action="store_true", help="torch.compile: a minute to start, then 1.25 times faster"
+    )
     parser.add_argument("--seed", type=int, default=0)
     training = Pretraining(parser.parse_args())
     training.resume()
     size = sum(p.numel() for p in training.model.parameters())
-    say(f"{len(training.train)} pieces, {len(training.held)} held out, {size / 1e6:.2f} M parameters, on {training.device}")
+    say(
+        f"{len(training.train)} pieces, {len(training.held)} held out, {size / 1e6:.2f} M parameters, on {training.device}"
+    )
     training.run()
     training.finish()
 
