@@ -1,0 +1,249 @@
+"""Speed and quality, measured on this machine. Run by hand: `make bench`, or
+
+    python tools/bench.py speed   [--data waimai_train.csv] [--rows 1600] [--rounds 3]
+    python tools/bench.py quality [--data FOLDER] [--splits 5] [--model tiny-bert-zh]
+
+`speed` interleaves four ways of full fine-tuning in one run and prints medians and ratios: machines are noisy, ratios
+hold. `quality` re-draws splits and compares the packaged model with the same network from random weights, with its
+head alone, and with TF-IDF + logistic regression, as means with 95 % intervals.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+import labkit as lk
+from labkit.data import Corpus, split_rows
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+# Speed
+
+
+def bert(layers: int, width: int, vocab: int):
+    """A BERT of that shape with random weights and the packaged tokenizer: speed does not depend on the weights."""
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    from labkit.models import locate
+    from labkit.tasks import TextClassification
+
+    torch.manual_seed(0)
+    shape = {"hidden_size": width, "num_hidden_layers": layers, "num_attention_heads": width // 64 or 1}
+    model = BertForSequenceClassification(BertConfig(vocab_size=vocab, intermediate_size=4 * width, **shape))
+    model.processor = AutoTokenizer.from_pretrained(locate("tiny-bert-zh"))
+    model.source, model.task = f"bert {layers}x{width}", TextClassification()
+    return model
+
+
+def article(model, rows) -> float:
+    """The loop of the old tutorials: each row tokenised in the data set, padded to 128, plain AdamW."""
+    tokenizer = model.processor
+
+    class Rows(torch.utils.data.Dataset):
+        def __len__(self):
+            return len(rows)
+
+        def __getitem__(self, i):
+            coded = tokenizer(rows[i].text, padding="max_length", truncation=True, max_length=128, return_tensors="pt")
+            return {
+                "input_ids": coded["input_ids"].flatten(),
+                "attention_mask": coded["attention_mask"].flatten(),
+                "labels": torch.tensor(rows[i].label),
+            }
+
+    loader = torch.utils.data.DataLoader(Rows(), batch_size=16, shuffle=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-5)
+    model.train()
+    began = time.perf_counter()
+    for batch in loader:
+        optimizer.zero_grad()
+        loss = model(**batch).loss
+        loss.backward()
+        optimizer.step()
+        loss.item()
+    return time.perf_counter() - began
+
+
+def trainer(model, rows, grouped: bool) -> float:
+    """The transformers Trainer with its defaults, batches of 16; or with rows grouped by length."""
+    import tempfile
+
+    from transformers import DataCollatorWithPadding, TrainingArguments
+    from transformers import Trainer as HubTrainer
+
+    began = time.perf_counter()
+    coded = model.processor([r.text for r in rows], truncation=True, max_length=256)
+    items = [
+        {"input_ids": i, "attention_mask": m, "labels": r.label}
+        for i, m, r in zip(*coded_columns(coded), rows, strict=True)
+    ]
+    tokenised = time.perf_counter() - began
+    with tempfile.TemporaryDirectory() as folder:
+        options = {"train_sampling_strategy": "group_by_length"} if grouped else {}
+        arguments = TrainingArguments(
+            folder,
+            per_device_train_batch_size=16,
+            num_train_epochs=1,
+            report_to=[],
+            save_strategy="no",
+            disable_tqdm=True,
+            use_cpu=True,
+            **options,
+        )
+        hub = HubTrainer(model, arguments, train_dataset=items, data_collator=DataCollatorWithPadding(model.processor))
+        began = time.perf_counter()
+        hub.train()
+        return tokenised + time.perf_counter() - began
+
+
+def coded_columns(coded):
+    return coded["input_ids"], coded["attention_mask"]
+
+
+def ours(model, corpus: Corpus) -> float:
+    """labkit: tokenised once, batches of like length, fused AdamW."""
+    began = time.perf_counter()
+    trainer = lk.Trainer(model, corpus, config=lk.TrainConfig(epochs=1, batch_size=16))
+    tokenised = time.perf_counter() - began
+    for _ in trainer.run():
+        pass
+    return tokenised + trainer.train_seconds
+
+
+def speed(options) -> None:
+    corpus = lk.load_csv(options.data or DATA / "waimai_train.csv")
+    corpus = replace(corpus.limit(options.rows, seed=1), valid=corpus.valid[:32], test=())
+    rows = list(corpus.train)
+    vocab = lk.load("tiny-bert-zh", corpus.labels).config.vocab_size
+    shapes = {
+        "tiny-bert-zh": lambda: lk.load("tiny-bert-zh", corpus.labels),
+        "6 x 384": lambda: bert(6, 384, vocab),
+    }
+    ways = {
+        "article": lambda m: article(m, rows),
+        "transformers Trainer": lambda m: trainer(m, rows, grouped=False),
+        "Trainer, grouped": lambda m: trainer(m, rows, grouped=True),
+        "labkit": lambda m: ours(m, corpus),
+    }
+    for name, make in shapes.items():
+        seconds = {way: [] for way in ways}
+        for _ in range(options.rounds):
+            for way, call in ways.items():
+                seconds[way].append(call(make()))
+        say(
+            f"\n{name}: full fine-tuning, {len(rows)} rows, batch 16, {torch.get_num_threads()} threads, {options.rounds} rounds"
+        )
+        best = statistics.median(seconds["labkit"])
+        for way, found in seconds.items():
+            middle = statistics.median(found)
+            say(f"  {way:22} {len(rows) / middle:7.0f} rows/s   labkit is {middle / best:5.2f} times as fast")
+
+
+# Quality
+
+
+def redrawn(pool: list, labels, seed: int, test_rows: int, name: str) -> Corpus:
+    """A corpus whose test rows are drawn anew from everything there is."""
+    rest, test = split_rows(pool, test_rows, seed)
+    train, valid = split_rows(rest, max(100, len(rest) // 20), seed)
+    return Corpus(name, tuple(train), tuple(valid), tuple(test), labels)
+
+
+def random_weights(model, seed: int):
+    """The same network with weights as before any pretraining."""
+    torch.manual_seed(seed)
+    fresh = type(model)(model.config)
+    fresh.processor, fresh.source, fresh.task = model.processor, f"{model.source}, random weights", model.task
+    return fresh
+
+
+BUDGET = {200: 16, 1000: 8, None: 3}  # training rows: epochs
+
+
+def quality(options) -> None:
+    folder = Path(options.data or DATA)
+    found: dict[tuple, list[float]] = {}
+    for name in options.sets.split(","):
+        train = next(p for p in (folder / f"{name}_train.csv", folder / f"{name}_train.csv.gz") if p.exists())
+        whole = lk.load_csv(train, valid=folder / f"{name}_validation.csv", test=folder / f"{name}_test.csv")
+        pool = [*whole.train, *whole.valid, *whole.test]
+        for seed in range(options.splits):
+            drawn = redrawn(pool, whole.labels, seed, 1500, name)
+            for rows in [int(r) if r != "all" else None for r in options.rows.split(",")]:
+                corpus = drawn if rows is None else drawn.limit(rows, seed)
+                for way, score in ways_of(corpus, options, seed, BUDGET.get(rows, 4)):
+                    found.setdefault((name, rows or "all", way), []).append(score)
+                    say(f"{name} {rows or 'all':>5} split {seed} {way:14} {score:.4f}")
+    say(f"\n{'data':16} {'rows':>5}  {'':14} mean accuracy, 95 % interval over {options.splits} splits")
+    for (name, rows, way), scores in found.items():
+        mean, half = interval(scores)
+        say(f"{name:16} {rows:>5}  {way:14} {mean:.4f} ± {half:.4f}")
+    if options.json:
+        Path(options.json).write_text(json.dumps([[*k, v] for k, v in found.items()]) + "\n")
+
+
+def ways_of(corpus: Corpus, options, seed: int, epochs: int):
+    """Test accuracy of each way on one corpus."""
+    ways = options.ways.split(",")
+    config = lk.TrainConfig(epochs=epochs, seed=seed, lr=options.lr)
+    if "majority" in ways:
+        counts = corpus.counts("test")
+        yield "majority", max(counts.values()) / sum(counts.values())
+    if "tf-idf" in ways:
+        yield "tf-idf", lk.baseline(corpus).test_accuracy
+    if "full" in ways:
+        model = lk.load(options.model, corpus.labels, seed=seed)
+        yield "full", lk.Trainer(model, corpus, config=config).fit().test_accuracy
+    if "random" in ways:
+        model = random_weights(lk.load(options.model, corpus.labels), seed)
+        yield "random", lk.Trainer(model, corpus, config=config).fit().test_accuracy
+    if "head" in ways:
+        model = lk.load(options.model, corpus.labels, seed=seed)
+        head = replace(config, lr=None, epochs=2 * epochs)
+        yield "head", lk.Trainer(model, corpus, lk.HeadOnly(), head).fit().test_accuracy
+
+
+def interval(scores: list[float]) -> tuple[float, float]:
+    """Mean and half width of its 95 % interval (Student's t) over the splits."""
+    if len(scores) < 2:
+        return scores[0], float("nan")
+    t = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}.get(len(scores), 2.0)
+    return statistics.mean(scores), t * statistics.stdev(scores) / len(scores) ** 0.5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", default="speed", choices=("speed", "quality"))
+    parser.add_argument(
+        "--data", help="speed: a CSV; quality: a folder with NAME_train.csv, NAME_validation.csv, NAME_test.csv"
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rows", default=None, help="speed: rows to train on (1600); quality: 200,1000,all")
+    parser.add_argument("--sets", default="waimai")
+    parser.add_argument("--splits", type=int, default=5)
+    parser.add_argument("--model", default="tiny-bert-zh")
+    parser.add_argument("--ways", default="majority,tf-idf,full,random,head")
+    parser.add_argument("--lr", type=float, default=None)
+    parser.add_argument("--json", help="quality: write every single score there")
+    options = parser.parse_args()
+    if options.what == "speed":
+        options.rows = int(options.rows or 1600)
+        speed(options)
+    else:
+        options.rows = options.rows or "200,1000,all"
+        quality(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
