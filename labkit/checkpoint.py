@@ -35,9 +35,20 @@ def write_text(path, text: str) -> None:
             f.flush()
             os.fsync(f.fileno())
         os.replace(fresh, path)
+        flush_names(path.parent)
     except OSError:
         fresh.unlink(missing_ok=True)
         raise
+
+
+def flush_names(folder: Path) -> None:
+    """Make the names in a folder survive a power cut; Windows has no such call and does it by itself."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def save_run(run: Run, path) -> None:
@@ -56,7 +67,7 @@ def new_folder(folder) -> Iterator[Path]:
 
     The manifest is written last. Raises FileExistsError where `folder` already holds something.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(errno.EEXIST, tr("已经存在", "already exists"), str(folder))
     fresh = folder.with_name(f".{folder.name}.new")
@@ -68,6 +79,7 @@ def new_folder(folder) -> Iterator[Path]:
         if folder.exists():
             folder.rmdir()
         os.rename(fresh, folder)
+        flush_names(folder.parent)
     except BaseException as error:
         shutil.rmtree(fresh, ignore_errors=True)
         if is_full(error):
@@ -125,25 +137,36 @@ def disk_full(folder) -> OSError:
 
 
 class Checkpoints:
-    """The numbered checkpoints of one run, `folder/step-000120`: the newest whole one counts, older ones go."""
+    """The numbered checkpoints of one run, `folder/step-00000120-epoch-0002`: the newest counts, older ones go.
+
+    >>> kept = Checkpoints("out/checkpoint")
+    >>> kept.save(120, {"model": {"head.weight": tensor}}, {"seed": 0}, epochs=2)
+    >>> tensors, state = kept.load()
+    """
 
     def __init__(self, folder, keep: int = 2):
         self.folder, self.keep = Path(folder), keep
 
     def all(self) -> list[Path]:
+        """Whole checkpoints, oldest first; what a killed process left half-written has another name."""
         return sorted(self.folder.glob("step-*"))
 
-    def save(self, step: int, tensors: dict[str, dict], state: dict) -> Path:
-        """Write tensors (one safetensors file a group) and state (JSON) as the checkpoint of this step."""
+    def save(self, step: int, tensors: dict[str, dict], state: dict, epochs: int = 0) -> Path:
+        """Write tensors (one safetensors file a group) and state (JSON) as the checkpoint of this moment.
+
+        The same moment again is the same state, so what is there already stays.
+        """
         from safetensors.torch import save_file
 
-        target = self.folder / f"step-{step:08d}"
-        if target.exists():  # the same step again, as after a stop at an epoch's end
-            shutil.rmtree(target)
+        target = self.folder / f"step-{step:08d}-epoch-{epochs:04d}"
+        if target.exists():
+            return target
+        for left in self.folder.glob(".step-*"):
+            shutil.rmtree(left, ignore_errors=True)
         with new_folder(target) as fresh:
             for name, group in tensors.items():
                 save_file({k: t.detach().contiguous().cpu() for k, t in group.items()}, fresh / f"{name}.safetensors")
-            write_text(fresh / "state.json", json.dumps(to_json(state), ensure_ascii=False) + "\n")
+            write_text(fresh / "state.json", json.dumps(state, ensure_ascii=False) + "\n")
         for old in self.all()[: -self.keep]:
             shutil.rmtree(old, ignore_errors=True)
         return target

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ from labkit import machine
 from labkit.checkpoint import load_run, save_run
 from labkit.data import Corpus
 from labkit.models import load
-from labkit.records import Run, summarise
-from labkit.strategies import Strategy, name_of
-from labkit.text import tr
+from labkit.records import BadInput, Run, summarise
+from labkit.strategies import Strategy, name_of, settings_of
+from labkit.text import listing, tr
 from labkit.training import TrainConfig, Trainer
 
 
@@ -32,22 +32,45 @@ def compare(
     >>> print(table(runs, baseline(reviews())))
 
     With `out`, each run is kept there as a JSON file, and one that is there already is read instead of repeated.
+    Ctrl-C gives the runs that are finished. Raises BadInput for a file in `out` that is of another comparison.
     """
-    found = []
+    found: list[Run] = []
     for seed in seeds:
         for strategy in strategies:
+            chosen = replace(config or TrainConfig(), seed=seed)
             path = Path(out) / f"{name_of(strategy)}-s{seed}.json" if out else None
             if path and path.exists():
-                found.append(load_run(path))
+                found.append(known(path, strategy, corpus, model, chosen))
                 continue
-            chosen = replace(config or TrainConfig(), seed=seed)
             trainer = Trainer(load(model, corpus.labels, seed=seed), corpus, strategy, chosen)
             run = trainer.fit(*([listen] if listen else []))
+            if run.stopped == "interrupted":
+                return found
             if path:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 save_run(run, path)
             found.append(run)
     return found
+
+
+def known(path: Path, strategy: Strategy, corpus: Corpus, model: str, config: TrainConfig) -> Run:
+    """The run in a file, provided that it is the one that would be done."""
+    run, wanted = load_run(path), asdict(config)
+    same = {
+        tr("策略", "strategy"): (run.strategy, run.settings) == (name_of(strategy), settings_of(strategy)),
+        tr("数据", "corpus"): run.corpus["fingerprint"] == corpus.fingerprint,
+        tr("模型", "model"): run.model == str(model),
+        tr("训练设置", "config"): all(run.config.get(k) == v for k, v in wanted.items() if v is not None),
+    }
+    other = [word for word, is_same in same.items() if not is_same]
+    if other:
+        raise BadInput(
+            tr(
+                f"{path} 是另一次比较的结果（{listing(other)}不同）。请换一个 out，或删除这个文件。",
+                f"{path} is of another comparison (other {listing(other)}). Take another out, or delete that file.",
+            )
+        )
+    return run
 
 
 def baseline(corpus: Corpus) -> Run:
@@ -58,7 +81,8 @@ def baseline(corpus: Corpus) -> Run:
     from sklearn.pipeline import make_pipeline
 
     began = time.perf_counter()
-    features = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True, min_df=2)
+    rare = 2 if len(corpus.train) >= 100 else 1  # in a handful of rows nearly everything stands once
+    features = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True, min_df=rare)
     line = make_pipeline(features, LogisticRegression(C=10, max_iter=2000))
     line.fit([r.text for r in corpus.train], [r.label for r in corpus.train])
     seconds = time.perf_counter() - began

@@ -4,31 +4,36 @@ A Corpus holds train, valid and test rows and the label names. Splits are strati
 two sides. Leans on records and tasks; notebook 01 walks through it, notebook 07 teaches it.
 """
 
+import contextlib
 import csv
 import dataclasses
+import functools
 import gzip
 import hashlib
 import io
 import random
 import unicodedata
+import zlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from labkit import machine
 from labkit.records import BadInput, Row
 from labkit.tasks import TextClassification
 from labkit.text import listing, tr
 
 ASSETS = Path(__file__).parent / "assets"
-MISSING = {"", "nan", "null", "none", "na", "n/a", "<na>"}
+MISSING = {"", "nan", "null", "none", "na", "n/a", "<na>"}  # unless `labels` names a class so
+END = "\x1e"  # a line of its own behind a file's last: inside an open quote it is swallowed
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """Rows left out and why: `reason` is "empty", "duplicate", "conflict" (one text, two labels) or "leak" (a text
-    that a later split holds too: it stays there)."""
+    """Rows left out and why: `reason` is "empty", "duplicate", "conflict" (one text, two labels), "leak" (a text
+    that a later split holds too: it stays there) or "unlabelled" (a hub split whose labels are withheld)."""
 
     reason: str
     count: int
@@ -112,31 +117,26 @@ def load_csv(
 
     >>> corpus = load_csv("reviews.csv", text="review", label="sentiment")      # held-out rows are split off, stratified
     >>> corpus = load_csv("train.csv", test="test.csv", labels={"0": "negative", "1": "positive"})
+    >>> corpus = load_csv("stars.csv", labels={"1": "bad", "2": "bad", "4": "good", "5": "good"})       # joins classes
 
     UTF-8 (with or without a byte-order mark) and GBK are both read. Labels may be numbers or words, of any number of
-    classes; `labels` gives them readable names or an order. Rows without text and repeated texts are dropped and counted in
-    `corpus.dropped`; a text that stands in two splits stays in the later one (test before valid before train).
-    Raises FileNotFoundError and BadInput (a ValueError).
+    classes; `labels` gives them readable names (a dict, or a list for 0, 1, 2 …) or an order (a list). Rows without
+    text and repeated texts are dropped and counted in `corpus.dropped`; a text that stands in two splits stays in the
+    later one (test before valid before train). Raises FileNotFoundError and BadInput (a ValueError).
     """
-    for name, share in (("valid_share", valid_share), ("test_share", test_share)):
-        if not 0 < share < 0.9:
-            raise BadInput(
-                tr(
-                    f"{name}={share} 不行：应在 0 和 0.9 之间。",
-                    f"{name}={share} won't do: give a share between 0 and 0.9.",
-                )
+    shares = {"valid": valid_share, "test": test_share}
+    if not (valid_share > 0 and test_share > 0 and valid_share + test_share < 0.9):
+        raise BadInput(
+            tr(
+                f"valid_share={valid_share} 和 test_share={test_share} 不行：都应大于 0，合计小于 0.9。",
+                f"valid_share={valid_share} and test_share={test_share} won't do: "
+                "give each more than 0, and together less than 0.9.",
             )
-    read = {"train": read_table(path, text, label)}
-    read |= {name: read_table(p, text, label) for name, p in (("valid", valid), ("test", test)) if p is not None}
-    return build_corpus(
-        Path(path).name.removesuffix(".gz").removesuffix(".csv"),
-        read,
-        labels=labels,
-        shares={"valid": valid_share, "test": test_share},
-        seed=seed,
-        limit=limit,
-        source=str(path),
-    )
+        )
+    tables = {"train": read_table(path, text, label)}
+    tables |= {name: read_table(p, text, label) for name, p in (("valid", valid), ("test", test)) if p is not None}
+    name = Path(path).name.removesuffix(".gz").removesuffix(".csv")
+    return build_corpus(name, tables, labels=labels, shares=shares, seed=seed, limit=limit)
 
 
 def load_hub(
@@ -153,55 +153,39 @@ def load_hub(
 
     >>> corpus = load_hub("org/name")                    # HF_ENDPOINT names a mirror; set it before Python starts
 
-    Splits called train, validation (or valid, dev) and test are used where they exist, otherwise split off.
-    Needs `pip install labkit[hub]`. Raises BadInput naming the ways out when nothing answers.
+    Splits called train, validation (or valid, dev) and test are used where they exist and have labels, otherwise split
+    off. Needs `pip install labkit[hub]`. Raises BadInput naming the ways out when nothing answers.
     """
-    try:
-        import datasets
-    except ImportError:
-        raise BadInput(
-            tr(
-                "load_hub 需要 datasets 包：pip install 'labkit[hub]'。离线时请用 load_csv。",
-                "load_hub needs the datasets package: pip install 'labkit[hub]'. Offline, use load_csv.",
-            )
-        ) from None
-    try:
-        found = datasets.load_dataset(name, config)
-    except Exception as error:
-        raise BadInput(
-            tr(
-                f"读不到数据集 {name!r}：{first_line(error)}\n三条出路：1) 给一个本地文件夹；2) 设环境变量 HF_ENDPOINT 指向镜像后重启 Python；"
-                "3) 下载成 CSV，用 load_csv。",
-                f"Cannot read the data set {name!r}: {first_line(error)}\nThree ways out: 1) give a local folder; "
-                "2) set HF_ENDPOINT to a mirror and restart Python; 3) save it as CSV and use load_csv.",
-            )
-        ) from error
-    alias = {"train": "train", "validation": "valid", "valid": "valid", "dev": "valid", "test": "test"}
-    read = {}
-    for split, table in found.items():
-        if split not in alias:
+    tables, names, withheld = {}, (), 0
+    for split, table in fetch(name, config).items():
+        if split not in SPLITS:
             continue
-        check_columns(table.column_names, text, label, f"{name}[{split}]")
-        feature = table.features[label]
-        names = getattr(feature, "names", None)
-        rows = ({k: "" if v is None else v for k, v in row.items()} for row in table)
-        read[alias[split]] = [
-            {**row, text: str(row[text]), label: names[row[label]] if names and row[label] != "" else str(row[label])}
-            for row in rows
-        ]
-        read[alias[split]] = [Raw(row[text].strip(), row[label].strip(), {}) for row in read[alias[split]]]
-        labels = labels or names
-    if "train" not in read:
+        where = f"{name}[{split}]"
+        check_columns(table.column_names, text, label, where)
+        names = getattr(table.features[label], "names", None) or names
+        words = [cell(value, names, where) for value in table[label]]
+        if words and not any(words) and split != "train":
+            withheld += len(words)
+            continue
+        texts = [cell(value, (), where) for value in table[text]]
+        rows = [Raw(t, w, {}, i) for i, (t, w) in enumerate(zip(texts, words, strict=True), start=1)]
+        tables[SPLITS[split]] = Table(where, rows)
+    if "train" not in tables:
         raise BadInput(
             tr(
-                f"数据集 {name!r} 没有 train 部分，只有：{listing(found)}",
-                f"Data set {name!r} has no split 'train', only: {listing(found)}",
+                f"数据集 {name!r} 没有 train 部分。请另选数据集，或存成 CSV 用 load_csv。",
+                f"Data set {name!r} has no split 'train'. Choose another, or save it as CSV and use load_csv.",
             )
         )
+    if labels is None and names:
+        used = {row.label for row in tables["train"].rows}
+        labels = [n for n in names if n in used]
+    short = name.rstrip("/").split("/")[-1]
     shares = {"valid": 0.1, "test": 0.1}
-    return build_corpus(
-        name.rstrip("/").split("/")[-1], read, labels=labels, shares=shares, seed=seed, limit=limit, source=name
-    )
+    corpus = build_corpus(short, tables, labels=labels, shares=shares, seed=seed, limit=limit)
+    if withheld:
+        corpus = dataclasses.replace(corpus, dropped=(*corpus.dropped, Dropped("unlabelled", withheld, ())))
+    return corpus
 
 
 def reviews(limit: int | None = None, seed: int = 0) -> Corpus:
@@ -221,25 +205,30 @@ def reviews(limit: int | None = None, seed: int = 0) -> Corpus:
     return dataclasses.replace(corpus, name="reviews")
 
 
-# Reading
+# Reading CSV
 
 
 @dataclass(frozen=True)
 class Raw:
-    """A row as read: label still a word."""
+    """A row as read: its label still a word, the line where it begins (on the hub: its number, from 1)."""
 
     text: str
     label: str
     extra: dict
+    line: int
 
 
-def read_table(path, text: str, label: str) -> list[Raw]:
+@dataclass(frozen=True)
+class Table:
+    """The rows of one file or hub split, and what to call it in messages."""
+
+    where: str
+    rows: list[Raw]
+
+
+def read_table(path, text: str, label: str) -> Table:
     """The rows of one CSV file, stripped of outer white space."""
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            tr(f"没有文件 {path}。请给出一个 .csv 或 .csv.gz 文件。", f"No file {path}. Give a .csv or .csv.gz file.")
-        )
     content = decode(path)
     if not content.strip():
         raise BadInput(
@@ -248,150 +237,357 @@ def read_table(path, text: str, label: str) -> list[Raw]:
                 f"{path} is empty: its first line should name the columns, like text,label.",
             )
         )
-    csv.field_size_limit(10_000_000)
-    reader = csv.DictReader(io.StringIO(content, newline=""), skipinitialspace=True)
+    lines = csv_lines(content, path)
+    names = [clean(name) for name in next(lines)[1]]
+    check_columns(names, text, label, path)
+    rows = []
+    for number, cells in lines:
+        if any(map(clean, cells[len(names) :])):
+            raise BadInput(
+                tr(
+                    f"{path} 第 {number} 行有 {len(cells)} 个字段，列名只有 {len(names)} 个：文本里有逗号时请用双引号括起来。",
+                    f"{path}, line {number}: {len(cells)} fields for {len(names)} columns. Put texts with commas in double quotes.",
+                )
+            )
+        row = dict(zip(names, [*cells, *[""] * len(names)], strict=False))
+        extra = {k: v for k, v in row.items() if k not in (text, label)}
+        rows.append(Raw(clean(row[text]), clean(row[label]), extra, number))
+    if not rows:
+        raise BadInput(
+            tr(
+                f"{path} 只有表头，没有数据行。请给每行一个文本和一个标签。",
+                f"{path} has a header and no rows. Give it a text and a label a line.",
+            )
+        )
+    return Table(str(path), rows)
+
+
+def csv_lines(content: str, path) -> Iterator[tuple[int, list[str]]]:
+    """The lines of a CSV that are not blank, as (number of the line where it begins, cells)."""
+    limit = csv.field_size_limit(max(len(content) + 2, csv.field_size_limit()))
+    reader = csv.reader(io.StringIO(f"{content}\n{END}", newline=""), skipinitialspace=True)
+    begins = 1
     try:
-        names = [n.strip() for n in reader.fieldnames or []]
-        reader.fieldnames = names
-        check_columns(names, text, label, path)
-        rows = []
-        for row in reader:
-            if None in row:
+        for cells in reader:
+            if cells == [END]:
+                return
+            if END in "".join(cells):
                 raise BadInput(
                     tr(
-                        f"{path} 第 {reader.line_num} 行的字段比列名多：文本里有逗号时请用双引号括起来。",
-                        f"{path}, line {reader.line_num}: more fields than columns. Put texts with commas in double quotes.",
+                        f'{path} 第 {begins} 行有一个双引号没有配对。文本里的双引号要写两遍（""）。',
+                        f'{path}, line {begins}: a double quote is never closed. Double the quotes inside texts ("").',
                     )
                 )
-            extra = {k: v for k, v in row.items() if k not in (text, label)}
-            rows.append(Raw((row[text] or "").strip(), (row[label] or "").strip(), extra))
+            if cells:
+                yield begins, cells
+            begins = reader.line_num + 1
     except csv.Error as error:
-        raise BadInput(tr(f"{path} 不是可读的 CSV：{error}", f"{path} is no readable CSV: {error}")) from None
-    if not rows:
-        raise BadInput(tr(f"{path} 只有表头，没有数据行。", f"{path} has a header and no rows."))
-    return rows
+        raise BadInput(
+            tr(
+                f"{path} 第 {begins} 行不是可读的 CSV：{error}。请在表格软件里另存为“CSV UTF-8”。",
+                f"{path}, line {begins}, is no readable CSV: {error}. Save it from your spreadsheet as 'CSV UTF-8'.",
+            )
+        ) from None
+    finally:
+        csv.field_size_limit(limit)
 
 
 def decode(path: Path) -> str:
-    """A file's text: UTF-8 with or without byte-order mark, else GBK (GB 18030)."""
+    """A file's text: UTF-8 with or without byte-order mark, else GBK (GB 18030); unpacked where it is gzip."""
+    if path.is_dir():
+        raise BadInput(
+            tr(
+                f"{path} 是文件夹。请给出里面的一个 .csv 或 .csv.gz 文件。",
+                f"{path} is a folder. Give a .csv or .csv.gz file in it.",
+            )
+        )
+    if not path.exists():
+        raise FileNotFoundError(
+            tr(f"没有文件 {path}。请给出一个 .csv 或 .csv.gz 文件。", f"No file {path}. Give a .csv or .csv.gz file.")
+        )
     data = path.read_bytes()
     try:
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
-    except (OSError, EOFError):
-        raise BadInput(tr(f"{path} 是损坏的 gzip 文件。", f"{path} is a damaged gzip file.")) from None
+    except (OSError, EOFError, zlib.error):
+        raise BadInput(
+            tr(
+                f"{path} 是损坏的 gzip 文件。请重新下载或压缩。",
+                f"{path} is a damaged gzip file. Download or pack it again.",
+            )
+        ) from None
     if b"\0" not in data:
-        for encoding in ("utf-8-sig", "gb18030"):
-            try:
-                return data.decode(encoding)
-            except UnicodeDecodeError:
-                continue
+        with contextlib.suppress(UnicodeDecodeError):
+            return data.decode("utf-8-sig")
+        check_not_damaged(data, path)
+        with contextlib.suppress(UnicodeDecodeError):
+            return data.decode("gb18030")
     raise BadInput(
         tr(
-            f"{path} 不是文本文件。请在表格软件里另存为“CSV UTF-8”（.csv），或 .csv.gz。",
-            f"{path} is not a text file. Save it from your spreadsheet as 'CSV UTF-8' (.csv), or as .csv.gz.",
+            f"{path} 不是 UTF-8 或 GBK 的文本文件。请在表格软件里另存为“CSV UTF-8”（.csv），或 .csv.gz。",
+            f"{path} is not a text file in UTF-8 or GBK. Save it from your spreadsheet as 'CSV UTF-8' (.csv), or as .csv.gz.",
         )
     )
 
 
+def check_not_damaged(data: bytes, path) -> None:
+    """UTF-8 with a few broken bytes must not be read as GBK, which turns nearly any bytes into hanzi."""
+    lenient = data.decode("utf-8", "replace")
+    broken = lenient.count("\ufffd")
+    if broken * 10 < sum(c > "\x7f" for c in lenient):
+        line = lenient[: lenient.index("\ufffd")].count("\n") + 1
+        raise BadInput(
+            tr(
+                f"{path} 是 UTF-8，但有 {broken} 处坏字节，第一处在第 {line} 行。请修好该行，或重新下载。",
+                f"{path} is UTF-8 with broken bytes in {broken} places, the first in line {line}. "
+                "Mend that line, or download the file again.",
+            )
+        )
+
+
+def clean(text: str) -> str:
+    """Without white space and invisible signs (byte-order marks, zero-width spaces) at both ends."""
+    return text.strip().strip("\ufeff\u200b\u2060").strip()
+
+
 def check_columns(names, text: str, label: str, where) -> None:
+    """Both columns are there, once each, and are not the same."""
     for wanted, option in ((text, "text"), (label, "label")):
         if wanted not in names:
+            other = next((tr(*w) for sign, w in SEPARATORS.items() if len(names) == 1 and sign in names[0]), "")
             raise BadInput(
                 tr(
-                    f"{where} 没有列 {wanted!r}，只有：{listing(names)}。用 {option}=（命令行 --{option}）说出列名。",
-                    f"{where} has no column {wanted!r}, only: {listing(names)}. Name it with {option}= (--{option} on the command line).",
+                    f"{where} 没有列 {wanted!r}，只有：{listing(names)}。{other}用 {option}=（命令行 --{option}）说出列名。",
+                    f"{where} has no column {wanted!r}, only: {listing(names)}. {other}"
+                    f"Name it with {option}= (--{option} on the command line).",
+                )
+            )
+        if list(names).count(wanted) > 1 or text == label:
+            raise BadInput(
+                tr(
+                    f"{where}：列 {wanted!r} 有歧义（text={text!r}，label={label!r}；列：{listing(names)}）。请让文本列和标签列各有一个唯一的名字。",
+                    f"{where}: column {wanted!r} is ambiguous (text={text!r}, label={label!r}; columns: {listing(names)}). "
+                    "Give texts and labels one column each, with names of their own.",
                 )
             )
 
 
-def first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+SEPARATORS = {
+    ";": ("列是用分号隔开的：请改用逗号。", "Its columns are separated by semicolons: use commas. "),
+    "\t": ("列是用制表符隔开的：请改用逗号。", "Its columns are separated by tabs: use commas. "),
+}
+
+
+# Reading from the hub
+
+SPLITS = {"train": "train", "validation": "valid", "valid": "valid", "dev": "valid", "test": "test"}
+
+
+def fetch(name: str, config: str | None) -> dict[str, Any]:
+    """The splits of a data set on the hub, in the cache or in a local folder."""
+    try:
+        import datasets
+    except ImportError:
+        raise BadInput(
+            tr(
+                "load_hub 需要 datasets 包：pip install 'labkit[hub]'。离线时请用 load_csv。",
+                "load_hub needs the datasets package: pip install 'labkit[hub]'. Offline, use load_csv.",
+            )
+        ) from None
+    local = Path(name).is_dir()
+    asked = None if local else machine.stale_endpoint()
+    if asked:
+        raise BadInput(
+            tr(
+                f"HF_ENDPOINT 是在 huggingface_hub 导入之后才改的，不起作用：它仍会去问 {asked}。请先设好 HF_ENDPOINT，再重启 Python。",
+                f"HF_ENDPOINT was changed after huggingface_hub was imported, which has no effect: it still asks {asked}. "
+                "Set HF_ENDPOINT first, then restart Python.",
+            )
+        )
+    try:
+        if local and any((Path(name) / f).exists() for f in ("dataset_dict.json", "state.json")):
+            found = datasets.load_from_disk(name)
+            return found if isinstance(found, dict) else {"train": found}
+        with contextlib.nullcontext() if local else offline_where_nobody_answers(datasets):
+            return datasets.load_dataset(name, config)
+    except Exception as error:  # datasets raises whatever its many readers raise
+        raise BadInput(
+            tr(
+                f"读不到数据集 {name!r}：{reason_of(error)}\n三条出路：1) 给一个本地文件夹；2) 设环境变量 HF_ENDPOINT 指向镜像后重启 Python；"
+                "3) 下载成 CSV，用 load_csv。",
+                f"Cannot read the data set {name!r}: {reason_of(error)}\nThree ways out: 1) give a local folder; "
+                "2) set HF_ENDPOINT to a mirror and restart Python; 3) save it as CSV and use load_csv.",
+            )
+        ) from error
+
+
+@contextlib.contextmanager
+def offline_where_nobody_answers(datasets) -> Iterator[None]:
+    """Without a network take what the cache holds, at once: the hub's client would try for half a minute."""
+    from labkit.models import hub_answers
+
+    before = datasets.config.HF_HUB_OFFLINE
+    datasets.config.HF_HUB_OFFLINE = before or not hub_answers()
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE = before
+
+
+def cell(value, names: Sequence[str], where) -> str:
+    """A hub value as a CSV would hold it: a class number by its name, nothing (None, or the class -1) as "".
+
+    >>> cell(1, ["negative", "positive"], "org/name[test]"), cell(2.0, (), "org/name[test]")
+    ('positive', '2.0')
+    """
+    if isinstance(value, (list, dict)):
+        raise BadInput(
+            tr(
+                f"{where} 的列里有列表或字典（{str(value)[:40]}）：每行应是一个文本和一个标签。请另选列，或先转成 CSV。",
+                f"{where} holds lists or dicts ({str(value)[:40]}): a row should have one text and one label. "
+                "Choose other columns, or save it as CSV first.",
+            )
+        )
+    number = names and isinstance(value, int) and not isinstance(value, bool)
+    if value is None or (number and value < 0):
+        return ""
+    return clean(str(names[value] if number else value))
+
+
+def reason_of(error: BaseException) -> str:
+    """An error in one line, with its first cause where that says more."""
+    cause = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    said = [" ".join(str(e).split()) or type(e).__name__ for e in (error, cause)]
+    return " — ".join(dict.fromkeys(said))[:400]
 
 
 # From rows to a corpus
 
 
-def build_corpus(name, read: dict[str, list[Raw]], *, labels, shares, seed, limit, source) -> Corpus:
+def build_corpus(name, tables: dict[str, Table], *, labels, shares, seed, limit) -> Corpus:
     """Label names, dropped rows, splits: shared by every way of loading texts."""
-    names, index = label_names(read, labels, source)
-    rows = {split: [Row(r.text, index[r.label], r.extra) for r in table if r.text] for split, table in read.items()}
-    dropped = {"empty": [f"({n + 2})" for table in read.values() for n, r in enumerate(table) if not r.text]}
-    rows, more = drop_repeated(rows)
-    dropped |= more
-    if not rows["train"]:
-        raise BadInput(tr(f"{source} 没有一行可用的文本。", f"{source} has no usable text in any row."))
-    need = 1 + sum(split not in rows for split in ("valid", "test"))
-    count = Counter(r.label for r in rows["train"])
+    for table in tables.values():
+        if not any(r.text for r in table.rows):
+            raise no_rows_left(table, {"empty": table.rows})
+    names, index = label_names(tables, labels)
+    rows = {s: [Row(r.text, index[r.label], r.extra) for r in t.rows if r.text] for s, t in tables.items()}
+    empty = [tr(f"第 {r.line} 行", f"line {r.line}") for t in tables.values() for r in t.rows if not r.text]
+    rows, gone = drop_repeated(rows)
+    for split, table in tables.items():
+        if not rows[split]:
+            raise no_rows_left(table, gone)
+    check_classes(tables["train"].where, rows["train"], names, need=1 + len({"valid", "test"} - set(rows)))
+    total = len(rows["train"])
+    for split, later in (("test", "valid" not in rows), ("valid", False)):
+        if split not in rows:
+            n = max(len(names), round(total * shares[split]))
+            rows["train"], rows[split] = split_rows(rows["train"], n, seed, keep=1 + later)
+    dropped = [Dropped(why, len(x), tuple(x[:3])) for why, x in {"empty": empty, **gone}.items() if x]
+    splits = (tuple(rows[split]) for split in ("train", "valid", "test"))
+    corpus = Corpus(name, *splits, names, tuple(dropped))
+    return corpus if limit is None else corpus.limit(limit, seed)
+
+
+def no_rows_left(table: Table, gone: dict[str, Sequence]) -> BadInput:
+    why = listing(f"{reason} {len(found)}" for reason, found in gone.items() if found)
+    return BadInput(
+        tr(
+            f"{table.where} 的 {len(table.rows)} 行里没有一行可用（去掉的：{why}）。请检查文本列是否选对、各文件是否不同。",
+            f"{table.where}: none of its {len(table.rows)} rows can be used (dropped: {why}). "
+            "Check that the text column is the right one and that the files differ.",
+        )
+    )
+
+
+def check_classes(where: str, rows: Sequence[Row], names: Sequence[str], need: int) -> None:
+    """Two classes or more, each with `need` rows: one for every split that is made from them."""
+    count = Counter(r.label for r in rows)
     if len(count) < 2:
         only = names[next(iter(count))]
         raise BadInput(
             tr(
-                f"{source} 只有一个类别（{only}）：分类至少要两类。",
-                f"{source} has one class only ({only}): classification needs two or more.",
+                f"{where} 只有一个类别（{only}）：分类至少要两类。请检查标签列是否选对。",
+                f"{where} has one class only ({only}): classification needs two or more. "
+                "Check that the label column is the right one.",
             )
         )
-    for i, label in enumerate(names):
-        if count[i] < need:
-            raise BadInput(
-                tr(
-                    f"{source} 的类别 {label!r} 只有 {count[i]} 行可用于训练：切出验证和测试集后每类至少要 {need} 行。"
-                    "请补充数据、去掉这个类别，或检查标签列是否选对。",
-                    f"{source}: class {label!r} has {count[i]} rows; with the splits to be made each class needs {need}. "
-                    "Add rows, remove the class, or check that the label column is the right one.",
-                )
+    rare = [f"{name!r} ({count[i]})" for i, name in enumerate(names) if count[i] < need]
+    if rare:
+        raise BadInput(
+            tr(
+                f"{where}：这些类别的行数不够：{listing(rare)}。训练和要切出的部分各要一行，每类至少 {need} 行。"
+                "请补充数据、去掉这些类别，或检查标签列是否选对。",
+                f"{where}: classes with too few rows: {listing(rare)}. Training and each split to be made need one, so {need} a class. "
+                "Add rows, remove those classes, or check that the label column is the right one.",
             )
-    total = len(rows["train"])
-    for split in ("test", "valid"):
-        if split not in rows:
-            n = max(len(names), round(total * shares[split]))
-            rows["train"], rows[split] = split_rows(rows["train"], n, seed)
-    corpus = Corpus(
-        name,
-        tuple(rows["train"]),
-        tuple(rows["valid"]),
-        tuple(rows["test"]),
-        names,
-        tuple(Dropped(reason, len(found), tuple(found[:3])) for reason, found in dropped.items() if found),
-    )
-    return corpus if limit is None else corpus.limit(limit, seed)
+        )
 
 
-def label_names(read: dict[str, list[Raw]], labels, source) -> tuple[tuple[str, ...], dict[str, int]]:
+def label_names(tables: dict[str, Table], labels) -> tuple[tuple[str, ...], dict[str, int]]:
     """Label names in class order, and the class of each word found: numbers by value, words in alphabetical order."""
-    found = {split: Counter(r.label for r in table if r.text) for split, table in read.items()}
-    for split, words in found.items():
-        missing = sum(n for w, n in words.items() if w.lower() in MISSING)
-        if missing:
-            raise BadInput(
-                tr(
-                    f"{source}（{split}）有 {missing} 行没有标签。请补上标签或删去这些行。",
-                    f"{source} ({split}): {missing} rows have no label. Fill them in or remove those rows.",
-                )
-            )
-    words = sorted(found["train"], key=label_order)
-    plain = {w: tidy(w) for table in found.values() for w in table}
-    order = list(dict.fromkeys(plain[w] for w in words))
+    words = sorted({tidy(r.label) for r in tables["train"].rows if r.text}, key=label_order)
+    named = naming(labels, [w for w in words if w.lower() not in MISSING])
+    check_labels(tables["train"], named)
+    if isinstance(labels, dict):  # it may name more words than these rows use
+        used = {named[w] for w in words}
+        named = {word: name for word, name in named.items() if name in used}
+    for table in tables.values():
+        check_labels(table, named)
+    names = tuple(dict.fromkeys(named.values()))
+    return names, {r.label: names.index(named[tidy(r.label)]) for t in tables.values() for r in t.rows if r.text}
+
+
+def naming(labels, words: Sequence[str]) -> dict[str, str]:
+    """The name of each word, in class order: as `labels` says, else the words themselves.
+
+    >>> naming(["negative", "positive"], ["0", "1"])
+    {'0': 'negative', '1': 'positive'}
+    """
+    if labels is None:
+        return {w: w for w in words}
     if isinstance(labels, dict):
-        unknown = [w for w in order if w not in {str(k) for k in labels}]
-        known, order = {str(k): str(v) for k, v in labels.items()}, [str(k) for k in labels if str(k) in order]
-    else:
-        known = {w: w for w in order}
-        if labels is not None:
-            unknown = [w for w in order if w not in [str(x) for x in labels]]
-            order = [str(x) for x in labels]
-        else:
-            unknown = []
-    for split, table in found.items():
-        unknown = unknown or [plain[w] for w in table if plain[w] not in order]
-        if unknown:
-            raise BadInput(
-                tr(
-                    f"{source}（{split}）里有未知的标签：{listing(unknown)}。训练数据的标签是：{listing(order)}。",
-                    f"{source} ({split}) has unknown labels: {listing(unknown)}. The labels of training are: {listing(order)}.",
-                )
+        return {tidy(str(word)): str(name) for word, name in labels.items()}
+    names = [labels] if isinstance(labels, str) else [tidy(str(name)) for name in labels]
+    if len(set(names)) < max(len(names), 2):
+        raise BadInput(
+            tr(
+                f"labels={labels!r} 不行：应是两个或更多不同的名字，如 ['负面', '正面']，或字典 {{'0': '负面', '1': '正面'}}。",
+                f"labels={labels!r} won't do: give two or more different names, like ['negative', 'positive'], "
+                "or a dict {'0': 'negative', '1': 'positive'}.",
             )
-    return tuple(known[w] for w in order), {w: order.index(plain[w]) for w in plain}
+        )
+    numbers = [str(i) for i in range(len(names))]
+    return (
+        dict(zip(numbers, names, strict=True))
+        if set(words) <= set(numbers) - set(names)
+        else dict(zip(names, names, strict=True))
+    )
+
+
+def check_labels(table: Table, named: dict[str, str]) -> None:
+    """Every row with a text has a label, and one that is known."""
+    rows = [r for r in table.rows if r.text and tidy(r.label) not in named]
+    missing = [r for r in rows if r.label.lower() in MISSING]
+    if missing:
+        raise BadInput(
+            tr(
+                f"{table.where} 有 {len(missing)} 行没有标签，第一处在第 {missing[0].line} 行。请补上标签或删去这些行。",
+                f"{table.where}: {len(missing)} rows have no label, the first in line {missing[0].line}. "
+                "Fill them in or remove those rows.",
+            )
+        )
+    if rows:
+        unknown = listing(dict.fromkeys(r.label for r in rows))
+        raise BadInput(
+            tr(
+                f"{table.where} 里有未知的标签：{unknown}，第一处在第 {rows[0].line} 行。已知的标签：{listing(named)}。"
+                "请改正这些标签、删去这些行，或在 labels= 和训练数据里加上它们。",
+                f"{table.where} has unknown labels: {unknown}, the first in line {rows[0].line}. Known are: {listing(named)}. "
+                "Correct them, remove those rows, or add them to labels= and to the training rows.",
+            )
+        )
 
 
 def tidy(word: str) -> str:
@@ -408,9 +604,19 @@ def label_order(word: str):
 
 
 def same_text(text: str) -> str:
-    """What two texts must share to count as one: width, case, punctuation and white space are ignored."""
-    key = "".join(c for c in unicodedata.normalize("NFKC", text).lower() if c.isalnum())
-    return key or text
+    """What two texts must share to count as one: width, case, punctuation and white space are ignored, emoji are not.
+
+    >>> same_text("Ｇｏｏｄ，好！"), same_text("好😡")
+    ('good好', '好😡')
+    """
+    return "".join(filter(tells, unicodedata.normalize("NFKC", text).lower())) or text
+
+
+@functools.cache
+def tells(character: str) -> bool:
+    """Letters, marks, digits and pictures; not the signs that only choose how an emoji is drawn."""
+    kind = unicodedata.category(character)
+    return (kind[0] in "LMN" or kind == "So") and not 0xFE00 <= ord(character) <= 0xFE0F
 
 
 def drop_repeated(rows: dict[str, list[Row]]) -> tuple[dict[str, list[Row]], dict[str, list[str]]]:
@@ -438,18 +644,20 @@ def drop_repeated(rows: dict[str, list[Row]]) -> tuple[dict[str, list[Row]], dic
     return kept, gone
 
 
-def split_rows(rows: Sequence, n: int, seed: int) -> tuple[list, list]:
+def split_rows(rows: Sequence, n: int, seed: int, keep: int = 0) -> tuple[list, list]:
     """Split `rows` into the rest and `n` rows, stratified by label, both in the order of `rows`.
 
-    Each class gives its share (largest remainders first) and at least one row to the `n`.
+    Each class gives its share (largest remainders first) and at least one row to the `n`; `keep` rows of each class
+    stay in the rest, even where the `n` gets fewer rows then.
     """
     by_class = defaultdict(list)
     for i, row in enumerate(rows):
         by_class[row.label].append(i)
+    room = {c: max(1, len(members) - keep) for c, members in by_class.items()}
     share = {c: n * len(members) / len(rows) for c, members in by_class.items()}
-    quota = {c: max(1, int(s)) for c, s in share.items()}
-    for c in sorted(share, key=lambda c: share[c] - int(share[c]), reverse=True):
-        if sum(quota.values()) < n:
+    quota = {c: min(room[c], max(1, int(s))) for c, s in share.items()}
+    for c in sorted(share, key=lambda c: share[c] - quota[c], reverse=True):
+        if sum(quota.values()) < n and quota[c] < room[c]:
             quota[c] += 1
     while sum(quota.values()) > n:
         quota[max(quota, key=lambda c: quota[c] - share[c] if quota[c] > 1 else -1.0)] -= 1
@@ -492,4 +700,4 @@ def padding_share(lengths: Sequence[int], batches: Sequence[Sequence[int]], widt
     """Share of padding among the tokens computed: 0.05 is 5 %. `width` pads every row to that length instead."""
     real = sum(lengths[i] for batch in batches for i in batch)
     computed = sum(len(batch) * (width or max(lengths[i] for i in batch)) for batch in batches)
-    return 1 - real / max(computed, 1)
+    return 1 - real / computed if computed else 0.0

@@ -34,11 +34,23 @@ def asking(model) -> Iterator[None]:
 def logits_of(model, items: Sequence, *, batch_size: int = 64, processor=None, task=None) -> tuple[Any, Any]:
     """Logits (rows, classes) and targets (rows,) of encoded items, in their order, as float32 on the CPU.
 
-    Rows are asked in batches of like length; their order in the answer is that of `items`.
+    Rows are asked in batches of like length; their order in the answer is that of `items`. Where memory does not hold a
+    batch, smaller ones are asked.
     """
+    processor, task = processor or model.processor, task or model.task
+    while True:
+        try:
+            return ask(model, items, batch_size, processor, task)
+        except RuntimeError as error:
+            if batch_size == 1 or not out_of_memory(error):
+                raise
+        batch_size = (batch_size + 1) // 2
+
+
+def ask(model, items: Sequence, batch_size: int, processor, task) -> tuple[Any, Any]:
+    """One attempt of logits_of."""
     import torch
 
-    processor, task = processor or model.processor, task or model.task
     order = sorted(range(len(items)), key=lambda i: task.length(items[i]))
     device, logits, targets = device_of(model), [], []
     with asking(model):
@@ -50,6 +62,14 @@ def logits_of(model, items: Sequence, *, batch_size: int = 64, processor=None, t
         # out of inference mode's special tensors: callers may do arithmetic on the answer
         logits, targets = torch.cat(logits).cpu()[back], torch.cat(targets)[back]
     return logits.clone(), targets.clone()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether torch says that a tensor found no room: a GPU's own error type, or a CPU allocator's words."""
+    import torch
+
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(w in str(error) for w in words)
 
 
 def labels_of(model) -> list[str]:
@@ -107,7 +127,7 @@ def worst(model, rows: Sequence, k: int = 10, *, max_length: int = 256) -> list[
     labels, said = labels_of(model), logits.argmax(-1)
     return [
         Mistake(rows[i], labels[target[i]], labels[said[i]], log_p[i, said[i]].exp().item(), loss[i].item())
-        for i in loss.argsort(descending=True)[:k].tolist()
+        for i in loss.argsort(descending=True, stable=True)[:k].tolist()
     ]
 
 
@@ -116,7 +136,5 @@ def fitting(model, max_length: int) -> int:
     positions = getattr(model.config, "max_position_embeddings", None) or getattr(model.config, "n_positions", None)
     if positions is None:
         return max_length
-    offset = (
-        2 if model.config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
-    )  # they count from the pad id
-    return min(max_length, positions - offset)
+    counts_from_pad = model.config.model_type in ("roberta", "xlm-roberta", "camembert")
+    return min(max_length, positions - (model.config.pad_token_id + 1 if counts_from_pad else 0))

@@ -91,19 +91,31 @@ class PeakMemory:
         return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
+def stale_endpoint() -> str | None:
+    """The address that huggingface_hub goes on asking, where HF_ENDPOINT has changed since it was imported; else None.
+
+    The hub's library reads the variable once, when it is imported; only a new Python reads it again.
+    """
+    from huggingface_hub import constants
+
+    wanted = os.environ.get("HF_ENDPOINT", getattr(constants, "_HF_DEFAULT_ENDPOINT", constants.ENDPOINT))
+    return None if wanted.rstrip("/") == constants.ENDPOINT else constants.ENDPOINT
+
+
 def free_disk_mb(folder) -> float:
     """Free space in MB where `folder` lies or will lie."""
     import shutil
 
-    place = Path(folder).absolute()
-    while not place.exists():
-        place = place.parent
-    return shutil.disk_usage(place).free / 2**20
+    return shutil.disk_usage(nearest(folder)).free / 2**20
 
 
 def writable(folder) -> bool:
     """Whether files can be made in `folder`, or in the nearest folder above it that exists."""
-    place = Path(folder).absolute()
-    while not place.exists():
-        place = place.parent
+    place = nearest(folder)
     return place.is_dir() and os.access(place, os.W_OK)
+
+
+def nearest(folder) -> Path:
+    """`folder`, or the nearest folder above it that exists."""
+    place = Path(folder).absolute()
+    return next((p for p in (place, *place.parents) if os.path.exists(p)), place)

@@ -43,11 +43,12 @@ class Family:
 
 BERT = Family(("embeddings",), "encoder.layer")
 FAMILIES = {
-    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "ernie", "roformer", "megatron-bert"), BERT),
+    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "ernie"), BERT),
+    "megatron-bert": Family(("embeddings",), "encoder.layer", ("encoder.ln",)),
     "electra": Family(("embeddings", "embeddings_project"), "encoder.layer"),
     "albert": Family(("embeddings", "encoder.embedding_hidden_mapping_in"), "encoder.albert_layer_groups"),
     "distilbert": Family(("embeddings",), "transformer.layer"),
-    "gpt2": Family(("wte", "wpe"), "h", ("ln_f",)),
+    "gpt2": Family(("wte", "wpe", "drop"), "h", ("ln_f",)),
 }
 
 
@@ -59,109 +60,158 @@ def load(source, labels: Sequence[str] | None = None, *, seed: int = 0, task: An
     >>> model = load("bert-base-chinese", labels=corpus.labels)           # local cache, then hub or its mirror (HF_ENDPOINT)
 
     Sources are tried in that order: a local directory, a packaged name, the local cache, the hub. A head that the source
-    lacks, or has for other labels, starts from random weights drawn with `seed`. Weights are float32, on the CPU.
+    lacks, or has for other labels, starts from random weights drawn with `seed`. Weights are float32, on the CPU; texts
+    are padded on the right, so that an answer does not depend on the batch that it was asked in.
     Raises BadInput naming the ways out where no source answers.
     """
-    task = task or TextClassification()
-    place = locate(str(source))
+    task, place = task or TextClassification(), locate(str(source))
     with quiet():
-        from transformers import AutoConfig, AutoTokenizer
-
         try:
-            config = AutoConfig.from_pretrained(place, local_files_only=True)
-        except (OSError, ValueError) as error:
+            model = read(place, source, labels, seed, task, local_files_only=True)
+        except Unreadable as error:
             if Path(place).is_dir() or not hub_answers():
                 raise unreachable(error, place, source) from None
-            config = reach(AutoConfig.from_pretrained, place, source)
-        stored = [config.id2label[i] for i in sorted(config.id2label)]
-        trained = any("ForSequenceClassification" in name for name in config.architectures or [])
-        if labels is None:
-            if not trained:
-                raise BadInput(
-                    tr(
-                        f"模型 {source} 还没有分类头：请给出 labels=，例如 labels=corpus.labels。",
-                        f"Model {source} has no classification head yet: give labels=, for example labels=corpus.labels.",
-                    )
-                )
-            labels = stored
-        labels = [str(x) for x in labels]
-        fresh = not trained or stored != labels
-        if config.model_type not in FAMILIES:
-            raise unknown_family(config.model_type)
-        processor = reach(AutoTokenizer.from_pretrained, place, source)
-        if processor.pad_token is None:
-            processor.pad_token = processor.eos_token or processor.unk_token
-        names = {"id2label": dict(enumerate(labels)), "label2id": {x: i for i, x in enumerate(labels)}}
-        model = build(task, place, source, seed, names, processor.pad_token_id)
-        if fresh and trained:
-            reset_head(model, seed)
-    model.processor, model.source, model.task = processor, str(source), task
+            try:
+                model = read(place, source, labels, seed, task)
+            except Unreadable as error:
+                raise unreachable(error, place, source) from None
+    model.source, model.task = str(source), task
     return model.eval()
 
 
-def build(task, place: str, source, seed: int, names: dict, pad: int) -> Any:
-    """The network with the source's weights; what it lacks is drawn with `seed`, the caller's random state untouched."""
+class Unreadable(Exception):
+    """A place that does not give a model, with the library's reason."""
+
+
+def read(place: str, source, labels, seed: int, task, **where) -> Any:
+    """Config, tokenizer and network of one place, checked against each other. Raises Unreadable, or BadInput."""
+    from transformers import AutoConfig, AutoTokenizer
+
+    config = reach(AutoConfig, place, **where)
+    if config.model_type not in FAMILIES:
+        raise unknown_family(config.model_type)
+    stored = [config.id2label[i] for i in sorted(config.id2label)]
+    trained = any("ForSequenceClassification" in name for name in config.architectures or [])
+    if labels is None and not trained:
+        raise BadInput(
+            tr(
+                f"模型 {source} 还没有分类头：请给出 labels=，例如 labels=corpus.labels。",
+                f"Model {source} has no classification head yet: give labels=, for example labels=corpus.labels.",
+            )
+        )
+    labels = [str(x) for x in (stored if labels is None else labels)]
+    if len(labels) < 2 or len(set(labels)) < len(labels):
+        raise BadInput(
+            tr(
+                f"labels={labels} 不行：至少要两个不同的标签名。",
+                f"labels={labels} won't do: give two or more names, each once.",
+            )
+        )
+    processor = read_tokenizer(reach(AutoTokenizer, place, **where), config)
+    names = {"id2label": dict(enumerate(labels)), "label2id": {x: i for i, x in enumerate(labels)}}
+    names["pad_token_id"] = processor.pad_token_id
+    model, report = draw(reach, seed, task.auto_class(), place, **WEIGHTS, **names, **where)
+    head = set(blocks(model)[-1].parameters)
+    lost = sorted((set(report["missing_keys"]) | {key[0] for key in report["mismatched_keys"]}) - head)
+    if lost:
+        reason = tr("权重文件缺少，或形状不符：", "its weights lack, or have in another shape: ")
+        raise Unreadable(reason + listing(lost, 3))
+    if trained and stored != labels:
+        draw(reset_head, seed, model)
+    model.processor = processor
+    return model
+
+
+WEIGHTS = {"dtype": "float32", "ignore_mismatched_sizes": True, "output_loading_info": True}
+
+
+def reach(auto, place: str, **options) -> Any:
+    """Call a from_pretrained; whatever the libraries say of files that they cannot get or read becomes Unreadable."""
+    from safetensors import SafetensorError
+
+    try:
+        return auto.from_pretrained(place, **options)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise Unreadable(str(error)) from None
+
+
+def read_tokenizer(processor, config) -> Any:
+    """The tokenizer as labkit wants it: with a token to pad with, on the right. Raises Unreadable for an empty one."""
+    if len(processor) <= len(processor.all_special_ids):  # what the library makes up where the files are missing
+        raise Unreadable(tr("没有分词器文件", "the tokenizer's files are missing"))
+    if len(processor) > config.vocab_size:
+        raise Unreadable(
+            tr(
+                f"分词器有 {len(processor)} 个词，模型只有 {config.vocab_size} 个：它们不是一套",
+                f"the tokenizer has {len(processor)} tokens, the model {config.vocab_size}: they do not belong together",
+            )
+        )
+    if processor.pad_token is None:
+        processor.pad_token = processor.eos_token or processor.unk_token
+    processor.padding_side = "right"
+    return processor
+
+
+def draw(call, seed: int, *args, **options) -> Any:
+    """Call with torch's random numbers started at `seed`; the caller's random state is as before afterwards."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        options = {"ignore_mismatched_sizes": True, "dtype": torch.float32, "pad_token_id": pad}
-        return reach(task.auto_class().from_pretrained, place, source, **options, **names)
+        return call(*args, **options)
 
 
-def reset_head(model, seed: int) -> None:
+def reset_head(model) -> None:
     """Draw new weights for the head, as for a source without one."""
     import torch
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for name in blocks(model)[-1].modules:
-            for module in model.get_submodule(name).modules():
-                if isinstance(module, torch.nn.Linear):
-                    module.weight.data.normal_(std=model.config.initializer_range)
-                    if module.bias is not None:
-                        module.bias.data.zero_()
+    for name in blocks(model)[-1].modules:
+        for module in model.get_submodule(name).modules():
+            if isinstance(module, torch.nn.Linear):
+                module.weight.data.normal_(std=model.config.initializer_range)
+                if module.bias is not None:
+                    module.bias.data.zero_()
 
 
 def locate(source: str) -> str:
     """A directory on disk, a packaged model's directory, or the name itself for cache and hub."""
-    if Path(source).is_dir():
-        return source
+    if Path(source).expanduser().is_dir():
+        return str(Path(source).expanduser())
     return str(ASSETS / source) if source in PACKAGED else source
-
-
-def reach(call, place: str, source, **options) -> Any:
-    """Call a from_pretrained; where it cannot get its files, say the three ways out."""
-    try:
-        return call(place, **options)
-    except (OSError, ValueError) as error:
-        raise unreachable(error, place, source) from None
 
 
 def hub_answers(seconds: float = 5.0) -> bool:
     """Whether anybody listens at the hub or its mirror: asked once, because the hub's own client tries for minutes."""
     import socket
+    import threading
     from urllib.parse import urlsplit
+    from urllib.request import getproxies
 
     from huggingface_hub import constants
 
+    address = urlsplit(constants.ENDPOINT)
     if constants.HF_HUB_OFFLINE:
         return False
-    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+    if getproxies().keys() & {address.scheme, "all"}:
         return True  # behind a proxy a direct connection proves nothing
-    address = urlsplit(constants.ENDPOINT)
-    try:
-        port = address.port or (80 if address.scheme == "http" else 443)
-        socket.create_connection((address.hostname, port), timeout=seconds).close()
-        return True
-    except OSError:
-        return False
+    answered = threading.Event()
+
+    def ask():
+        with contextlib.suppress(OSError):
+            port = address.port or (80 if address.scheme == "http" else 443)
+            socket.create_connection((address.hostname, port), timeout=seconds).close()
+            answered.set()
+
+    asking = threading.Thread(target=ask, daemon=True)  # looking up a name has no time limit of its own
+    asking.start()
+    asking.join(seconds)
+    return answered.is_set()
 
 
 def unreachable(error: Exception, place: str, source) -> BadInput:
     """The message for a model that cannot be had: what was tried, and the three ways out."""
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
     if Path(place).is_dir():
-        reason = str(error).strip().splitlines()[0][:300]
         return BadInput(
             tr(
                 f"目录 {source} 里没有可用的模型：{reason}\n里面应有 config.json、分词器文件和 model.safetensors。",
@@ -173,12 +223,12 @@ def unreachable(error: Exception, place: str, source) -> BadInput:
     asked = f"HF_ENDPOINT={mirror}" if mirror else tr("Hugging Face 官方站点", "the Hugging Face hub")
     return BadInput(
         tr(
-            f"找不到模型 {source!r}：不是目录，不是自带模型，本地缓存里没有，也没能从{asked}下载。\n三条出路：\n"
+            f"找不到模型 {source!r}：不是目录，不是自带模型，本地缓存里没有，也没能从{asked}下载（{reason}）。\n三条出路：\n"
             f"  1) 用自带模型：{listing(PACKAGED)}（无需网络）；\n"
             "  2) 在有网的机器上下载，把模型目录拷来，写它的路径；\n"
             "  3) 设环境变量 HF_ENDPOINT 指向镜像，再重新启动 Python。",
             f"No model {source!r}: it is no directory, not packaged, not in the local cache, and could not be had from "
-            f"{asked}.\nThree ways out:\n"
+            f"{asked} ({reason}).\nThree ways out:\n"
             f"  1) take a packaged model: {listing(PACKAGED)} (no network needed);\n"
             "  2) download it where there is a network, copy its directory here and give its path;\n"
             "  3) set the environment variable HF_ENDPOINT to a mirror and start Python again.",
@@ -187,16 +237,17 @@ def unreachable(error: Exception, place: str, source) -> BadInput:
 
 
 def base_of(model) -> tuple[Any, str]:
-    """The transformers base model inside a model with a head, and its name there ("bert")."""
+    """The transformers base model inside a model with a head, and its module name there ("bert"), wrapped or not."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return inner.base_model, inner.base_model_prefix
+    base = inner.base_model
+    return base, next(name for name, module in model.named_modules() if module is base)
 
 
 def blocks(model) -> tuple[Block, ...]:
     """The model's blocks in depth order: embeddings, layers from the lowest up, head. Each parameter is in just one.
 
     >>> [b.name for b in blocks(load("tiny-bert-zh", labels=("no", "yes")))]
-    ['embeddings', 'layer 1', 'layer 2', 'layer 3', 'layer 4', 'layer 5', 'layer 6', 'head']
+    ['embeddings', 'layer 1', 'layer 2', 'layer 3', 'layer 4', 'head']
 
     The pooler counts as head. Raises BadInput for a family that labkit does not know.
     """

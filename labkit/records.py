@@ -1,10 +1,13 @@
-"""The frozen words that cross floors: rows, events, scores, runs. Plain data, JSON in and out. Leans on nothing."""
+"""The frozen words that cross floors: rows, events, scores, runs. Plain data, JSON in and out. Leans on text."""
 
 import dataclasses
+import math
 import types
 import typing
 from dataclasses import dataclass, field
 from typing import Any
+
+from labkit.text import tr
 
 
 class BadInput(ValueError):
@@ -146,9 +149,12 @@ def to_json(record) -> Any:
 
 
 def from_json(kind, value) -> Any:
-    """The inverse of to_json for a record class: unknown keys are ignored, so that old readers read new files."""
+    """The inverse of to_json for a record class: unknown keys are ignored, so that old readers read new files.
+
+    A number that JSON has no word for comes back as nan.
+    """
     if value is None:
-        return None
+        return float("nan") if kind is float else None
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         return kind(
@@ -182,25 +188,32 @@ class Summary:
 def summarise(runs) -> list[Summary]:
     """One line a strategy, in the order of first appearance.
 
-    The interval joins two doubts: which rows the test set happens to hold (binomial, shared by all seeds) and which
-    seed was drawn (variance of the runs over their number).
+    The interval joins two doubts: which rows the test set happens to hold (Wilson's interval of the mean, shared by all
+    seeds) and which seed was drawn (variance of the runs over their number). With one run it is that run's own.
     """
     by_strategy: dict[str, list[Run]] = {}
     for run in runs:
+        if run.test_accuracy is None:
+            raise BadInput(
+                tr(
+                    f"{run.strategy}（seed {run.seed}）没有测试成绩：只能比较在测试集上打过分的训练。",
+                    f"{run.strategy} (seed {run.seed}) has no test score: only runs scored on test rows can be compared.",
+                )
+            )
         by_strategy.setdefault(run.strategy, []).append(run)
     lines = []
     for name, same in by_strategy.items():
-        scores, k = [r.test_accuracy for r in same], len(same)
-        mean = sum(scores) / k
-        seeds = sum((s - mean) ** 2 for s in scores) / (k - 1) / k if k > 1 else 0.0
-        half = 1.96 * (mean * (1 - mean) / same[0].n_test + seeds) ** 0.5
+        k = len(same)
+        mean = sum(r.test_accuracy for r in same) / k
+        seeds = sum((r.test_accuracy - mean) ** 2 for r in same) / (k - 1) / k if k > 1 else 0.0
+        low, high = wilson(mean * same[0].n_test, same[0].n_test)
         lines.append(
             Summary(
                 name,
                 k,
                 mean,
-                max(0.0, mean - half),
-                min(1.0, mean + half),
+                max(0.0, mean - math.hypot(mean - low, 1.96 * seeds**0.5)),
+                min(1.0, mean + math.hypot(high - mean, 1.96 * seeds**0.5)),
                 sum(r.test_macro_f1 for r in same) / k,
                 sum(r.seconds for r in same) / k,
                 sum(r.samples_per_second for r in same) / k,
@@ -209,3 +222,15 @@ def summarise(runs) -> list[Summary]:
             )
         )
     return lines
+
+
+def wilson(right: float, n: int, z: float = 1.96) -> tuple[float, float]:
+    """95 % confidence interval of a share (Wilson 1927): honest for few rows and near 0 or 1.
+
+    >>> wilson(8, 10)
+    (0.490..., 0.943...)
+    """
+    share, square = right / n, z * z / n
+    middle = (share + square / 2) / (1 + square)
+    half = z * math.sqrt(share * (1 - share) / n + square / (4 * n)) / (1 + square)
+    return max(0.0, middle - half), min(1.0, middle + half)

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from html import escape
 
-from labkit.text import tr
+from labkit.text import language, tr
 
 BAR = "#4477aa"  # Paul Tol's bright scheme: safe for colour-blind readers, readable on light and dark ground
 STYLE = (
-    "<style>.labkit{font-size:13px;line-height:1.45;max-width:60em}.labkit table{border-collapse:collapse;margin:.4em 0}"
-    ".labkit th,.labkit td{padding:.15em .8em;text-align:right;border-bottom:1px solid rgba(128,128,128,.25)}"
-    ".labkit td.t,.labkit th.t{text-align:left;white-space:normal;overflow-wrap:anywhere}.labkit .m{opacity:.65}"
-    ".labkit svg text{fill:currentColor;font-size:11px}</style>"
+    "<style>.labkit{font-size:13px;line-height:1.45;max-width:60em;margin:.2em 0 .8em;overflow-x:auto}"
+    ".labkit table{border-collapse:collapse;margin:.4em 0;font-size:inherit}"
+    ".labkit th,.labkit td{padding:.15em .8em;text-align:right;white-space:nowrap;border-bottom:1px solid rgba(128,128,128,.25)}"
+    ".labkit td.t,.labkit th.t{text-align:left}.labkit td.w{white-space:normal;overflow-wrap:anywhere;min-width:12em}"
+    ".labkit .m{opacity:.65}.labkit svg{display:block}.labkit svg text{fill:currentColor;font-size:11px}</style>"
 )
 
 
@@ -19,10 +20,12 @@ def box(*parts: str) -> str:
 
 
 def table_html(header: Sequence[str], rows: Sequence[Sequence], left: int = 1) -> str:
-    """An HTML table; the first `left` columns are words, the others numbers."""
+    """An HTML table; the first `left` columns are words, the others numbers. Only columns of long texts are wrapped."""
+    long = {i for row in rows for i, c in enumerate(row[:left]) if len(str(c)) > 24}
 
     def cells(tag, row):
-        return "".join(f"<{tag}{' class=t' if i < left else ''}>{escape(str(c))}</{tag}>" for i, c in enumerate(row))
+        kinds = ["t w" if i in long else "t" if i < left else "" for i in range(len(row))]
+        return "".join(f'<{tag} class="{k}">{escape(str(c))}</{tag}>' for k, c in zip(kinds, row, strict=True))
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
     return f"<table><thead><tr>{cells('th', header)}</tr></thead><tbody>{body}</tbody></table>"
@@ -50,32 +53,54 @@ def histogram_svg(values: Sequence[int], unit: str, bins: int = 24, width: int =
 
 
 def corpus_html(corpus) -> str:
-    """Counts, class balance, lengths, two examples of each class, and what was dropped and why."""
-    header = ["", *corpus.labels, tr("合计", "total")]
-    names = {"train": tr("训练", "train"), "valid": tr("验证", "validation"), "test": tr("测试", "test")}
-    rows = []
-    for split, title in names.items():
-        counts = corpus.counts(split)
-        total = max(sum(counts.values()), 1)
-        rows.append([title, *(f"{n} ({n / total:.0%})" for n in counts.values()), total])
-    parts = [f"<b>{escape(corpus.name)}</b>", table_html(header, rows)]
-    if hasattr(corpus.train[0], "text"):
+    """Counts, class balance, lengths, examples of each class, and what was dropped and why."""
+    parts = [f"<b>{escape(corpus.name)}</b>", balance_html(corpus)]
+    if corpus.train and hasattr(corpus.train[0], "text"):
         lengths = [len(r.text) for r in corpus.train]
-        middle = sorted(lengths)[len(lengths) // 2]
-        parts.append(
-            f"<div>{tr('文本长度', 'Text length')} <span class=m>({tr('训练集，中位数', 'training rows, median')} {middle} {tr('字', 'characters')})</span></div>"
-        )
-        parts.append(histogram_svg(lengths, tr("字", "characters")))
-        some = [r for i in range(min(len(corpus.labels), 6)) for r in [r for r in corpus.train if r.label == i][:2]]
-        parts.append(
-            table_html(
-                [tr("例子", "examples"), tr("标签", "label")],
-                [(r.text[:120] + ("…" if len(r.text) > 120 else ""), corpus.labels[r.label]) for r in some],
-                left=2,
-            )
-        )
+        middle, signs = sorted(lengths)[len(lengths) // 2], tr("字", "characters")
+        note = tr(f"训练集，中位数 {middle} {signs}", f"training rows, median {middle} {signs}")
+        parts.append(f"<div>{tr('文本长度', 'Text length')} <span class=m>({note})</span></div>")
+        parts.append(histogram_svg(lengths, signs))
+        parts.append(examples_html(corpus))
     parts.append(f"<div class=m>{escape(dropped_text(corpus))}</div>")
     return box(*parts)
+
+
+def balance_html(corpus, most: int = 12) -> str:
+    """Rows of each class in each split, a line a class; the rarest together in one line where classes are many."""
+    header = [tr("标签", "label"), tr("训练", "train"), tr("验证", "validation"), tr("测试", "test")]
+    counts = [corpus.counts(split) for split in ("train", "valid", "test")]
+    totals = [sum(c.values()) for c in counts]
+
+    def line(title, found):
+        return [title, *(f"{n:,} ({n / max(total, 1):.0%})" for n, total in zip(found, totals, strict=True))]
+
+    shown = list(corpus.labels)
+    if len(shown) > most:
+        shown = sorted(shown, key=lambda name: -counts[0][name])[: most - 1]
+    rows = [line(name, [c[name] for c in counts]) for name in shown]
+    if rest := [name for name in corpus.labels if name not in shown]:
+        title = tr(f"其余 {len(rest)} 类", f"{len(rest)} more")
+        rows.append(line(title, [sum(c[name] for name in rest) for c in counts]))
+    return table_html(header, [*rows, [tr("合计", "total"), *(f"{n:,}" for n in totals)]])
+
+
+def examples_html(corpus) -> str:
+    """Two training rows of each class, one where classes are many; with their English gloss for readers of English."""
+    each = 2 if len(corpus.labels) <= 4 else 1
+    some = [r for i in range(min(len(corpus.labels), 8)) for r in [r for r in corpus.train if r.label == i][:each]]
+    columns = {
+        tr("例子", "examples"): [clipped(r.text) for r in some],
+        tr("译文", "in English"): [clipped(r.extra.get("gloss", "")) for r in some],
+        tr("标签", "label"): [corpus.labels[r.label] for r in some],
+    }
+    if language() == "zh" or not any(r.extra.get("gloss") for r in some):
+        del columns[tr("译文", "in English")]
+    return table_html(list(columns), list(zip(*columns.values(), strict=True)), left=3)
+
+
+def clipped(text: str, most: int = 120) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def dropped_text(corpus) -> str:
@@ -85,6 +110,7 @@ def dropped_text(corpus) -> str:
         "duplicate": tr("重复", "repeated"),
         "conflict": tr("同一文本有两种标签", "one text with two labels"),
         "leak": tr("在另一部分里出现过", "also in another split"),
+        "unlabelled": tr("没有公开标签", "labels withheld"),
     }
     found = [f"{reasons[d.reason]} {d.count}" for d in corpus.dropped]
     return tr("去掉的行：", "Rows dropped: ") + (tr("，", ", ").join(found) or tr("无", "none"))
@@ -110,7 +136,7 @@ def mistakes_html(mistakes) -> str:
         tr("概率", "probability"),
         tr("损失", "loss"),
     ]
-    rows = [[m.row.text, m.truth, m.said, f"{m.probability:.2f}", f"{m.loss:.2f}"] for m in mistakes]
+    rows = [[clipped(m.row.text, 300), m.truth, m.said, f"{m.probability:.2f}", f"{m.loss:.2f}"] for m in mistakes]
     return box(table_html(header, rows, left=3))
 
 

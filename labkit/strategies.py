@@ -60,10 +60,9 @@ class HeadOnly(Strategy):
     name: ClassVar[str] = "head"
 
     def prepare(self, model) -> Any:
-        head = set(blocks(model)[-1].parameters)
-        if not self.pooler:
-            head = {n for n in head if "pooler" not in n and "pre_classifier" not in n and ".dense" not in n}
-        return train_only(model, head)
+        head = blocks(model)[-1]
+        last = head.modules[-1] + "."
+        return train_only(model, {n for n in head.parameters if self.pooler or n.startswith(last)})
 
     def default_lr(self, model) -> float:
         """A head starts from random weights and can take larger steps than the network below it."""
@@ -98,12 +97,10 @@ def train_only(model, names: set[str]) -> Any:
 
 
 def frozen_modules(model) -> list[Any]:
-    """The modules in which nothing trains: they run in eval mode, so that their output for a row is a constant."""
-    for block in blocks(model):
-        for name in block.modules:
-            module = model.get_submodule(name)
-            if not any(p.requires_grad for p in module.parameters()):
-                yield module
+    """The modules of blocks in which nothing trains: they run in eval mode, so that their output for a row is a constant."""
+    trains = {n for n, p in model.named_parameters() if p.requires_grad}
+    frozen = [block for block in blocks(model) if not trains & set(block.parameters)]
+    return [model.get_submodule(name) for block in frozen for name in block.modules]
 
 
 NAMES = {"full": Full, "head": HeadOnly, "top-K": TopK}
@@ -125,8 +122,12 @@ def by_name(name: str) -> Strategy:
 
 
 def name_of(strategy: Strategy) -> str:
-    """The inverse of by_name: `name_of(TopK(2)) == "top-2"`."""
-    return f"top-{strategy.k}" if isinstance(strategy, TopK) else strategy.name
+    """The inverse of by_name, `name_of(TopK(2)) == "top-2"`; settings that are not the default are told:
+    `name_of(HeadOnly(pooler=False)) == "head(pooler=False)"`, so that two runs of a comparison never share a name."""
+    if isinstance(strategy, TopK):
+        return f"top-{strategy.k}"
+    told = [f"{f.name}={v}" for f in dataclasses.fields(strategy) if (v := getattr(strategy, f.name)) != f.default]
+    return f"{strategy.name}({','.join(told)})" if told else strategy.name
 
 
 def settings_of(strategy: Strategy) -> dict:

@@ -24,8 +24,17 @@ def language(code: str | None = None) -> str:
         _chosen = code
     if _chosen:
         return _chosen
-    wanted = os.environ.get("LABKIT_LANG") or os.environ.get("LANG") or locale.getlocale()[0] or ""
+    names = (os.environ.get(name) for name in ("LABKIT_LANG", "LC_ALL", "LC_MESSAGES", "LANG"))
+    wanted = next((name for name in names if name), None) or system_locale()
     return "zh" if wanted.lower().startswith(("zh", "chinese")) else "en"
+
+
+def system_locale() -> str:
+    """What Windows and macOS know without an environment variable; "" where they don't say."""
+    try:
+        return locale.getlocale()[0] or ""
+    except ValueError:  # a locale that Python has no name for
+        return ""
 
 
 def tr(zh: str, en: str) -> str:

@@ -9,12 +9,12 @@ import pytest
 LABKIT = Path(__file__).resolve().parents[1] / "labkit"
 
 FLOORS = (
-    ("records", "text", "machine", "show"),
+    ("records", "text", "machine", "show", "config"),
     ("data", "tasks", "models", "layers", "checkpoint", "plots"),
     ("strategies", "frozen", "evaluation", "landscape", "explain"),
-    ("training",),
+    ("training", "running"),
     ("comparison", "deploy"),
-    ("ui", "cli", "lesson", "__main__"),
+    ("ui", "cli", "flags", "output", "progress", "lesson", "__main__"),
 )
 DOORS = {
     "transformers": ("models", "tasks"),

@@ -4,12 +4,11 @@ A task encodes rows (batched, un-padded), collates items into a batch, names the
 decodes outputs and scores them; training, evaluation and comparison only call these.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.records import BadInput, ClassScore, Row, Scores
+from labkit.records import BadInput, ClassScore, Row, Scores, wilson
 from labkit.text import tr
 
 
@@ -119,15 +118,3 @@ class TextClassification:
             classes=tuple(classes),
             confusion=tuple(map(tuple, confusion)),
         )
-
-
-def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % confidence interval of a share (Wilson 1927): honest for few rows and near 0 or 1.
-
-    >>> wilson(8, 10)
-    (0.490..., 0.943...)
-    """
-    share, square = right / n, z * z / n
-    middle = (share + square / 2) / (1 + square)
-    half = z * math.sqrt(share * (1 - share) / n + square / (4 * n)) / (1 + square)
-    return max(0.0, middle - half), min(1.0, middle + half)
