@@ -10,13 +10,13 @@ import os
 import shlex
 import shutil
 import sys
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from labkit import __version__, machine
 from labkit.config import TrainConfig
 from labkit.flags import arguments
-from labkit.output import check_folder, check_room, claimed, new_folder, reason
+from labkit.output import check_folder, check_room, claimed, new_folder, reason, stored_run
 from labkit.progress import Progress
 from labkit.records import BadInput, Run, to_json
 from labkit.text import listing, tr
@@ -158,7 +158,9 @@ def train(options) -> None:
     corpus = corpus_of(options)
     out = Path(options.out or new_folder(f"{corpus.name}-{name_of(strategy)}-s{config.seed}"))
     if options.resume and (out / "run.json").exists():
-        return show_run(finished(out, strategy, options.model, config, corpus), options.json)
+        run = stored_run(out, strategy, options.model, config, corpus)
+        say(tr(f"{out} 里的训练已经完成。", f"The run in {out} is finished already."))
+        return show_run(run, options.json)
     model = load(options.model, corpus.labels, seed=config.seed)
     trainer = Trainer(model, corpus, strategy, config, out=out, resume=options.resume)
     check_room(out, trainer)
@@ -182,28 +184,6 @@ def train(options) -> None:
         save_run(run, out / "run.json")
         shutil.rmtree(out / "checkpoint")
     show_run(run, options.json)
-
-
-def finished(out: Path, strategy, model: str, config, corpus) -> Run:
-    """The stored run, provided that it is the one asked for."""
-    from labkit.checkpoint import load_run
-    from labkit.strategies import name_of
-
-    run = load_run(out / "run.json")
-    asked = {"strategy": name_of(strategy), "model": Path(model).name, "corpus": corpus.fingerprint}
-    stored = {"strategy": run.strategy, "model": Path(run.model).name, "corpus": run.corpus["fingerprint"]}
-    asked |= {k: v for k, v in asdict(config).items() if v is not None}
-    stored |= {k: v for k, v in run.config.items() if k in asked}
-    differs = [k for k in asked if asked[k] != stored.get(k)]
-    if differs:
-        raise BadInput(
-            tr(
-                f"--resume：{out} 里是另一次训练（{listing(differs)} 不同）。请用同样的参数，或换一个 --out。",
-                f"--resume: {out} holds another run (other {listing(differs)}). Use the same arguments, or another --out.",
-            )
-        )
-    say(tr(f"{out} 里的训练已经完成。", f"The run in {out} is finished already."))
-    return run
 
 
 def show_run(run: Run, as_json: bool) -> None:

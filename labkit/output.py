@@ -6,11 +6,12 @@ import os
 import shlex
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from labkit import machine
-from labkit.records import BadInput
-from labkit.text import tr
+from labkit.records import BadInput, Run
+from labkit.text import listing, tr
 
 
 def check_folder(out: Path, resume: bool) -> None:
@@ -108,6 +109,27 @@ def claimed(out: Path) -> Iterator[None]:
                 )
             )
         raise
+
+
+def stored_run(out: Path, strategy, model: str, config, corpus) -> Run:
+    """The stored run, provided that it is the one asked for."""
+    from labkit.checkpoint import load_run
+    from labkit.strategies import name_of
+
+    run = load_run(out / "run.json")
+    asked = {"strategy": name_of(strategy), "model": Path(model).name, "corpus": corpus.fingerprint}
+    stored = {"strategy": run.strategy, "model": Path(run.model).name, "corpus": run.corpus["fingerprint"]}
+    asked |= {k: v for k, v in asdict(config).items() if v is not None}
+    stored |= {k: v for k, v in run.config.items() if k in asked}
+    differs = [k for k in asked if asked[k] != stored.get(k)]
+    if differs:
+        raise BadInput(
+            tr(
+                f"--resume：{out} 里是另一次训练（{listing(differs)} 不同）。请用同样的参数，或换一个 --out。",
+                f"--resume: {out} holds another run (other {listing(differs)}). Use the same arguments, or another --out.",
+            )
+        )
+    return run
 
 
 def reason(error: OSError) -> str:

@@ -82,7 +82,7 @@ def glyphs() -> frozenset[int]:
 def printable(text: str) -> str:
     """The text with a box for each character that no font here can show: drawing it would warn, and show a box too.
 
-    >>> printable("好评😀")
+    >>> printable("好评🍜")
     '好评□'
     """
     if all(c == "\n" or ord(c) in glyphs() for c in text):
@@ -92,8 +92,8 @@ def printable(text: str) -> str:
 
 
 def short(name: str, most: int = 18) -> str:
-    """A name that leaves room for the figure."""
-    return name if len(name) <= most else name[: most - 1] + "…"
+    """A name that leaves room for the figure, and holds only what can be shown: ticks are written anew when drawn."""
+    return printable(name if len(name) <= most else name[: most - 1] + "…")
 
 
 def looks() -> Iterator[dict]:

@@ -32,6 +32,8 @@ class Progress:
                 "epoch {}: train loss {:.3f}, valid loss {:.3f}, valid accuracy {:.3f}",
             )
             self.write(text.format(e.epoch, e.train_loss, e.valid_loss, e.valid_accuracy))
+            if self.bar is not None and self.bar.n >= self.bar.total:
+                self.close()  # what follows is not training: it would spoil the rate
         elif isinstance(event, Notice):
             self.write(event.text)
 

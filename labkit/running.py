@@ -72,9 +72,11 @@ class Engine:
         """Random numbers here are a function of (seed, step); the caller's random state is as before afterwards."""
         import torch
 
-        gpu = self.device.type == "cuda"
+        number, gpu = (seed << 32) + step * self.processes + self.rank, self.device.type == "cuda"
         with torch.random.fork_rng(devices=[torch.cuda.current_device()] if gpu else []):
-            torch.manual_seed((seed << 32) + step * self.processes + self.rank)
+            torch.default_generator.manual_seed(number)  # torch.manual_seed formats the whole call stack each time
+            if gpu:
+                torch.cuda.manual_seed(number)
             yield
 
     def add(self, parameters: Sequence, loss: Any) -> Any:
@@ -145,12 +147,13 @@ def patient() -> Iterator[Callable[[], bool]]:
 
 def identity(trainer) -> dict:
     """What a checkpoint must share with the run that goes on from it."""
+    shape = {k: v for k, v in trainer.model.config.to_dict().items() if k not in ("_name_or_path", "transformers_version")}
     return to_json(
         {
             "strategy": {"name": name_of(trainer.strategy), **settings_of(trainer.strategy)},
             "config": asdict(trainer.config),
             "corpus": trainer.corpus.fingerprint,
-            "model": hash_of(repr(sorted(trainer.before.items())).encode()),
+            "model": hash_of(repr((shape, sorted(trainer.before.items()))).encode()),
         }
     )
 

@@ -28,7 +28,7 @@ def corpus(n=64, classes=2, seed=0, low=3, high=20):
             text = rng.choices(NEUTRAL, k=rng.randint(low, high))
             for mark in rng.choices(MARKS[label], k=rng.randint(1, 3)):
                 text[rng.randrange(len(text))] = mark
-            if not seen & {"".join(text)} and set(text) & set(MARKS[label]):
+            if "".join(text) not in seen:
                 seen.add("".join(text))
                 return Row("".join(text), label)
 
@@ -64,7 +64,7 @@ def family(kind, folder, seed=0, **config):
     if kind == "macbert":
         made = bert(folder, seed, **config)
         torch.manual_seed(seed)
-        t.BertForMaskedLM(t.BertConfig.from_pretrained(made)).save_pretrained(made)
+        keep(t.BertForMaskedLM(t.BertConfig.from_pretrained(made)), wordpiece(), made)
         (made / "tokenizer.json").unlink()
         (made / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"}))
         (made / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n", encoding="utf-8")
@@ -77,7 +77,9 @@ def family(kind, folder, seed=0, **config):
         tokenizer = byte_pairs(t.GPT2TokenizerFast)
         small = dict(n_embd=32, n_layer=3, n_head=2, n_positions=128, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
         ends = dict(bos_token_id=tokenizer.eos_token_id, eos_token_id=tokenizer.eos_token_id)
-        return keep(t.GPT2Model(t.GPT2Config(vocab_size=len(tokenizer), **ends, **{**small, **config})), tokenizer, folder)
+        return keep(
+            t.GPT2Model(t.GPT2Config(vocab_size=len(tokenizer), **ends, **{**small, **config})), tokenizer, folder
+        )
     common = dict(hidden_size=32, num_hidden_layers=3, num_attention_heads=2, intermediate_size=64)
     common |= dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, max_position_embeddings=64)
     if kind == "electra":
@@ -96,8 +98,11 @@ def family(kind, folder, seed=0, **config):
 
 
 def keep(model, tokenizer, folder):
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    from labkit.models import quiet
+
+    with quiet():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     return Path(folder)
 
 

@@ -64,7 +64,7 @@ def here(tmp_path, monkeypatch):
 def refused(here, tmp_path, capsys):
     """Run a command that has to be refused; the answer is the message."""
 
-    def run(*given, left=()):
+    def run(*given):
         homes = Path(os.environ["HF_HOME"])
         before = tree(tmp_path, homes)
         try:
@@ -75,7 +75,7 @@ def refused(here, tmp_path, capsys):
         after = tree(tmp_path, homes)
         assert (status, out) == (2, ""), err
         assert one_message(err), err
-        assert [p for p in after if p not in before and p.name not in left] == []
+        assert [p for p in after if p not in before] == []
         assert {p: v for p, v in after.items() if p in before} == before
         return err
 
@@ -323,7 +323,7 @@ def test_a_disk_that_fills_up_later_keeps_the_checkpoints_and_says_how_to_go_on(
     assert (disk / "out" / "model.safetensors").read_bytes() == (here / "whole" / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("call", range(1, 40, 3))
+@pytest.mark.parametrize("call", range(1, 32, 3))
 def test_a_disk_that_is_full_at_any_moment_leaves_nothing_or_what_resume_can_use(
     call, here, command, tiny, monkeypatch
 ):
@@ -344,6 +344,7 @@ def test_a_disk_that_is_full_at_any_moment_leaves_nothing_or_what_resume_can_use
     assert (status, out) == (2, "")
     assert "the disk is full" in last_message(err)
     if (here / "out").exists():
+        assert list((here / "out" / "checkpoint").glob("step-*"))
         assert "--out out --resume" in last_message(err)
         assert command(*arguments(tiny, "out", "--resume"), "--epochs", 2)[0] == 0
         lk.load("out")
@@ -388,10 +389,11 @@ def test_a_checkpoint_of_another_run_is_refused_by_what_differs(more, named, ref
     assert "Use the same arguments, or another out." in err
 
 
-def test_a_checkpoint_of_another_model_is_refused(refused, tiny, interrupted, tmp_path):
-    for other in (dict(seed=1), dict(hidden_size=48, num_attention_heads=4)):
-        model = stand_ins.bert(tmp_path / "other" / str(len(other)), **other)
-        assert "another model" in refused(*arguments(model, "out", "--resume"))
+@pytest.mark.parametrize("other", [dict(seed=1), dict(hidden_size=48, num_attention_heads=4)])
+def test_a_checkpoint_of_another_model_is_refused(other, refused, tiny, interrupted, tmp_path, capsys):
+    model = stand_ins.bert(tmp_path / "other", **other)
+    capsys.readouterr()  # the library's bar
+    assert "another model" in refused(*arguments(model, "out", "--resume"))
 
 
 def test_a_damaged_checkpoint_is_refused_by_name(refused, tiny, interrupted):

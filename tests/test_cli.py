@@ -400,14 +400,15 @@ def test_demo_prints_a_table_and_writes_its_figures(lab, here, labkit, monkeypat
     monkeypatch.setattr(
         comparison, "compare", lambda s, c, config, listen: real(s, c, lab / "tiny", (0,), quick, listen=listen)
     )
-    for _ in range(2):  # it may be run again
-        status, out, err = labkit("demo", "--out", "pictures")
-        assert status == 0
-        assert {"full", "head", "top-2", "tf-idf"} <= set(re.findall(r"^\S+", out, re.M))
-        assert "epoch 1:" in err
-        pictures = sorted((here / "pictures").iterdir())
-        assert [p.name for p in pictures] == ["comparison.png", "curves.png"]
-        assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
+    (here / "pictures").mkdir()
+    (here / "pictures" / "curves.png").write_text("of an earlier demo")
+    status, out, err = labkit("demo", "--out", "pictures")
+    assert status == 0
+    assert {"full", "head", "top-2", "tf-idf"} <= set(re.findall(r"^\S+", out, re.M))
+    assert "epoch 1:" in err
+    pictures = sorted((here / "pictures").iterdir())
+    assert [p.name for p in pictures] == ["comparison.png", "curves.png"]
+    assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
 
 
 def test_compare_json_holds_each_run_and_the_baseline(lab, here, labkit):
@@ -425,11 +426,11 @@ def test_compare_stopped_by_ctrl_c_keeps_the_finished_runs_and_says_so(lab, here
     from labkit.progress import Progress
 
     class Stopping(Progress):
-        epochs = 0
+        runs = 0
 
         def __call__(self, event):
-            self.epochs += isinstance(event, lk.EpochDone)
-            if self.epochs == 2:
+            self.runs += getattr(event, "step", 0) == 1
+            if self.runs == 2:
                 raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "Progress", Stopping)
@@ -475,6 +476,20 @@ def test_chinese_comes_out_as_utf8_whatever_the_locale(here):
     ran = run_module("predict", "none", "x", cwd=here, LC_ALL="C", LANG="C", PYTHONUTF8="0", LABKIT_LANG="zh")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("labkit: 没有目录 none。")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes break differently on Windows")
+def test_a_reader_that_goes_away_is_no_error_message(here):
+    """As in `labkit predict ... | head -1`."""
+    code = (
+        "import sys; from labkit import cli; cli.doctor = lambda _: print('x' * 10**6); sys.exit(cli.main(['doctor']))"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    ran = subprocess.run([sys.executable, "-c", code], env=env, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (ran.returncode, ran.stderr) == (1, b"")
 
 
 def test_without_arguments_the_help_is_shown(labkit):
