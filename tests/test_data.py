@@ -322,6 +322,11 @@ def test_a_file_that_cannot_be_used_gets_one_clear_message(tmp_path, case, monke
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_the_line_named_is_the_files_own_after_texts_of_several_lines_and_blank_lines(tmp_path):
+    with pytest.raises(BadInput, match="line 6: 3 fields"):
+        load(tmp_path, 'text,label\n"a\nb\nc",1\n\nd,e,0\n')
+
+
 def test_a_missing_file_and_a_folder_are_told_apart(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No file .*nothing\.csv\. Give a \.csv or \.csv\.gz file"):
         lk.load_csv(tmp_path / "nothing.csv")
