@@ -106,9 +106,9 @@ def config_of(options, **more):
 
 
 def corpus_of(options):
+    """The rows to work on. Their splits do not depend on --seed: runs of several seeds are judged on the same rows."""
     from labkit.data import load_csv, reviews
 
-    seed = getattr(options, "seed", 0)
     if options.limit is not None and options.limit < 1:
         raise BadInput(
             tr(
@@ -124,9 +124,9 @@ def corpus_of(options):
                     "The packaged reviews come with their splits: leave out --valid and --test.",
                 )
             )
-        return reviews(options.limit, seed)
+        return reviews(options.limit)
     files = {"valid": options.valid, "test": options.test}
-    return load_csv(options.data, options.text, options.label, **files, limit=options.limit, seed=seed)
+    return load_csv(options.data, options.text, options.label, **files, limit=options.limit)
 
 
 def describe(corpus) -> str:

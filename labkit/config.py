@@ -27,7 +27,7 @@ class TrainConfig:
     lr: float | None = setting(None, 1e-9, 10.0, help="peak learning rate; none: the strategy's own")
     batch_size: int = setting(16, 1, 65536, help="rows per optimizer step, over all processes")
     max_length: int = setting(256, 4, 8192, help="tokens per row, longer ones are cut")
-    seed: int = setting(0, 0, 2**31 - 1, help="decides order and dropout")
+    seed: int = setting(0, 0, 2**31 - 1, help="decides the new head, order and dropout")
     optimizer: str = setting("adamw", choices=OPTIMIZERS, help="how to step")
     weight_decay: float = setting(0.01, 0.0, 10.0, help="on matrices; never on biases and norms")
     schedule: str = setting("linear", choices=SCHEDULES, help="how the rate falls")

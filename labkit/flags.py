@@ -18,7 +18,7 @@ CHINESE = {  # the fields of TrainConfig; the English stands beside each field
     "lr": "学习率的峰值；不写则由策略决定",
     "batch_size": "每步多少行（所有进程合计）",
     "max_length": "每行最多多少个 token，超出的截去",
-    "seed": "随机种子：决定划分、顺序和 dropout",
+    "seed": "随机种子：决定新的分类头、顺序和 dropout",
     "optimizer": "优化器",
     "weight_decay": "权重衰减，只作用于矩阵",
     "schedule": "学习率怎样下降",

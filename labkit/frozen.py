@@ -104,7 +104,9 @@ class FrozenPart:
             caught.append(args[0] if args else kwargs["hidden_states"])
             raise _Reached
 
-        hook = self.model.get_submodule(self.below[self.depth].modules[0]).register_forward_pre_hook(catch, with_kwargs=True)
+        hook = self.model.get_submodule(self.below[self.depth].modules[0]).register_forward_pre_hook(
+            catch, with_kwargs=True
+        )
         try:
             with contextlib.suppress(_Reached):
                 base(**inputs)

@@ -109,12 +109,6 @@ def free_disk_mb(folder) -> float:
     return shutil.disk_usage(nearest(folder)).free / 2**20
 
 
-def writable(folder) -> bool:
-    """Whether files can be made in `folder`, or in the nearest folder above it that exists."""
-    place = nearest(folder)
-    return place.is_dir() and os.access(place, os.W_OK)
-
-
 def nearest(folder) -> Path:
     """`folder`, or the nearest folder above it that exists."""
     place = Path(folder).absolute()

@@ -147,7 +147,9 @@ def patient() -> Iterator[Callable[[], bool]]:
 
 def identity(trainer) -> dict:
     """What a checkpoint must share with the run that goes on from it."""
-    shape = {k: v for k, v in trainer.model.config.to_dict().items() if k not in ("_name_or_path", "transformers_version")}
+    shape = {
+        k: v for k, v in trainer.model.config.to_dict().items() if k not in ("_name_or_path", "transformers_version")
+    }
     return to_json(
         {
             "strategy": {"name": name_of(trainer.strategy), **settings_of(trainer.strategy)},

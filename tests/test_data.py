@@ -11,7 +11,8 @@ import pytest
 
 import labkit as lk
 from labkit import machine
-from labkit.data import batch_order, cell, padding_share, same_text, split_rows
+from labkit.data import batch_order, padding_share, same_text, split_rows
+from labkit.reading import cell
 from labkit.records import BadInput, Row
 
 

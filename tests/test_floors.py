@@ -10,7 +10,7 @@ LABKIT = Path(__file__).resolve().parents[1] / "labkit"
 
 FLOORS = (
     ("records", "text", "machine", "show", "config"),
-    ("data", "tasks", "models", "layers", "checkpoint", "plots"),
+    ("data", "reading", "tasks", "models", "layers", "checkpoint", "plots"),
     ("strategies", "frozen", "evaluation", "landscape", "explain"),
     ("training", "running"),
     ("comparison", "deploy"),
@@ -19,7 +19,7 @@ FLOORS = (
 DOORS = {
     "transformers": ("models", "tasks"),
     "peft": ("strategies",),
-    "datasets": ("data",),
+    "datasets": ("reading",),
     "matplotlib": ("plots",),
     "ipywidgets": ("ui",),
 }

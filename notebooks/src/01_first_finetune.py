@@ -46,14 +46,15 @@ lk.language(LANG)
 print(tr("准备好了。", "Ready."))
 
 # %% [markdown] lang="zh"
-# 第一行选语言，`tr(中文, English)` 按它取词，图和输出都跟着走。下一格定两件会反复用到的事：用哪个**预训练模型**，在哪块**设备**上算。`tiny-bert-zh` 是随包带来的小 BERT，几秒钟就能练完一遍。等你有了显卡和网络，把这两个值换成 `"bert-base-chinese"` 和 `"cuda"`，下面的代码一行都不用动。
+# 第一行选语言，`tr(中文, English)` 按它取词，图和输出都跟着走。下一格定三件会反复用到的事：用哪个**预训练模型**，在哪块**设备**上算，最大的**学习率**是多少（第 6 节会讲）。`tiny-bert-zh` 是随包带来的小 BERT，几秒钟就能练完一遍。等你有了显卡和网络，把三个值换成 `"bert-base-chinese"`、`"cuda"` 和 `3e-5`，下面的代码照样能跑。
 
 # %% [markdown] lang="en"
-# The first line chooses the language, and `tr(Chinese, English)` takes its words from there; figures and outputs follow. The next cell settles two things that we need again and again: which **pretrained model**, and on which **device** we compute. `tiny-bert-zh` is a small BERT that comes with the package and trains in seconds. On the day you have a graphics card and a network, put `"bert-base-chinese"` and `"cuda"` here, and not one line below has to change.
+# The first line chooses the language, and `tr(Chinese, English)` takes its words from there; figures and outputs follow. The next cell settles three things that we need again and again: which **pretrained model**, on which **device** we compute, and the highest **learning rate** (section 6 explains it). `tiny-bert-zh` is a small BERT that comes with the package and trains in seconds. On the day you have a graphics card and a network, put `"bert-base-chinese"`, `"cuda"` and `3e-5` here, and the code below runs as it stands.
 
 # %%
 MODEL = "tiny-bert-zh"
 DEVICE = "cpu"
+PEAK = 5e-4
 
 # %% [markdown] lang="zh"
 # 再准备一根安全绳。下表是我们自己跑出来的数和允许的偏差。之后每量一个数，就用 `check` 对一下：在范围里，打印 ≈ 和参考值；不在，打印你的真实值和一个 ✗。机器不同，小数点后几位不同是正常的；✗ 则值得停下来想一想。（想认真猜的话，先别看这张表。）
@@ -123,15 +124,15 @@ print(len(train & valid), len(train & test), len(valid & test))
 # %% [markdown] lang="zh"
 # 一条都没有：读数据时，重复的文本已经被去掉，去掉多少也写在上面那张卡片的末行。
 #
-# 现在读五条。盖住标签，先自己判：正面还是负面？
+# 现在从验证集里读五条，模型训练时不会见到它们。盖住标签，先自己判：正面还是负面？
 
 # %% [markdown] lang="en"
 # None: repeated texts are dropped when the data is read, and the last line of the card above says how many that were.
 #
-# Now read five of them with the label covered. Judge for yourself first: positive or negative?
+# Now read five of the validation rows, which the model will not see while it trains, with the label covered. Judge for yourself first: positive or negative?
 
 # %%
-five = [corpus.train[i] for i in (3, 8, 9, 25, 32)]
+five = [corpus.valid[i] for i in (55, 41, 102, 45, 152)]
 for number, row in enumerate(five, start=1):
     print(f"{number}. {row.text}\n   {row.extra['gloss']}\n")
 
@@ -140,12 +141,12 @@ for number, row in enumerate(five, start=1):
     print(number, corpus.labels[row.label])
 
 # %% [markdown] lang="zh"
-# 你大概全对，而且没费力气。但请留意你用了什么：有人满嘴“厉害”“学会了”，其实在骂；有人连说两个“后悔”，其实在夸；有人只讲了一件事，一个褒贬的词都没用。数词的办法在这里会摔跤。这五句先记着，最后我们会知道模型摔不摔。
+# 你大概全对，而且没费力气。但请留意你用了什么：有人说“快”，其实嫌慢；有人说“后悔”，其实在夸；有人只讲了一件事，一个褒贬的词都没用；还有人连用三个好词，每个前面都藏着一个“不”。数词的办法在这里会摔跤。这五句先记着，第 12 节我们来看模型摔不摔。
 #
 # 接着问一个看似无聊的问题。**猜**：正面和负面，哪一类写得更长？生气的人话多，还是高兴的人话多？
 
 # %% [markdown] lang="en"
-# You probably had them all, without effort. But notice what you used. One says "impressive" and "I've learned" and is scolding; one says "regret" twice and is full of praise; one only tells what happened, with no word of judgement at all. Counting words stumbles here. Keep the five in mind: by the end we shall know whether the model stumbles too.
+# You probably had them all, without effort. But notice what you used. One says "fast" and means slow; one says "regret" (wish I had) and is full of praise; one only tells what happened, with no word of judgement at all; and one strings three good words together, each with a "not" before it. Counting words stumbles here. Keep the five in mind: in section 12 we shall see whether the model stumbles too.
 #
 # Next, a question that seems dull. **Guess**: which class writes longer texts? Do angry people talk more, or happy ones?
 
@@ -277,11 +278,11 @@ print([lengths[i] for i in bucketed[0]])
 
 # %%
 shares = {
-    tr("补到 128", "to 128"): padding_share(lengths, shuffled, width=128),
-    tr("补到本批最长", "to the longest"): padding_share(lengths, shuffled),
-    tr("分桶", "bucketed"): padding_share(lengths, bucketed),
+    tr("补到 128", "to 128"): 100 * padding_share(lengths, shuffled, width=128),
+    tr("补到本批最长", "to the longest"): 100 * padding_share(lengths, shuffled),
+    tr("分桶", "bucketed"): 100 * padding_share(lengths, bucketed),
 }
-lk.plots.bars(shares, tr("填充所占的比例", "Share of padding"), tr("占计算的格子", "of the squares computed"))
+lk.plots.bars(shares, tr("填充所占的比例", "Share of padding"), tr("占全部格子的 %", "% of all squares"))
 
 # %% [markdown] lang="zh"
 # **读图**：补到 128，每四格里将近三格是空气。补到本批最长也好不了太多，因为每批里总有一行特别长，其余十五行陪着它。分桶以后只剩百分之几。同样的数据、同样的模型，只是换了换座位。**理论 ③** 说空格子也要算钱，到底值多少秒，第 13 节用表来量。
@@ -548,15 +549,15 @@ def rate(step):
 
 # %%
 fig, axes = lk.plots.figure(6.4, 2.6)
-axes.plot([5e-4 * rate(step) for step in range(steps)], color="#4477aa")
+axes.plot([PEAK * rate(step) for step in range(steps)], color="#4477aa")
 axes.set(xlabel=tr("步", "step"), ylabel=tr("学习率", "learning rate"))
 fig
 
 # %% [markdown] lang="zh"
-# 十分之一的步数用来升，其余用来降，顶点 `5e-4`。这个值比你在别处看到的 `2e-5` 大得多：那是给 768 宽的 BERT 用的，我们的模型窄，可以、也需要迈更大的步。
+# 十分之一的步数用来升，其余用来降，顶点就是 `PEAK`，`5e-4`。这个值比你在别处看到的 `2e-5` 大得多：那是给 768 宽的 BERT 用的，我们的模型窄，可以、也需要迈更大的步。
 
 # %% [markdown] lang="en"
-# A tenth of the steps to go up, the rest to come down, and `5e-4` at the top. That is far larger than the `2e-5` that you see elsewhere: those are for BERTs of width 768. Ours is narrow; it can take longer strides, and needs them.
+# A tenth of the steps to go up, the rest to come down, and `PEAK`, which is `5e-4`, at the top. That is far larger than the `2e-5` that you see elsewhere: those are for BERTs of width 768. Ours is narrow; it can take longer strides, and needs them.
 
 # %% [markdown] lang="zh"
 # ## 7 训练循环：把它写出来
@@ -628,7 +629,7 @@ def fit(model, peak, epochs=3):
 # That is all; there is nothing else. **Guess**: what will the mock exam say after three epochs? Sea level is 0.5. Run the next cell and wait a few seconds.
 
 # %%
-losses, exams = fit(model, peak=5e-4)
+losses, exams = fit(model, PEAK)
 check("valid", exams[-1][2])
 
 # %%
@@ -641,12 +642,12 @@ fig
 # %% [markdown] lang="zh"
 # **读图**：淡线是每一步的损失，一批一个样，跳得厉害；深线是它的滑动平均，从 0.69 出发，一路向下。红点是每轮末的模拟考。请看两者的距离：训练损失还在降的时候，红点是不是已经停住，甚至回头了？距离越拉越开，就是**过拟合**：模型不再学规律，开始背例句。这正是**理论 ⑥**，也是要有验证集的原因：只看蓝线，你会以为练得越久越好。
 #
-# **动手**：把 `peak` 改成 `5e-3` 再跑（先用 `fresh()` 换个新模型）。认得出第 6 节右边那个人吗？
+# **动手**：在新的一格里跑 `fit(fresh(), 10 * PEAK)`，把第一个返回值画出来。认得出第 6 节右边那个人吗？
 
 # %% [markdown] lang="en"
 # **Reading it**: the pale line is the loss of each step, different from batch to batch, so it jumps; the strong line is its running mean, which starts from 0.69 and goes down. The red dots are the mock exams at the end of each epoch. Look at the distance between the two. While the training loss still falls, have the red dots come to a halt, or turned round? The widening gap is **overfitting**: the model no longer learns the rule but begins to recite the examples. That is **theory ⑥**, and the reason for having a validation set: the blue line alone would tell you that more is always better.
 #
-# **Try it**: set `peak` to `5e-3` and run again (with a new model from `fresh()`). Do you recognise the walker on the right of section 6?
+# **Try it**: run `fit(fresh(), 10 * PEAK)` in a new cell and draw the first thing that it returns. Do you recognise the walker on the right of section 6?
 
 # %% [markdown] lang="zh"
 # ## 8 高考：打开测试集
@@ -690,15 +691,15 @@ lk.plots.confusion(scores)
 # %% [markdown] lang="zh"
 # 几乎一样，因为两类均衡，模型也不太偏心；labkit 算出的准确率和我们手算的相同（`True`）。**读图**：每一行是一种真相，对角线是答对的。看看两个错误的格子：模型更常把夸奖当抱怨，还是把抱怨当夸奖？用在客服上，哪一种错更贵？同一个准确率，可以是两种完全不同的模型。
 #
-# 数字到此为止，下面做一件多数人跳过的事：读错题。`lk.worst` 挑出损失最大的几条，也就是模型错得最有把握的。**猜**：会是哪一类句子？
+# 数字到此为止，下面做一件多数人跳过的事：读错题。错题要从模拟考里读，不从高考里读，不然你会照着考卷改教案，锁就白上了。`lk.worst` 挑出损失最大的几条，也就是模型错得最有把握的。**猜**：会是哪一类句子？
 
 # %% [markdown] lang="en"
 # Nearly the same, since the classes are balanced and the model has no great favourite; and labkit's accuracy equals the one we worked out by hand (`True`). **Reading it**: each row is a truth, and the diagonal is what was answered right. Look at the two squares of errors. Does the model more often take praise for a complaint, or a complaint for praise? At a customer desk, which of the two is dearer? One accuracy can stand for two quite different models.
 #
-# So much for numbers. Now do what most people skip: read the mistakes. `lk.worst` finds the rows with the highest loss, where the model is wrong and very sure of it. **Guess**: what kind of sentence will it be?
+# So much for numbers. Now do what most people skip: read the mistakes. Read those of the mock exam, not those of the final, or you will rewrite your lessons to suit the paper, and the lock was for nothing. `lk.worst` finds the rows with the highest loss, where the model is wrong and very sure of it. **Guess**: what kind of sentence will it be?
 
 # %% tags=["nbval-ignore-output"]
-for m in lk.worst(model, corpus.test, 5, max_length=128):
+for m in lk.worst(model, corpus.valid, 5, max_length=128):
     print(f"{m.truth} → {m.said} ({m.probability:.0%})\n{m.row.text}\n{m.row.extra['gloss']}\n")
 
 # %% [markdown] lang="zh"
@@ -779,7 +780,7 @@ print(torch.equal(ask(again, corpus.test)[0], ask(model, corpus.test)[0]))
 # %%
 corpus = lk.reviews()
 model_2 = lk.load(MODEL, labels=corpus.labels)
-config = lk.TrainConfig(epochs=3, lr=5e-4, max_length=128, device=DEVICE, precision="fp32")
+config = lk.TrainConfig(epochs=3, lr=PEAK, max_length=128, device=DEVICE, precision="fp32")
 full = lk.Trainer(model_2, corpus, config=config).fit()
 
 # %% [markdown] lang="zh"
@@ -829,13 +830,13 @@ total = sum(p.numel() for p in frozen.parameters())
 print(f"{trained:,} / {total:,} = {trained / total:.1%}")
 
 # %% [markdown] lang="zh"
-# 这里的“头”包括 BERT 的 pooler，它是 `[CLS]` 通往分类的最后一道门，也要跟着学。头从随机开始，可以用大一些的步幅 `2e-3`。我们的 `fit` 一字不改就能用，因为优化器只拿还在训练的参数。**猜**：它能追上全部训练的模型吗？
+# 这里的“头”包括 BERT 的 pooler，它是 `[CLS]` 通往分类的最后一道门，也要跟着学。头从随机开始，可以用四倍的步幅。我们的 `fit` 一字不改就能用，因为优化器只拿还在训练的参数。**猜**：它能追上全部训练的模型吗？
 
 # %% [markdown] lang="en"
-# The "head" includes BERT's pooler, the last door between `[CLS]` and the classes, which must learn too. A head that starts at random can take longer strides, `2e-3`. Our `fit` works as it stands, because the optimizer only takes what still trains. **Guess**: will it come close to training everything?
+# The "head" includes BERT's pooler, the last door between `[CLS]` and the classes, which must learn too. A head that starts at random can take strides four times as long. Our `fit` works as it stands, because the optimizer only takes what still trains. **Guess**: will it come close to training everything?
 
 # %%
-head_losses, head_exams = fit(frozen, peak=2e-3)
+head_losses, head_exams = fit(frozen, 4 * PEAK)
 check("head", accuracy(*ask(frozen, corpus.test)))
 
 # %% [markdown] lang="zh"
@@ -847,11 +848,17 @@ check("head", accuracy(*ask(frozen, corpus.test)))
 # %%
 from dataclasses import replace
 
-fast = replace(config, lr=2e-3)
+fast = replace(config, lr=4 * PEAK)
 head_only = lk.Trainer(lk.load(MODEL, labels=corpus.labels), corpus, lk.HeadOnly(), fast).fit()
 top_2 = lk.Trainer(lk.load(MODEL, labels=corpus.labels), corpus, lk.TopK(2), config).fit()
 print(tr("损失相同：", "same losses:"), same(head_losses, head_only))
 check("top-2", top_2.test_accuracy)
+
+# %% [markdown] lang="zh"
+# 三次训练，一张表，一幅图。**猜**：时间省下几成？准确率丢掉几点？
+
+# %% [markdown] lang="en"
+# Three runs, a table and a picture of them. **Guess**: how much of the time is saved, and how many points of accuracy are lost?
 
 # %% tags=["nbval-ignore-output"]
 lk.table([full, head_only, top_2])
@@ -863,46 +870,57 @@ lk.plots.runs([full, head_only, top_2])
 print(tr("只训练头更快：", "head only is faster:"), head_only.seconds < full.seconds)
 
 # %% [markdown] lang="zh"
-# **读图**：横轴是秒，纵轴是测试准确率，竖线是 95 % 区间；越靠左上越好。冻结得越多，反向要走的层越少，也就越快；代价是准确率。不过请带着**理论 ⑦** 来读**理论 ⑧**：竖线互相重叠的两个点，凭这 360 行分不出高下。要下结论，得换几个种子、多些测试行。
+# **读图**：横轴是秒，纵轴是测试准确率，竖线是 95 % 区间；越靠左上越好。冻结得越多，反向要走的层越少，也就越快；代价是准确率。不过请带着**理论 ⑦** 来读**理论 ⑧**：竖线互相重叠的两个点，凭这 360 行分不出高下。要下结论，得换几个种子、多些测试行。还有一条规矩：这里三个测试成绩只是一起公布，不许拿来挑策略；要挑，用验证集挑。
 #
 # 还有许多中间的路：一层一层解冻、只调偏置、给每层插一块小补丁（LoRA、适配器）、只学一段开头（前缀）。哪一种适合你的数据和机器？那是**笔记 02** 的题目，那里每种策略都带着误差线，旁边还站着一个不花几秒钟、却常常让人难堪的对手。
 
 # %% [markdown] lang="en"
-# **Reading it**: seconds to the right, test accuracy upwards, the bars are 95 % intervals; the upper left corner is where one wants to be. The more is frozen, the fewer layers the backward pass has to walk, and the faster it goes; the price is accuracy. But read **theory ⑧** with **theory ⑦** in hand: two points whose bars overlap can't be told apart by these 360 rows. To conclude anything you need several seeds and more test rows.
+# **Reading it**: seconds to the right, test accuracy upwards, the bars are 95 % intervals; the upper left corner is where one wants to be. The more is frozen, the fewer layers the backward pass has to walk, and the faster it goes; the price is accuracy. But read **theory ⑧** with **theory ⑦** in hand: two points whose bars overlap can't be told apart by these 360 rows. To conclude anything you need several seeds and more test rows. And one rule: the three test scores are published here together, they are not for choosing a strategy; to choose, use the validation set.
 #
 # There are many roads between: thawing layer by layer, training biases alone, a small patch in each layer (LoRA, adapters), learning just an opening (prefixes). Which one suits your data and your machine? That is **notebook 02**, where each strategy comes with error bars, and beside them stands a rival that costs a few seconds and is often embarrassingly good.
 
 # %% [markdown] lang="zh"
 # ## 12 你自己的句子
 #
-# 现在轮到你。下面三句，前两句直来直去，第三句是反话。**猜**：模型给每一句“正面”的概率是多少？
+# 先还第 1 节的账：那五句话，模型摔不摔？每根横条是模型给“正面”的概率，0.5 是分界；括号里是真相。**猜**：哪几句会站错边？
 
 # %% [markdown] lang="en"
 # ## 12 Your own sentences
 #
+# First pay the debt of section 1: does the model stumble over those five? Each bar is the probability it gives to "positive", 0.5 is the border, and the truth stands in brackets. **Guess**: which of them are on the wrong side?
+
+# %%
+answers = lk.predict(model, [row.text for row in five])
+names = [f"{row.text} ({corpus.labels[row.label]})" for row in five]
+positive = {name: answer.probabilities["positive"] for name, answer in zip(names, answers, strict=True)}
+lk.plots.bars(positive, tr("判为正面的概率", "Probability of positive"), tr("概率", "probability"))
+
+# %% [markdown] lang="zh"
+# 现在轮到你。下面三句，前两句直来直去，第三句是反话。**猜**：模型给每一句“正面”的概率是多少？
+
+# %% [markdown] lang="en"
 # Now it is your turn. Of the three below, the first two mean what they say ("tasty, quick, will order again"; "small, noisy room, no sleep all night") and the third is ironic ("really great service: two hours of waiting, and a free lesson in patience"). **Guess** what probability of "positive" each one gets.
 
 # %%
 mine = [
     "味道好，送得快，还会再点",
     "房间又小又吵，一晚上没睡好",
-    "服务真好，让我等了两个小时，还免费教会我什么叫耐心",
+    "服务真好，等了两个小时，还免费教会我什么叫耐心",
 ]
 
 # %%
-answers = lk.predict(model, mine)
-positive = {answer.text: answer.probabilities["positive"] for answer in answers}
-lk.plots.bars(positive, tr("判为正面的概率", "Probability of positive"), "p")
+positive = {answer.text: answer.probabilities["positive"] for answer in lk.predict(model, mine)}
+lk.plots.bars(positive, tr("判为正面的概率", "Probability of positive"), tr("概率", "probability"))
 
 # %% [markdown] lang="zh"
 # 直话它听得懂。反话呢？它看见“真好”“免费”，就难免跟着走。它没等过外卖，不知道两个小时意味着什么；它只知道哪些字常常和哪种标签一起出现。一千来条评论里，反话不到一成，不够它学会“听话听音”。这不是一个参数能修好的毛病：要更大的预训练，或者更多这样的例子。
 #
-# **动手**：把 `mine` 换成你自己的三句：一句夸，一句骂，一句想骗倒它。把第 1 节那五句也放进去试试。骗它最省力的办法是什么？
+# **动手**：把 `mine` 换成你自己的三句：一句夸，一句骂，一句想骗倒它。骗它最省力的办法是什么？
 
 # %% [markdown] lang="en"
 # Plain speech it understands. And irony? It sees "really great" and "free", and is easily led by them. It has never waited for a meal and does not know what two hours mean; it knows which characters tend to go with which label. Among a thousand reviews less than a tenth are ironic, too few to learn to hear the tone. No setting will mend that: it takes larger pretraining, or more such examples.
 #
-# **Try it**: put three sentences of your own into `mine`: one of praise, one of blame, and one to fool it. Add the five of section 1. What is the cheapest way to fool it?
+# **Try it**: put three sentences of your own into `mine`: one of praise, one of blame, and one to fool it. What is the cheapest way to fool it?
 
 # %% [markdown] lang="zh"
 # ## 13 旧脚本，并排看
@@ -1058,7 +1076,8 @@ print(tr("一次编完更快：", "at once is faster:"), end - middle < middle -
 # 一问：在没见过的行上损失多少？0.02 只说明模型记住了训练数据（理论 ⑥）；验证损失可能早在第二轮就开始回升。二问：测试集有多少行，区间多宽？没有这两个数，“几乎完美”无从谈起（理论 ⑦）。顺带看一眼数据里有没有捷径，或者测试文本混进了训练集。
 #
 # </details>
-#
+
+# %% [markdown] lang="zh"
 # **二**　你把学习率调大十倍，损失一开始降得很快，接着跳到 0.69 左右就不动了。发生了什么？怎么救？
 #
 # <details><summary>展开答案</summary>
@@ -1066,7 +1085,8 @@ print(tr("一次编完更快：", "at once is faster:"), end - middle < middle -
 # 步子越过了悬崖（第 6 节右图）：几步大跳毁掉了预训练的权重，模型退回到“两类各一半”的瞎猜，而 ln 2 ≈ 0.69 正是瞎猜的损失。继续练通常救不回来，因为毁掉的是语言本身。重新载入模型，把学习率降到三分之一到十分之一，热身拉长一些；裁剪挡得住偶然的一步，挡不住步步都大。
 #
 # </details>
-#
+
+# %% [markdown] lang="zh"
 # **三**　只训练头时，前向的计算量和全部训练几乎一样，为什么还是快得多？又为什么不能更快？
 #
 # <details><summary>展开答案</summary>
@@ -1087,7 +1107,8 @@ print(tr("一次编完更快：", "at once is faster:"), end - middle < middle -
 # First: what is the loss on unseen rows? 0.02 says only that the training data is remembered (theory ⑥); the validation loss may have turned upwards in the second epoch. Second: how many test rows are there, and how wide is the interval? Without these, "nearly perfect" means nothing (theory ⑦). And see in passing whether the data has a short cut, or test texts got in among the training rows.
 #
 # </details>
-#
+
+# %% [markdown] lang="en"
 # **Two.** You make the learning rate ten times as large. At first the loss falls fast, then it jumps to about 0.69 and stays there. What has happened, and what can be done?
 #
 # <details><summary>Open the answer</summary>
@@ -1095,7 +1116,8 @@ print(tr("一次编完更快：", "at once is faster:"), end - middle < middle -
 # The strides went over the cliff (section 6, on the right): a few long jumps destroyed the pretrained weights, and the model is back at guessing one half for each class; ln 2 ≈ 0.69 is just the loss of guessing. Training on seldom saves it, for what was destroyed is the language itself. Load the model again, take a third to a tenth of that learning rate, and a longer warm-up. Clipping helps against one unlucky step, not against steps that are all too long.
 #
 # </details>
-#
+
+# %% [markdown] lang="en"
 # **Three.** When only the head trains, the forward pass costs nearly as much as when everything does. Why is it so much faster all the same, and why not faster still?
 #
 # <details><summary>Open the answer</summary>
