@@ -100,7 +100,7 @@ def verify(folder) -> None:
     """Raise BadInput naming the file that is missing or altered; silence means that the folder is whole."""
     folder = Path(folder)
     try:
-        wanted = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["sha256"]
+        wanted = dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         raise BadInput(
             tr(

@@ -44,10 +44,11 @@ def bert(folder, seed=0, **config):
     import torch
     from transformers import BertConfig, BertModel
 
-    small = dict(hidden_size=32, num_hidden_layers=3, num_attention_heads=2, intermediate_size=64)
+    small = dict(vocab_size=len(VOCABULARY), hidden_size=32, num_hidden_layers=3)
+    small |= dict(num_attention_heads=2, intermediate_size=64)
     rest = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, max_position_embeddings=64)
     torch.manual_seed(seed)
-    model = BertModel(BertConfig(vocab_size=len(VOCABULARY), **{**small, **rest, **config}))
+    model = BertModel(BertConfig(**{**small, **rest, **config}))
     return keep(model, wordpiece(), folder)
 
 

@@ -1,5 +1,6 @@
 """The loop: against the transformers Trainer, against itself resumed, and what every strategy must leave alone."""
 
+import contextlib
 import copy
 import dataclasses
 import json
@@ -613,6 +614,7 @@ def group(monkeypatch):
     common |= {"ACCELERATE_USE_CPU": "true", "GLOO_SOCKET_IFNAME": "lo"}
     for name, value in {**common, "RANK": "0", "LOCAL_RANK": "0"}.items():
         monkeypatch.setenv(name, value)
+    PartialState._reset_state()  # another test of this process may have been alone
     yield {**common, "RANK": "1", "LOCAL_RANK": "1"}
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
@@ -622,14 +624,23 @@ def group(monkeypatch):
 def test_two_processes_do_the_work_of_one(places, make, tmp_path, group):
     expected = losses_alone(make)
     code = SECOND.format(tests=str(TESTS), place=str(places["plain"]), out=str(tmp_path))
-    with child(code, **group) as process:
+    with child(code, **group) as process, killed_at_the_end(process):
         trainer = make(out=tmp_path)
+        assert trainer.engine.processes == 2
         mine = losses(trainer)
         processes, theirs, prints = json.loads(process.stdout.readlines()[-1])
-    assert processes == trainer.engine.processes == 2
+    assert processes == 2
     assert mine == theirs == pytest.approx(expected, abs=1e-5)
     assert prints == [fingerprint(p) for p in trainer.model.parameters()]
     assert len(Checkpoints(tmp_path / "checkpoint").all()) == 2  # one of the two wrote
+
+
+@contextlib.contextmanager
+def killed_at_the_end(process):
+    try:
+        yield
+    finally:
+        process.kill()
 
 
 def losses_alone(make):

@@ -156,7 +156,7 @@ def speed(options) -> None:
 def redrawn(pool: list, labels, seed: int, test_rows: int, name: str) -> Corpus:
     """A corpus whose test rows are drawn anew from everything there is."""
     rest, test = split_rows(pool, test_rows, seed)
-    train, valid = split_rows(rest, max(100, len(rest) // 20), seed)
+    train, valid = split_rows(rest, 100, seed)
     return Corpus(name, tuple(train), tuple(valid), tuple(test), labels)
 
 

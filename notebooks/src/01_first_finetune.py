@@ -489,7 +489,7 @@ def walk(lr, steps=25):
 fig, panels = lk.plots.figure(9, 3.2, columns=3)
 x, y = torch.meshgrid(torch.linspace(-5, 5, 90), torch.linspace(-3, 3, 90), indexing="xy")
 for axes, lr in zip(panels, (0.01, 0.12, 0.17), strict=True):
-    axes.contour(x, y, height(x, y), 14, colors="#bbbbbb", linewidths=0.7)
+    axes.contour(x, y, height(x, y), 9, colors="#bbbbbb", linewidths=0.7)
     axes.plot(*zip(*walk(lr), strict=True), "o-", color="#4477aa", ms=3, lw=1)
     axes.plot(0, 0, "*", color="#ee6677", ms=13)
     axes.set(title=f"lr = {lr}", xlim=(-5, 5), ylim=(-3, 3))
@@ -882,16 +882,16 @@ print(tr("只训练头更快：", "head only is faster:"), head_only.seconds < f
 # %% [markdown] lang="zh"
 # ## 12 你自己的句子
 #
-# 先还第 1 节的账：那五句话，模型摔不摔？每根横条是模型给“正面”的概率，0.5 是分界；括号里是真相。**猜**：哪几句会站错边？
+# 先还第 1 节的账：那五句话，模型摔不摔？每根横条是模型给“正面”的概率，0.5 是分界；真相写在句首。**猜**：哪几句会站错边？
 
 # %% [markdown] lang="en"
 # ## 12 Your own sentences
 #
-# First pay the debt of section 1: does the model stumble over those five? Each bar is the probability it gives to "positive", 0.5 is the border, and the truth stands in brackets. **Guess**: which of them are on the wrong side?
+# First pay the debt of section 1: does the model stumble over those five? Each bar is the probability it gives to "positive", 0.5 is the border, and the truth stands before the sentence. **Guess**: which of them are on the wrong side?
 
 # %%
 answers = lk.predict(model, [row.text for row in five])
-names = [f"{row.text} ({corpus.labels[row.label]})" for row in five]
+names = [f"{corpus.labels[row.label]}: {row.text}" for row in five]
 positive = {name: answer.probabilities["positive"] for name, answer in zip(names, answers, strict=True)}
 lk.plots.bars(positive, tr("判为正面的概率", "Probability of positive"), tr("概率", "probability"))
 
