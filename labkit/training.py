@@ -158,29 +158,34 @@ class Trainer:
         return self.engine.add(self.trained, total)
 
     def end_epoch(self) -> EpochDone:
-        """Score on the validation rows, keep the best weights, let the strategy thaw more, write a checkpoint."""
+        """Score on the validation rows, draw the conclusions, write a checkpoint."""
         began = time.perf_counter()
         train_loss = float(self.loss_sum) / len(self.lengths)  # on a GPU this waits for the last step
         self.count_time(began, training=True)
         began = time.perf_counter()
-        scores, number, patience = self.score("valid"), self.epoch + 1, self.config.patience
+        scores = self.score("valid")
         best = scores.macro_f1 > max((e.valid_macro_f1 for e in self.history), default=-1.0)
+        found = (train_loss, scores.loss, scores.accuracy, scores.macro_f1)
         seconds = self.train_seconds - sum(e.seconds for e in self.history)
-        now = (train_loss, scores.loss, scores.accuracy, scores.macro_f1)
-        self.history.append(Epoch(number, self.step, *now, seconds))
+        self.history.append(Epoch(self.epoch + 1, self.step, *found, seconds))
         self.loss_sum = 0.0
-        if patience and best:
-            self.best_tensors = {n: p.detach().clone() for n, p in self.tensors().items()}
-        if patience and not self.finished and number - self.best_epoch >= patience:
-            self.stopped = "early"
-        if not self.finished and self.strategy.on_epoch(self.model, number):
-            self.thaw()
-        elif self.finished and patience:
-            self.load_tensors(self.best_tensors)
+        self.conclude(best)
         self.count_time(began)
         if self.checkpoints:
             self.save_state()
         return EpochDone(self.history[-1], scores, best)
+
+    def conclude(self, best: bool) -> None:
+        """After an epoch: keep the best weights, stop where patience ends, restore the best, or let more train."""
+        patience = self.config.patience
+        if patience and best:
+            self.best_tensors = {n: p.detach().clone() for n, p in self.tensors().items()}
+        if patience and not self.finished and self.epoch - self.best_epoch >= patience:
+            self.stopped = "early"
+        if patience and self.finished:
+            self.load_tensors(self.best_tensors)
+        if not self.finished and self.strategy.on_epoch(self.model, self.epoch):
+            self.thaw()
 
     def score(self, split: str) -> Scores:
         """Scores of the model as it is on one of the corpus's splits."""

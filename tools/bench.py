@@ -168,7 +168,7 @@ def random_weights(model, seed: int):
     return fresh
 
 
-BUDGET = {200: 16, 1000: 8, None: 3}  # training rows: epochs
+BUDGET = {200: 10, 1000: 5, None: 3}  # training rows: epochs
 
 
 def quality(options) -> None:

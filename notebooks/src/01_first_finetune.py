@@ -134,7 +134,7 @@ print(len(train & valid), len(train & test), len(valid & test))
 # %%
 five = [corpus.valid[i] for i in (55, 41, 102, 45, 152)]
 for number, row in enumerate(five, start=1):
-    print(f"{number}. {row.text}\n   {row.extra['gloss']}\n")
+    print(f"{number}. {row.text}\n   {row.extra.get('gloss', '')}\n")
 
 # %%
 for number, row in enumerate(five, start=1):
@@ -700,7 +700,7 @@ lk.plots.confusion(scores)
 
 # %% tags=["nbval-ignore-output"]
 for m in lk.worst(model, corpus.valid, 5, max_length=128):
-    print(f"{m.truth} → {m.said} ({m.probability:.0%})\n{m.row.text}\n{m.row.extra['gloss']}\n")
+    print(f"{m.truth} → {m.said} ({m.probability:.0%})\n{m.row.text}\n{m.row.extra.get('gloss', '')}\n")
 
 # %% [markdown] lang="zh"
 # 箭头左边是真相，右边是模型说的和它的把握。一条一条问：你自己会判错吗？是反话、否定、先抑后扬，还是根本没有褒贬词、只能靠常识？有没有其实是标签可疑的？读五条错题常常比再调一天学习率更有用：错在反话，就该去找反话的数据；错在标签，就该改标签。
@@ -989,6 +989,8 @@ def to_128(inputs):
 
 few = [batch for batch, _ in zip(loader(0), range(12), strict=False)]
 wide = [(to_128(inputs), target) for inputs, target in few]
+a, b = (model(**batches[0][0]).logits for batches in (few, wide))
+print(tr("答案相同：", "same answers:"), torch.allclose(a, b, atol=1e-4))
 
 # %%
 import time
@@ -1129,13 +1131,13 @@ print(tr("一次编完更快：", "at once is faster:"), end - middle < middle -
 # %% [markdown] lang="zh"
 # ## 接下来
 #
-# - **换成你的数据**：一个有 `text,label` 两列的 CSV 就够了：`corpus = lk.load_csv("我的评论.csv")`，从第 1 节重新走。
+# - **换成你的数据**：一个有 `text,label` 两列的 CSV 就够了：`corpus = lk.load_csv("我的评论.csv", labels={"0": "negative", "1": "positive"})`，从第 1 节重新走，那五句换成你自己挑的行。
 # - **换模型**：把开头的 `MODEL` 换成 `"tiny-bert-zh-general"`，同样大小，却没读过评论。猜猜差多少。
 # - **笔记 02**：冻结、LoRA、前缀、适配器……同一张考卷，带误差线，比一比。
 
 # %% [markdown] lang="en"
 # ## Where next
 #
-# - **Your own data**: a CSV with the two columns `text,label` is enough: `corpus = lk.load_csv("my_reviews.csv")`, and walk again from section 1.
+# - **Your own data**: a CSV with the two columns `text,label` is enough: `corpus = lk.load_csv("my_reviews.csv", labels={"0": "negative", "1": "positive"})`; walk again from section 1, and pick five rows of your own there.
 # - **Another model**: put `"tiny-bert-zh-general"` into `MODEL` at the top. It is as large, but has never read a review. Guess how much that costs.
 # - **Notebook 02**: freezing, LoRA, prefixes, adapters and more, in the same exam, with error bars.
