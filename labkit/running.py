@@ -15,6 +15,7 @@ from typing import Any
 
 from labkit import machine
 from labkit.data import padding_share
+from labkit.models import blocks
 from labkit.records import BadInput, Epoch, Run, to_json
 from labkit.strategies import name_of, settings_of
 from labkit.text import listing, tr
@@ -232,6 +233,11 @@ def record(trainer) -> Run:
     moved = tuple(n for n, p in trainer.model.named_parameters() if fingerprint(p) != trainer.before[n])
     stray = set(moved) - set(trainer.tensors())
     assert not stray, f"frozen tensors moved: {sorted(stray)}"
+    still = trainer.step > 1 and not set(moved) & set(blocks(trainer.model)[-1].parameters)
+    doubt = tr(
+        "分类头一点没动：学习率太小，或者没有梯度。",
+        "The head has not moved at all: the learning rate is too small, or no gradient arrives.",
+    )
     valid, test = (trainer.score(s) if trainer.items[s] else None for s in ("valid", "test"))
     rows_seen = trainer.step * len(trainer.lengths) / trainer.batches_per_epoch
     labels = list(trainer.corpus.labels)
@@ -264,7 +270,7 @@ def record(trainer) -> Run:
         test=test,
         padding=padding_share(trainer.lengths, trainer.order(0)),
         moved=moved,
-        notices=tuple(trainer.notices),
+        notices=(*trainer.notices, *([doubt] if still else [])),
         versions=machine.versions(),
     )
 

@@ -424,6 +424,21 @@ def test_dropout_of_a_step_is_the_same_after_running_out_of_memory(make, monkeyp
     assert same(weights(pieces), weights(trainer))
 
 
+def test_what_was_computed_before_memory_ran_out_is_not_counted_twice(make, monkeypatch):
+    expected, trainer, calls = make(), make(accumulation=2), []
+    real = trainer.model.forward
+
+    def forward(**inputs):
+        calls.append(len(inputs["input_ids"]))
+        if len(calls) == 2:  # the second half of the first batch, when the first has left its gradients
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(**inputs)
+
+    monkeypatch.setattr(trainer.model, "forward", forward)
+    assert losses(trainer) == pytest.approx(losses(expected), abs=1e-6)
+    assert calls[:4] == [4, 4, 2, 2]
+
+
 def test_a_single_row_that_does_not_fit_is_an_error(make, monkeypatch):
     trainer = make()
     too_large(trainer, 0, monkeypatch)
@@ -518,6 +533,17 @@ class TestEveryStrategy:
         assert second.model is not first.model and same(weights(whole), weights(second))
 
 
+@pytest.mark.parametrize("kind", ["dropout", "gpt2"])
+def test_the_output_of_the_frozen_part_is_a_constant_while_the_rest_trains(make, kind):
+    trainer = make(kind, HeadOnly(), FEW)
+    inputs, _ = trainer.task.collate(trainer.processor, trainer.items["train"])
+    ask = torch.no_grad()(lambda: trainer.model.base_model(**inputs).last_hidden_state)
+    trainer.model.eval()
+    before = ask()
+    for _ in trainer.run():
+        assert torch.equal(ask(), before)
+
+
 def test_what_thawed_after_the_best_epoch_is_frozen_as_it_was_when_that_is_restored(make, monkeypatch):
     trainer = make(strategy=Thawing(), epochs=3, patience=3)
     before = weights(trainer)
@@ -557,6 +583,14 @@ def test_a_tensor_that_moved_though_frozen_is_noticed(make):
         trainer.model.bert.embeddings.word_embeddings.weight[3] += 1e-3
     with pytest.raises(AssertionError, match="word_embeddings"):
         trainer.report()
+
+
+def test_a_head_that_does_not_move_is_said_aloud(make, monkeypatch):
+    trainer = make(epochs=1)
+    monkeypatch.setattr(trainer.optimizer, "step", lambda *_: None)
+    run = trainer.fit()
+    assert run.moved == () and "head has not moved" in run.notices[0]
+    assert make(epochs=1).fit().notices == ()
 
 
 def test_without_a_rate_the_strategy_gives_its_own(make):

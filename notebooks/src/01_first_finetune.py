@@ -64,16 +64,16 @@ PEAK = 5e-4
 
 # %%
 EXPECTED = {
-    "untrained loss": (tr("未训练时的损失", "loss before training"), 0.69, 0.03),
-    "untrained": (tr("未训练时的准确率", "accuracy before training"), 0.50, 0.08),
-    "valid": (tr("验证准确率", "validation accuracy"), 0.83, 0.04),
-    "test": (tr("测试准确率", "test accuracy"), 0.83, 0.03),
-    "half": (tr("95 % 区间的一半", "half of the 95 % interval"), 0.039, 0.005),
-    "macro-F1": (tr("测试 macro-F1", "test macro-F1"), 0.83, 0.03),
-    "head": (tr("只训练头：测试准确率", "head only: test accuracy"), 0.77, 0.04),
-    "top-2": (tr("训练顶部两层：测试准确率", "top two layers: test accuracy"), 0.82, 0.04),
-    "own rows": (tr("在自己的训练数据上的准确率", "accuracy on its own training rows"), 0.96, 0.03),
-    "gap": (tr("自我欺骗（百分点）", "self-deception (points)"), 13, 5),
+    "untrained loss": (tr("未训练时的损失", "loss before training"), 0.69, 0.04),
+    "untrained": (tr("未训练时的准确率", "accuracy before training"), 0.50, 0.05),
+    "valid": (tr("验证准确率", "validation accuracy"), 0.81, 0.03),
+    "test": (tr("测试准确率", "test accuracy"), 0.82, 0.02),
+    "half": (tr("95 % 区间的一半", "half of the 95 % interval"), 0.040, 0.003),
+    "macro-F1": (tr("测试 macro-F1", "test macro-F1"), 0.82, 0.02),
+    "head": (tr("只训练头：测试准确率", "head only: test accuracy"), 0.77, 0.02),
+    "top-2": (tr("训练顶部两层：测试准确率", "top two layers: test accuracy"), 0.805, 0.03),
+    "own rows": (tr("在自己的训练数据上的准确率", "accuracy on its own training rows"), 0.99, 0.01),
+    "gap": (tr("自我欺骗（百分点）", "self-deception (points)"), 17, 3),
 }
 
 
@@ -640,12 +640,12 @@ fig.axes[0].legend()
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：淡线是每一步的损失，一批一个样，跳得厉害；深线是它的滑动平均，从 0.69 出发，一路向下。红点是每轮末的模拟考。请看两者的距离：训练损失还在降的时候，红点是不是已经停住，甚至回头了？距离越拉越开，就是**过拟合**：模型不再学规律，开始背例句。这正是**理论 ⑥**，也是要有验证集的原因：只看蓝线，你会以为练得越久越好。
+# **读图**：淡线是每一步的损失，一批一个样，跳得厉害；深线是它的滑动平均，从 0.69 出发，一路向下。红点是每轮末的模拟考。请看两者的距离：蓝线还在往下走，红点却早已停住，回头上山了。距离越拉越开，就是**过拟合**：模型不再学规律，开始背例句。这正是**理论 ⑥**，也是要有验证集的原因：只看蓝线，你会以为练得越久越好。
 #
 # **动手**：在新的一格里跑 `fit(fresh(), 10 * PEAK)`，把第一个返回值画出来。认得出第 6 节右边那个人吗？
 
 # %% [markdown] lang="en"
-# **Reading it**: the pale line is the loss of each step, different from batch to batch, so it jumps; the strong line is its running mean, which starts from 0.69 and goes down. The red dots are the mock exams at the end of each epoch. Look at the distance between the two. While the training loss still falls, have the red dots come to a halt, or turned round? The widening gap is **overfitting**: the model no longer learns the rule but begins to recite the examples. That is **theory ⑥**, and the reason for having a validation set: the blue line alone would tell you that more is always better.
+# **Reading it**: the pale line is the loss of each step, different from batch to batch, so it jumps; the strong line is its running mean, which starts from 0.69 and goes down. The red dots are the mock exams at the end of each epoch. Look at the distance between the two. The blue line is still going down while the red dots have long come to a halt and turned uphill. The widening gap is **overfitting**: the model no longer learns the rule but begins to recite the examples. That is **theory ⑥**, and the reason for having a validation set: the blue line alone would tell you that more is always better.
 #
 # **Try it**: run `fit(fresh(), 10 * PEAK)` in a new cell and draw the first thing that it returns. Do you recognise the walker on the right of section 6?
 
@@ -896,15 +896,19 @@ positive = {name: answer.probabilities["positive"] for name, answer in zip(names
 lk.plots.bars(positive, tr("判为正面的概率", "Probability of positive"), tr("概率", "probability"))
 
 # %% [markdown] lang="zh"
+# **读图**：在我们这里，它听出了“快”字后面的两小时，也数清了三个“不”；却把“后悔没早点买”当成了抱怨，把“又续了三天”当成了坏消息。前一句它盯住了“后悔”，后一句它没有常识：续住说明满意，这件事没有一个字写在纸上。而且请看它有多自信：错的时候，一样斩钉截铁。
+#
 # 现在轮到你。下面三句，前两句直来直去，第三句是反话。**猜**：模型给每一句“正面”的概率是多少？
 
 # %% [markdown] lang="en"
-# Now it is your turn. Of the three below, the first two mean what they say ("tasty, quick, will order again"; "small, noisy room, no sleep all night") and the third is ironic ("really great service: two hours of waiting, and a free lesson in patience"). **Guess** what probability of "positive" each one gets.
+# **Reading it**: with us it noticed the two hours behind "fast", and got the three "nots" right; but "wish I'd bought it sooner" it took for a complaint, and "extended by three days" for bad news. In the former it stares at the word "regret"; for the latter it lacks common sense: that staying longer means being content stands nowhere in the text. And see how sure it is: when wrong, it is just as certain.
+#
+# Now it is your turn. Of the three below, the first two mean what they say ("tasty, quick, will order again"; "dirty, noisy room, poor service, not recommended") and the third is ironic ("really great service: two hours of waiting, and a free lesson in patience"). **Guess** what probability of "positive" each one gets.
 
 # %%
 mine = [
     "味道好，送得快，还会再点",
-    "房间又小又吵，一晚上没睡好",
+    "房间又脏又吵，服务也差，不推荐",
     "服务真好，等了两个小时，还免费教会我什么叫耐心",
 ]
 
@@ -971,12 +975,12 @@ check("own rows", own)
 check("gap", 100 * (own - share))
 
 # %% [markdown] lang="zh"
-# 这就是自我欺骗的大小：旧脚本会把前一个数当成绩登出来。后一个数是它多报的分，而这还只是三轮；再多练几轮，前者会逼近 1，模型却不会更聪明。又是**理论 ⑥**。
+# 几乎满分！旧脚本会把前一个数当成绩登出来。后一个数就是自我欺骗的大小，它多报的分：习题全背下来了，本事却还是第 8 节的本事。又是**理论 ⑥**。
 #
 # 最后按表计时：同一个模型，同样的 12 批，一次照分桶的样子，一次把每批补到 128。**猜**：慢几倍？填充的比例可以帮你估。
 
 # %% [markdown] lang="en"
-# That is the size of the self-deception: the old script would publish the first number as its score. The second is by how much it overstates, and this after only three epochs; with more, the first creeps up to 1 while the model grows no wiser. **Theory ⑥** again.
+# Nearly full marks! The old script would publish the first number as its score. The second is the size of the self-deception, by how much it overstates: the exercises are known by heart, and the skill is still that of section 8. **Theory ⑥** again.
 #
 # Last, the watch: the same model and the same 12 batches, once bucketed, once with every batch padded to 128. **Guess** how many times slower that is; the shares of padding help you to estimate.
 
