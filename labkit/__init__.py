@@ -34,6 +34,7 @@ _HOME = {
     "table": "comparison",
     "about": "lesson",
     "language": "text",
+    "tr": "text",
 }
 _MODULES = ("plots", "tasks")
 

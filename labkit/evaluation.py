@@ -4,7 +4,7 @@ Nothing here changes the model: mode and random state are as before. Knows no ta
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,23 +31,26 @@ def asking(model) -> Iterator[None]:
             module.training = True
 
 
-def logits_of(model, items: Sequence, *, batch_size: int = 64, processor=None, task=None) -> tuple[Any, Any]:
+def logits_of(
+    model, items: Sequence, *, batch_size: int = 64, processor=None, task=None, around: Callable | None = None
+) -> tuple[Any, Any]:
     """Logits (rows, classes) and targets (rows,) of encoded items, in their order, as float32 on the CPU.
 
     Rows are asked in batches of like length; their order in the answer is that of `items`. Where memory does not hold a
-    batch, smaller ones are asked.
+    batch, smaller ones are asked. `around(rows)` gives a context in which the rows of these numbers are asked.
     """
+    around = around or (lambda rows: contextlib.nullcontext())
     processor, task = processor or model.processor, task or model.task
     while True:
         try:
-            return ask(model, items, batch_size, processor, task)
+            return ask(model, items, batch_size, processor, task, around)
         except RuntimeError as error:
             if batch_size == 1 or not out_of_memory(error):
                 raise
         batch_size = (batch_size + 1) // 2
 
 
-def ask(model, items: Sequence, batch_size: int, processor, task) -> tuple[Any, Any]:
+def ask(model, items: Sequence, batch_size: int, processor, task, around) -> tuple[Any, Any]:
     """One attempt of logits_of."""
     import torch
 
@@ -55,8 +58,10 @@ def ask(model, items: Sequence, batch_size: int, processor, task) -> tuple[Any, 
     device, logits, targets = device_of(model), [], []
     with asking(model):
         for start in range(0, len(order), batch_size):
-            inputs, target = task.collate(processor, [items[i] for i in order[start : start + batch_size]])
-            logits.append(model(**{k: v.to(device) for k, v in inputs.items()}).logits.float())
+            rows = order[start : start + batch_size]
+            inputs, target = task.collate(processor, [items[i] for i in rows])
+            with around(rows):
+                logits.append(model(**{k: v.to(device) for k, v in inputs.items()}).logits.float())
             targets.append(target)
         back = torch.argsort(torch.tensor(order))
         # out of inference mode's special tensors: callers may do arithmetic on the answer

@@ -11,7 +11,6 @@ from typing import Any
 
 from labkit.evaluation import asking, device_of
 from labkit.models import base_of, blocks
-from labkit.text import tr
 
 
 def frozen_depth(model) -> int:
@@ -44,7 +43,9 @@ class FrozenPart:
     """Activations of the lowest `depth` blocks, computed once for each split and kept in main memory.
 
     >>> part = FrozenPart(model, limit_mb=2048)
-    >>> with part.above(batch_of_hidden): model(**inputs).logits          # the frozen blocks are not computed again
+    >>> part.keep("train", items, task, processor)
+    True
+    >>> with part.skipped("train", rows): logits = model(**inputs).logits         # the frozen blocks are not computed again
 
     `whole` says that every block below the head is frozen: then one vector a row is kept (the token that the head reads).
     """
@@ -114,28 +115,29 @@ class FrozenPart:
             hook.remove()
         return caught[0]
 
-    def batch(self, split: str, rows: Sequence[int], left: bool = False) -> Any:
-        """Kept activations of some rows, padded with zeros to the longest: (rows, tokens, width)."""
+    def batch(self, split: str, rows: Sequence[int]) -> Any:
+        """Kept activations of some rows, padded with zeros on the right to the longest: (rows, tokens, width)."""
         import torch
 
         chosen = [self.kept[split].rows[i] for i in rows]
-        if self.whole:
-            return torch.stack(chosen)
-        return torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True, padding_side="left" if left else "right")
+        hidden = torch.stack(chosen) if self.whole else torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True)
+        return hidden.to(device_of(self.model), non_blocking=True)
 
     @contextlib.contextmanager
-    def above(self, hidden) -> Iterator[None]:
-        """Within the block, the model's frozen blocks answer with `hidden` instead of computing."""
-        base, _ = base_of(self.model)
+    def skipped(self, split: str, rows: Sequence[int]) -> Iterator[None]:
+        """Within the block, the frozen blocks answer for these rows with what was kept, if it was, without computing."""
+        if split not in self.kept:
+            yield
+            return
+        hidden, (base, _) = self.batch(split, rows), base_of(self.model)
         if self.whole:
-            swapped = {base: lambda *args, **kwargs: whole_output(base, hidden)}
+            swapped = {base: lambda ids=None, **kwargs: whole_output(base, hidden, kwargs.get("input_ids", ids))}
         else:
             first, *rest = [self.model.get_submodule(m) for b in self.below[: self.depth] for m in b.modules]
             swapped = {first: lambda *args, **kwargs: hidden}
             swapped |= {m: (lambda x, *args, **kwargs: x) for m in rest}
             if self.reads_last:  # token and position embeddings are added: the second adds nothing
-                swapped[rest[0]] = lambda *args, **kwargs: 0.0
-                swapped[base.drop] = lambda x: x
+                swapped[rest[0]] = lambda *args, **kwargs: hidden.new_zeros(1)
         for module, forward in swapped.items():
             module.forward = forward
         try:
@@ -145,28 +147,22 @@ class FrozenPart:
                 del module.forward
 
 
-def whole_output(base, hidden) -> Any:
-    """What the base model would answer for one token a row: hidden states, and the pooler's output where it has one."""
+def whole_output(base, hidden, ids) -> Any:
+    """What the base model would answer: hidden states, all as that of the token read, and the pooler's where it has one."""
 
     pooler = getattr(base, "pooler", None)
     pooled = None
     if pooler is not None:
         pooled = base.pooler_activation(pooler(hidden[:, 0])) if hasattr(base, "pooler_activation") else pooler(hidden)
-    return Answer(last_hidden_state=hidden, pooler_output=pooled, hidden_states=None, attentions=None)
+    if base.config.model_type == "gpt2":  # its head looks for the last token of `ids`
+        hidden = hidden.expand(-1, ids.shape[1], -1)
+    return Answer(last_hidden_state=hidden, pooler_output=pooled)
 
 
 class Answer(dict):
     """A model output that answers to names and to places, as transformers' own do."""
 
-    __getattr__ = dict.__getitem__
+    __getattr__ = dict.get
 
     def __getitem__(self, key):
         return list(self.values())[key] if isinstance(key, int) else super().__getitem__(key)
-
-
-def fallback_text(part: FrozenPart, needed_mb: float) -> str:
-    return tr(
-        f"冻结部分的中间结果要 {needed_mb:.0f} MB，超过上限 {part.limit_mb:.0f} MB：改为每轮重新计算，结果相同，只是慢一些。",
-        f"Keeping the frozen part takes {needed_mb:.0f} MB, over the limit of {part.limit_mb:.0f} MB: it is computed anew "
-        "every epoch; the result is the same, only slower.",
-    )

@@ -55,16 +55,49 @@ def drawn(draw: Callable) -> Callable:
     return call
 
 
-def figure(width: float = 6.4, height: float = 3.6, columns: int = 1) -> tuple[Any, Any]:
-    """A Figure and its axes (an array where there are several columns); its tick labels know the packaged font."""
+@functools.cache
+def picture() -> type:
+    """A Figure that notebooks show without pyplot, and whose later texts (a legend, a note) have the packaged font too."""
+    import io
+
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+    class Picture(Figure):
+        def draw(self, renderer):
+            for text in self.findobj(Text):
+                text.set_fontfamily(FAMILIES)
+                text.set_text(printable(text.get_text()))
+            super().draw(renderer)
+
+        def _repr_png_(self):
+            from PIL import Image
+
+            sharp, small = io.BytesIO(), io.BytesIO()
+            self.savefig(sharp, format="png", dpi=2 * self.dpi)
+            image = Image.open(sharp).convert("RGB")
+            image.quantize(64, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+            return small.getvalue(), {"width": image.width // 2, "height": image.height // 2}
+
+    return Picture
+
+
+def figure(width: float = 6.4, height: float = 3.6, columns: int = 1) -> tuple[Any, Any]:
+    """A Figure and its axes (an array where there are several columns), in labkit's look; notebooks draw on it too.
+
+    >>> fig, axes = figure(); axes.plot([3, 1, 2]); fig
+    """
+    import matplotlib
     from matplotlib.font_manager import fontManager
 
     if not any(f.fname == str(FONT) for f in fontManager.ttflist):
         fontManager.addfont(FONT)
-    fig = Figure(figsize=(width, height), layout="constrained", dpi=90)
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(LOOK)
+        fig = picture()(figsize=(width, height), layout="constrained", dpi=90)
+        axes = fig.subplots(1, columns)
     fig.get_layout_engine().set(w_pad=0.08, h_pad=0.06)
-    axes = fig.subplots(1, columns)
     for one in axes if columns > 1 else [axes]:
         one.tick_params(labelfontfamily=FAMILIES, labelsize=9)
     return fig, axes

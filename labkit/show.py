@@ -1,17 +1,19 @@
 """What labkit's objects look like in a notebook: small HTML pieces that fit JupyterLab's light and dark theme."""
 
+import base64
 from collections.abc import Sequence
 from html import escape
 
 from labkit.text import language, tr
 
+GREY = "#888888"  # readable on white and on black: an image cannot know the theme
 BAR = "#4477aa"  # Paul Tol's bright scheme: safe for colour-blind readers, readable on light and dark ground
 STYLE = (
     "<style>.labkit{font-size:13px;line-height:1.45;max-width:60em;margin:.2em 0 .8em;overflow-x:auto}"
     ".labkit table{border-collapse:collapse;margin:.4em 0;font-size:inherit}"
     ".labkit th,.labkit td{padding:.15em .8em;text-align:right;white-space:nowrap;border-bottom:1px solid rgba(128,128,128,.25)}"
     ".labkit td.t,.labkit th.t{text-align:left}.labkit td.w{white-space:normal;overflow-wrap:anywhere;min-width:12em}"
-    ".labkit .m{opacity:.65}.labkit svg{display:block}.labkit svg text{fill:currentColor;font-size:11px}</style>"
+    ".labkit .m{opacity:.65}.labkit svg{display:block}</style>"
 )
 
 
@@ -49,7 +51,15 @@ def histogram_svg(values: Sequence[int], unit: str, bins: int = 24, width: int =
         f'<text x="{x:.0f}" y="{height - 6}" text-anchor="{a}">{t}</text>'
         for x, a, t in ((0, "start", 0), (width / 2, "middle", top // 2), (width, "end", f"{top} {unit}"))
     )
-    return f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img">{bars}{ticks}</svg>'
+    style = f'font-family="sans-serif" font-size="11" fill="{GREY}"'
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{bars}{ticks}</svg>'
+
+
+def picture(svg: str, words: str) -> str:
+    """An SVG as an image: notebooks that are not trusted yet strip drawings from HTML, and keep images."""
+    data = base64.b64encode(svg.encode()).decode()
+    return f'<img alt="{escape(words)}" src="data:image/svg+xml;base64,{data}" />'
 
 
 def corpus_html(corpus) -> str:
@@ -60,7 +70,7 @@ def corpus_html(corpus) -> str:
         middle, signs = sorted(lengths)[len(lengths) // 2], tr("字", "characters")
         note = tr(f"训练集，中位数 {middle} {signs}", f"training rows, median {middle} {signs}")
         parts.append(f"<div>{tr('文本长度', 'Text length')} <span class=m>({note})</span></div>")
-        parts.append(histogram_svg(lengths, signs))
+        parts.append(picture(histogram_svg(lengths, signs), note))
         parts.append(examples_html(corpus))
     parts.append(f"<div class=m>{escape(dropped_text(corpus))}</div>")
     return box(*parts)

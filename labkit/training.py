@@ -9,6 +9,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from labkit.checkpoint import Checkpoints
 from labkit.config import TrainConfig
 from labkit.data import Corpus, batch_order
 from labkit.evaluation import fitting, labels_of, logits_of, out_of_memory
+from labkit.frozen import FrozenPart
 from labkit.records import BadInput, Epoch, EpochDone, Notice, Run, Scores, StepDone
 from labkit.running import Engine, fingerprint, modes_kept, pack, patient, record, unpack
 from labkit.strategies import Full, Strategy, frozen_modules
@@ -88,6 +90,7 @@ class Trainer:
         self.new_optimizer()
         self.checkpoints = Checkpoints(Path(out) / "checkpoint") if out else None
         self.go_on_from_checkpoint(resume)
+        self.frozen = FrozenPart(self.model, limit_mb=self.config.cache_mb)
 
     # The loop
 
@@ -109,6 +112,7 @@ class Trainer:
         self.stopped = self.stopped if self.finished else None
         with self.at_work():
             while not self.finished:
+                self.keep_frozen()
                 done = self.step - len(self.history) * self.batches_per_epoch
                 for rows in self.order(self.epoch)[done:]:
                     yield from self.train_step(rows)
@@ -143,14 +147,15 @@ class Trainer:
 
     def gradients(self, rows: list[int]) -> Any:
         """Backward through a batch, piece by piece; the gradient is the same as in one piece."""
-        items = [self.items["train"][i] for i in rows]
-        weight = self.task.weight(items, self.class_weights)
-        items = items[self.engine.rank :: self.engine.processes]
-        size, total = math.ceil(len(items) / self.pieces) or 1, 0.0
-        for start in range(0, len(items), size):
-            inputs, target = self.task.collate(self.processor, items[start : start + size])
+        items = self.items["train"]
+        weight = self.task.weight([items[i] for i in rows], self.class_weights)
+        mine = rows[self.engine.rank :: self.engine.processes]
+        size, total = math.ceil(len(mine) / self.pieces) or 1, 0.0
+        for start in range(0, len(mine), size):
+            piece = mine[start : start + size]
+            inputs, target = self.task.collate(self.processor, [items[i] for i in piece])
             inputs = {k: v.to(self.device, non_blocking=True) for k, v in inputs.items()}
-            with self.engine.autocast():
+            with self.engine.autocast(), self.frozen.skipped("train", piece):
                 logits = self.model(**inputs).logits
             loss = self.task.loss_sum(logits, target.to(self.device, non_blocking=True), self.weights) / weight
             self.engine.scaler.scale(loss).backward()
@@ -189,7 +194,10 @@ class Trainer:
 
     def score(self, split: str) -> Scores:
         """Scores of the model as it is on one of the corpus's splits."""
-        logits, target = logits_of(self.model, self.items[split], processor=self.processor, task=self.task)
+        around = partial(self.frozen.skipped, split)
+        logits, target = logits_of(
+            self.model, self.items[split], processor=self.processor, task=self.task, around=around
+        )
         return self.task.score(logits, target, self.corpus.labels)
 
     # Where it stands
@@ -253,6 +261,14 @@ class Trainer:
         for module in frozen_modules(self.model):
             module.eval()
 
+    def keep_frozen(self) -> None:
+        """Compute the frozen part once, if there is one, for the rows that every epoch asks again."""
+        began = time.perf_counter()
+        if self.frozen.usable and not self.frozen.kept:
+            for split in ("train", "valid"):
+                self.frozen.keep(split, self.items[split], self.task, self.processor)
+        self.count_time(began, training=True)
+
     def new_optimizer(self) -> None:
         """An optimizer over the strategy's groups, each cut in two: matrices with weight decay, biases and norms without."""
         by_name, groups = self.tensors(), []
@@ -271,6 +287,7 @@ class Trainer:
         self.new_optimizer()
         self.optimizer.state.update(moments)
         self.set_modes()
+        self.frozen = FrozenPart(self.model, limit_mb=self.config.cache_mb)
         if self.best_tensors:  # what was frozen in the best epoch was then as it is now
             self.best_tensors = {n: self.best_tensors.get(n, p.detach().clone()) for n, p in self.tensors().items()}
 

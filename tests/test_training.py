@@ -710,6 +710,7 @@ def losses_alone(make):
         ("patience", 0, "from 1 to 1000"),
         ("precision", "fp8", "auto, fp32, bf16, fp16"),
         ("bucket", "no", "True, False"),
+        ("cache_mb", -1, "from 0 to 1000000000"),
         ("device", "tpu", "auto, cpu, cuda, mps"),
     ],
 )
