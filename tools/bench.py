@@ -31,7 +31,7 @@ def say(text: str) -> None:
 # Speed
 
 
-def bert(layers: int, width: int, vocab: int):
+def bert(layers: int, width: int, vocab: int, labels):
     """A BERT of that shape with random weights and the packaged tokenizer: speed does not depend on the weights."""
     from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
@@ -40,7 +40,8 @@ def bert(layers: int, width: int, vocab: int):
 
     torch.manual_seed(0)
     shape = {"hidden_size": width, "num_hidden_layers": layers, "num_attention_heads": width // 64 or 1}
-    model = BertForSequenceClassification(BertConfig(vocab_size=vocab, intermediate_size=4 * width, **shape))
+    names = {"id2label": dict(enumerate(labels)), "label2id": {x: i for i, x in enumerate(labels)}}
+    model = BertForSequenceClassification(BertConfig(vocab_size=vocab, intermediate_size=4 * width, **shape, **names))
     model.processor = AutoTokenizer.from_pretrained(locate("tiny-bert-zh"))
     model.source, model.task = f"bert {layers}x{width}", TextClassification()
     return model
@@ -122,13 +123,14 @@ def ours(model, corpus: Corpus) -> float:
 
 
 def speed(options) -> None:
-    corpus = lk.load_csv(options.data or DATA / "waimai_train.csv")
+    data = Path(options.data or DATA / "waimai_train.csv")
+    corpus = lk.load_csv(data) if options.data or data.exists() else lk.reviews()
     corpus = replace(corpus.limit(options.rows, seed=1), valid=corpus.valid[:32], test=())
     rows = list(corpus.train)
     vocab = lk.load("tiny-bert-zh", corpus.labels).config.vocab_size
     shapes = {
         "tiny-bert-zh": lambda: lk.load("tiny-bert-zh", corpus.labels),
-        "6 x 384": lambda: bert(6, 384, vocab),
+        "6x384": lambda: bert(6, 384, vocab, corpus.labels),
     }
     ways = {
         "article": lambda m: article(m, rows),
@@ -136,7 +138,8 @@ def speed(options) -> None:
         "Trainer, grouped": lambda m: trainer(m, rows, grouped=True),
         "labkit": lambda m: ours(m, corpus),
     }
-    for name, make in shapes.items():
+    for name in options.shapes.split(","):
+        make = shapes[name]
         seconds = {way: [] for way in ways}
         for _ in range(options.rounds):
             for way, call in ways.items():
@@ -231,6 +234,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", default=None, help="speed: rows to train on (1600); quality: 200,1000,all")
     parser.add_argument("--sets", default="waimai")
+    parser.add_argument("--shapes", default="tiny-bert-zh,6x384", help="speed: the models to train")
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--model", default="tiny-bert-zh")
     parser.add_argument("--ways", default="majority,tf-idf,full,random,head")
