@@ -29,7 +29,7 @@ CHINESE = {  # the fields of TrainConfig; the English stands beside each field
     "patience": "连续几轮没有进步就停，取最好的一轮",
     "precision": "数值精度；auto：GPU 支持时用 bf16",
     "bucket": "长短相近的行放在同一批",
-    "cache_mb": "冻结部分的中间结果最多占多少 MB 内存；0 表示每轮重新计算",
+    "cache_mb": "冻结部分的结果最多占多少 MB 内存；0：每轮重算",
     "device": "在哪里计算",
 }
 

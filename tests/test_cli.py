@@ -201,7 +201,7 @@ def test_every_flag_of_the_config_reaches_the_run(lab, here, labkit):
     given = {
         **{"--batch-size": 8, "--max-length": 12, "--seed": 2, "--optimizer": "sgd", "--weight-decay": 0.5},
         **{"--schedule": "cosine", "--warmup": 0.3, "--clip": 0.5, "--accumulation": 2, "--class-weights": "balanced"},
-        **{"--patience": 2, "--precision": "fp32", "--device": "cpu"},
+        **{"--patience": 2, "--precision": "fp32", "--cache-mb": 64, "--device": "cpu"},
     }
     status, _, _ = labkit(*training(lab, "out", "--no-bucket", *(x for pair in given.items() for x in pair)))
     assert status == 0

@@ -392,9 +392,16 @@ def test_without_network_a_hub_id_is_answered_within_seconds_with_three_ways_out
 def test_a_hub_that_never_answers_is_not_waited_for(monkeypatch):
     import socket
 
-    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: time.sleep(60))
+    over = threading.Event()
+
+    def hang(*_, **__):
+        over.wait()
+        raise OSError("nobody answered")
+
+    monkeypatch.setattr(socket, "create_connection", hang)
     began = time.perf_counter()
     assert models.hub_answers(seconds=0.2) is False
+    over.set()
     assert time.perf_counter() - began < 5
 
 
