@@ -1,7 +1,7 @@
 """The frozen part of a network, computed once: where the lowest blocks stay frozen, their output for a row is a constant.
 
 Epochs two and up then start above the frozen blocks; losses are the same to 1e-5. With only the head training, one
-vector a row is all that is left to keep. Leans on models; notebook 02 measures what it saves.
+vector a row is all that is left to keep. Leans on models.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit.evaluation import asking, device_of
-from labkit.models import base_of, blocks
+from labkit.models import base_of, blocks, width_of
 
 
 def frozen_depth(model) -> int:
@@ -65,8 +65,7 @@ class FrozenPart:
 
     def size_mb(self, lengths: Sequence[int]) -> float:
         """Main memory that rows of these token counts will take, in MB (float32)."""
-        width = getattr(self.model.config, "hidden_size", None) or self.model.config.dim
-        return (len(lengths) if self.whole else sum(lengths)) * width * 4 / 2**20
+        return (len(lengths) if self.whole else sum(lengths)) * width_of(self.model) * 4 / 2**20
 
     def keep(self, split: str, items: Sequence, task, processor, *, batch_size: int = 64) -> bool:
         """Compute the frozen part for these items, in batches of like length; False where memory does not allow it."""
@@ -84,8 +83,8 @@ class FrozenPart:
                 inputs = {k: v.to(device) for k, v in inputs.items()}
                 hidden, mask = self.reach(inputs), inputs["attention_mask"].bool()
                 for i, row, real in zip(chosen, hidden.cpu(), mask.cpu(), strict=True):
-                    row = row[real]
-                    rows[i] = (row[-1:] if self.reads_last else row[:1]).clone() if self.whole else row.clone()
+                    row = row[real]  # a copy, without the padding
+                    rows[i] = (row[-1:] if self.reads_last else row[:1]).clone() if self.whole else row
         self.kept[split] = Kept(rows, size)
         return True
 
@@ -149,7 +148,6 @@ class FrozenPart:
 
 def whole_output(base, hidden, ids) -> Any:
     """What the base model would answer: hidden states, all as that of the token read, and the pooler's where it has one."""
-
     pooler = getattr(base, "pooler", None)
     pooled = None
     if pooler is not None:

@@ -236,6 +236,11 @@ def unreachable(error: Exception, place: str, source) -> BadInput:
     )
 
 
+def width_of(model) -> int:
+    """Length of a token's vector between the blocks: 128 for tiny-bert-zh, 768 for BERT-base."""
+    return getattr(model.config, "hidden_size", None) or model.config.dim  # DistilBERT calls it dim
+
+
 def base_of(model) -> tuple[Any, str]:
     """The transformers base model inside a model with a head, and its module name there ("bert"), wrapped or not."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model

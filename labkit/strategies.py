@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from labkit.models import blocks
+from labkit.models import blocks, width_of
 from labkit.records import BadInput
 from labkit.text import listing, tr
 
@@ -35,8 +35,7 @@ class Strategy:
 
     def default_lr(self, model) -> float:
         """Narrow networks want larger steps: 3e-5 at BERT-base's width of 768, 5e-4 at 128 (docs/LOG.md)."""
-        width = getattr(model.config, "hidden_size", None) or getattr(model.config, "dim", 768)
-        return 3e-5 * (768 / width) ** 1.57
+        return 3e-5 * (768 / width_of(model)) ** 1.57
 
 
 @dataclass(frozen=True)

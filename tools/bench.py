@@ -87,7 +87,7 @@ def trainer(model, rows, grouped: bool) -> float:
     coded = model.processor([r.text for r in rows], truncation=True, max_length=256)
     items = [
         {"input_ids": i, "attention_mask": m, "labels": r.label}
-        for i, m, r in zip(*coded_columns(coded), rows, strict=True)
+        for i, m, r in zip(coded["input_ids"], coded["attention_mask"], rows, strict=True)
     ]
     tokenised = time.perf_counter() - began
     with tempfile.TemporaryDirectory() as folder:
@@ -106,10 +106,6 @@ def trainer(model, rows, grouped: bool) -> float:
         began = time.perf_counter()
         hub.train()
         return tokenised + time.perf_counter() - began
-
-
-def coded_columns(coded):
-    return coded["input_ids"], coded["attention_mask"]
 
 
 def ours(model, corpus: Corpus) -> float:
