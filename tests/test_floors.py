@@ -11,10 +11,10 @@ LABKIT = Path(__file__).resolve().parents[1] / "labkit"
 FLOORS = (
     ("records", "text", "machine", "show", "config"),
     ("data", "reading", "tasks", "models", "layers", "checkpoint", "plots"),
-    ("strategies", "frozen", "evaluation", "landscape", "explain"),
+    ("strategies", "anatomy", "frozen", "evaluation", "forgetting", "landscape", "explain"),
     ("training", "running"),
-    ("comparison", "deploy"),
-    ("ui", "cli", "flags", "output", "progress", "lesson", "__main__"),
+    ("comparison", "preflight", "rates", "diagnosis", "deploy"),
+    ("ui", "cli", "flags", "output", "progress", "lesson", "exercises", "__main__"),
 )
 DOORS = {
     "transformers": ("models", "tasks"),
