@@ -18,6 +18,12 @@ _HOME = {
     "Full": "strategies",
     "HeadOnly": "strategies",
     "TopK": "strategies",
+    "GradualUnfreeze": "strategies",
+    "BitFit": "strategies",
+    "LoRA": "strategies",
+    "PrefixTuning": "strategies",
+    "PTuningV2": "strategies",
+    "Adapter": "strategies",
     "TrainConfig": "training",
     "Trainer": "training",
     "StepDone": "records",
@@ -29,6 +35,10 @@ _HOME = {
     "predict": "evaluation",
     "evaluate": "evaluation",
     "worst": "evaluation",
+    "forgetting_of": "forgetting",
+    "masked_lm_loss": "forgetting",
+    "L2SP": "forgetting",
+    "Replay": "forgetting",
     "compare": "comparison",
     "baseline": "comparison",
     "table": "comparison",
@@ -36,7 +46,7 @@ _HOME = {
     "language": "text",
     "tr": "text",
 }
-_MODULES = ("plots", "tasks")
+_MODULES = ("plots", "tasks", "ui")
 
 __all__ = [*sorted(_HOME), *_MODULES]
 

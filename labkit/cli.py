@@ -177,7 +177,7 @@ def train(options) -> None:
         run, final = trainer.report(), out / "checkpoint" / "final"
         shutil.rmtree(final, ignore_errors=True)
         record = {"strategy": run.strategy, "config": run.config, "versions": run.versions}
-        save(strategy.merge(trainer.model), final, record=record)
+        save(trainer.model, final, record=record)
         size = sum(p.stat().st_size for p in final.rglob("*") if p.is_file())
         run = replace(run, out=str(out), saved_bytes=size)
         publish(final, out)

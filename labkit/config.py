@@ -23,7 +23,7 @@ class TrainConfig:
     >>> TrainConfig(epochs=3, lr=5e-4)
     """
 
-    epochs: int = setting(3, 1, 1000, help="passes over the training rows")
+    epochs: int | None = setting(None, 1, 1000, help="passes over the training rows; none: the strategy's own")
     lr: float | None = setting(None, 1e-9, 10.0, help="peak learning rate; none: the strategy's own")
     batch_size: int = setting(16, 1, 65536, help="rows per optimizer step, over all processes")
     max_length: int = setting(256, 4, 8192, help="tokens per row, longer ones are cut")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from labkit.adapters import prompt_length
 from labkit.records import BadInput, Scores
 from labkit.text import tr
 
@@ -137,9 +138,10 @@ def worst(model, rows: Sequence, k: int = 10, *, max_length: int = 256) -> list[
 
 
 def fitting(model, max_length: int) -> int:
-    """`max_length` in tokens, or what the model's positions allow if that is less."""
+    """`max_length` in tokens, or what the model's positions allow if that is less; prompts take positions too."""
     positions = getattr(model.config, "max_position_embeddings", None) or getattr(model.config, "n_positions", None)
     if positions is None:
         return max_length
     counts_from_pad = model.config.model_type in ("roberta", "xlm-roberta", "camembert")
-    return min(max_length, positions - (model.config.pad_token_id + 1 if counts_from_pad else 0))
+    taken = (model.config.pad_token_id + 1 if counts_from_pad else 0) + prompt_length(model)
+    return min(max_length, positions - taken)

@@ -14,7 +14,7 @@ from labkit.config import TrainConfig
 from labkit.text import listing, tr
 
 CHINESE = {  # the fields of TrainConfig; the English stands beside each field
-    "epochs": "训练数据过几遍",
+    "epochs": "训练数据过几遍；不写则由策略决定",
     "lr": "学习率的峰值；不写则由策略决定",
     "batch_size": "每步多少行（所有进程合计）",
     "max_length": "每行最多多少个 token，超出的截去",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labkit import adapters
 from labkit.checkpoint import MANIFEST, new_folder, write_text
 from labkit.records import BadInput
 from labkit.tasks import TextClassification
@@ -27,7 +28,7 @@ class Block:
     """A layer of the network as strategies see it: what is frozen or trained together."""
 
     name: str  # "embeddings", "layer 1" (the lowest) …, "head"
-    kind: str  # "embeddings", "layer" or "head"
+    kind: str  # "embeddings", "prompt" (trained prompts, where there are any), "layer" or "head"
     parameters: tuple[str, ...]  # names in model.named_parameters()
     modules: tuple[str, ...]  # names in model.named_modules()
 
@@ -65,18 +66,86 @@ def load(source, labels: Sequence[str] | None = None, *, seed: int = 0, task: An
     Raises BadInput naming the ways out where no source answers.
     """
     task, place = task or TextClassification(), locate(str(source))
+    if (note := adapters.stored(Path(place))) is not None:
+        return load_with_added(Path(place), source, note, labels, seed, task)
+    model = first_answer(read, place, source, labels, seed, task)
+    model.source, model.task = str(source), task
+    return model.eval()
+
+
+def first_answer(ask, place: str, source, *args) -> Any:
+    """What `ask(place, source, ...)` reads from disk or the local cache, or else from the hub. BadInput where neither answers."""
     with quiet():
         try:
-            model = read(place, source, labels, seed, task, local_files_only=True)
+            return ask(place, source, *args, local_files_only=True)
         except Unreadable as error:
             if Path(place).is_dir() or not hub_answers():
                 raise unreachable(error, place, source) from None
-            try:
-                model = read(place, source, labels, seed, task)
-            except Unreadable as error:
-                raise unreachable(error, place, source) from None
-    model.source, model.task = str(source), task
-    return model.eval()
+        try:
+            return ask(place, source, *args)
+        except Unreadable as error:
+            raise unreachable(error, place, source) from None
+
+
+def load_masked_lm(source) -> Any:
+    """The pristine network of a source under its own masked-LM head (GPT-2: next-token head), frozen, in eval mode, with
+    its `processor`; `base_model` is the network without the head. Raises NoLanguageHead where the source has none."""
+    lm = first_answer(read_lm, locate(str(source)), source)
+    return lm.eval().requires_grad_(False)
+
+
+class NoLanguageHead(BadInput):
+    """The source has no language-model head."""
+
+
+def read_lm(place: str, source, **where) -> Any:
+    """Network, language-model head and tokenizer of one place. Raises Unreadable, NoLanguageHead."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
+
+    config = reach(AutoConfig, place, **where)
+    if config.model_type not in FAMILIES:
+        raise unknown_family(config.model_type)
+    causal = config.model_type == "gpt2"
+    lm, report = draw(reach, 0, AutoModelForCausalLM if causal else AutoModelForMaskedLM, place, **WEIGHTS, **where)
+    lm.processor = read_tokenizer(reach(AutoTokenizer, place, **where), config)
+    lacking = sorted({*report["missing_keys"], *(key[0] for key in report["mismatched_keys"])})
+    if lacking or not (causal or lm.processor.mask_token):
+        what = listing(lacking or ["[MASK]"], 3)
+        raise NoLanguageHead(
+            tr(
+                f"{source} 没有语言模型头，遗忘无从测量：缺少 {what}。请用带掩码语言模型头的存档（如 BertForMaskedLM）。",
+                f"{source} has no language-model head, so forgetting cannot be measured: it lacks {what}. "
+                "Take a checkpoint with a masked-LM head (such as BertForMaskedLM).",
+            )
+        )
+    return lm
+
+
+def load_with_added(folder: Path, source, note: dict, labels, seed: int, task) -> Any:
+    """A folder that holds only what was added: the model below it comes from where it came from then."""
+    kept = note.get("labels") or labels
+    if labels is not None and [str(x) for x in labels] != [str(x) for x in kept]:
+        raise BadInput(
+            tr(
+                f"{source} 里的分类头是为标签 {listing(kept)} 训练的，不能换成 {listing(labels)}。请不写 labels=，或从原模型重新训练。",
+                f"The head in {source} was trained for the labels {listing(kept)}, not {listing(labels)}. "
+                "Leave out labels=, or train again from the plain model.",
+            )
+        )
+    try:
+        model = load(note["source"], kept, seed=seed, task=task)
+    except BadInput as error:
+        raise BadInput(
+            tr(
+                f"{source} 只存了加在 {note['source']} 上的部分，而原模型载入不了：{error}",
+                f"{source} holds only what was added to {note['source']}, and that model does not load: {error}",
+            )
+        ) from None
+    try:
+        model = adapters.load_added(model, folder, note)
+    except Exception as error:  # peft's own errors have many types
+        raise unreachable(error, str(folder), source) from None
+    return model
 
 
 class Unreadable(Exception):
@@ -254,7 +323,7 @@ def blocks(model) -> tuple[Block, ...]:
     >>> [b.name for b in blocks(load("tiny-bert-zh", labels=("no", "yes")))]
     ['embeddings', 'layer 1', 'layer 2', 'layer 3', 'layer 4', 'head']
 
-    The pooler counts as head. Raises BadInput for a family that labkit does not know.
+    The pooler counts as head; prompts that were added stand above the embeddings. Raises BadInput for a family that labkit does not know.
     """
     kind = model.config.model_type
     if kind not in FAMILIES:
@@ -265,6 +334,8 @@ def blocks(model) -> tuple[Block, ...]:
     parts = [("embeddings", "embeddings", [f"{prefix}.{m}" for m in family.embeddings if m in here])]
     parts += [(f"layer {i + 1}", "layer", [name]) for i, name in enumerate(layers)]
     parts[-1][2].extend(f"{prefix}.{m}" for m in family.top)
+    if adapters.prompt_length(model):
+        parts.insert(1, ("prompt", "prompt", ["prompt_encoder"]))
     names = [n for n, _ in model.named_parameters()]
     owner = {n: i for n in names for i, part in enumerate(parts) if any(n.startswith(m + ".") for m in part[2])}
     found = [
@@ -272,7 +343,8 @@ def blocks(model) -> tuple[Block, ...]:
         for i, (name, kind, modules) in enumerate(parts)
     ]
     rest = tuple(n for n in names if n not in owner)
-    return (*found, Block("head", "head", rest, tuple(dict.fromkeys(n.rpartition(".")[0] for n in rest))))
+    leaves = tuple(dict.fromkeys(n.rpartition(".")[0] for n in rest))
+    return (*found, Block("head", "head", rest, leaves))
 
 
 def unknown_family(kind: str) -> BadInput:
@@ -293,16 +365,20 @@ def save(model, folder, *, record: dict | None = None) -> Path:
     """
     folder = Path(folder)
     with new_folder(folder) as fresh, quiet():
-        save_into(model, fresh)
-        note = {"source": model.source, "task": model.task.name, **(record or {})}
+        source = str(Path(model.source).resolve()) if Path(model.source).is_dir() else model.source
+        note = {"source": source, "task": model.task.name, **save_into(model, fresh), **(record or {})}
         write_text(fresh / "labkit.json", json.dumps(note, ensure_ascii=False, indent=1) + "\n")
     return folder
 
 
-def save_into(model, folder: Path) -> None:
-    """The files of transformers: config.json, model.safetensors, the tokenizer's."""
-    model.save_pretrained(folder)
+def save_into(model, folder: Path) -> dict:
+    """The files of transformers: config.json, model.safetensors, the tokenizer's; of a model that carries something
+    added only that and the head. Returns what to note beside them."""
     model.processor.save_pretrained(folder)
+    if adapters.carries(model):
+        return adapters.save_added(model, folder)
+    model.save_pretrained(folder)
+    return {}
 
 
 def publish(made: Path, folder: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from labkit import machine
 from labkit.data import padding_share
+from labkit.forgetting import keep_name, keep_settings
 from labkit.models import blocks
 from labkit.records import BadInput, Epoch, Run, to_json
 from labkit.strategies import name_of, settings_of
@@ -154,6 +155,7 @@ def identity(trainer) -> dict:
     return to_json(
         {
             "strategy": {"name": name_of(trainer.strategy), **settings_of(trainer.strategy)},
+            "keep": keep_settings(trainer.keep),
             "config": asdict(trainer.config),
             "corpus": trainer.corpus.fingerprint,
             "model": hash_of(repr((shape, sorted(trainer.before.items()))).encode()),
@@ -190,7 +192,7 @@ def unpack(trainer, tensors: dict[str, dict], state: dict) -> None:
     for name in ("step", "notices", "seconds", "train_seconds", "pieces", "stopped", "loss_sum"):
         setattr(trainer, name, state[name])
     for number in range(1, len(trainer.history) + (not trainer.finished)):
-        trainer.strategy.on_epoch(trainer.model, number)  # what it thawed, it thaws again
+        trainer.strategy.on_epoch(trainer.model, number, trainer.history[:number])  # what it thawed, it thaws again
     trainer.new_optimizer()
     trainer.load_tensors(tensors["model"])
     parameters = trainer.tensors()
@@ -205,6 +207,7 @@ def refuse_foreign(trainer, state: dict) -> None:
     mine, theirs = identity(trainer), state.get("identity", {})
     words = {
         "strategy": tr("策略", "strategy"),
+        "keep": tr("防遗忘方法", "keep"),
         "config": tr("训练设置", "config"),
         "corpus": tr("数据", "corpus"),
         "model": tr("模型", "model"),
@@ -242,7 +245,7 @@ def record(trainer) -> Run:
     rows_seen = trainer.step * len(trainer.lengths) / trainer.batches_per_epoch
     labels = list(trainer.corpus.labels)
     return Run(
-        strategy=name_of(trainer.strategy),
+        strategy=name_of(trainer.strategy) + (f"+{keep_name(trainer.keep)}" if trainer.keep else ""),
         model=trainer.source,
         seed=c.seed,
         device=trainer.device.type,
@@ -261,7 +264,7 @@ def record(trainer) -> Run:
         total_parameters=sum(p.numel() for p in parameters),
         stopped=trainer.stopped,
         best_epoch=trainer.best_epoch,
-        settings=settings_of(trainer.strategy),
+        settings=settings_of(trainer.strategy) | ({"keep": keep_settings(trainer.keep)} if trainer.keep else {}),
         config={**asdict(c), "lr": trainer.lr},
         corpus={"name": trainer.corpus.name, "labels": labels, "fingerprint": trainer.corpus.fingerprint},
         history=tuple(trainer.history),

@@ -9,6 +9,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from labkit.checkpoint import Checkpoints
 from labkit.config import TrainConfig
 from labkit.data import Corpus, batch_order
 from labkit.evaluation import fitting, labels_of, logits_of, out_of_memory
+from labkit.forgetting import Keep
 from labkit.frozen import FrozenPart
 from labkit.records import BadInput, Epoch, EpochDone, Notice, Run, Scores, StepDone
 from labkit.running import Engine, fingerprint, modes_kept, pack, patient, record, unpack
@@ -54,6 +56,7 @@ class Trainer:
     >>> trainer = Trainer(model, corpus, strategy=HeadOnly(), config=TrainConfig(epochs=3))
     >>> run = trainer.fit()                                  # or: for event in trainer.run(): ...
 
+    With `keep=L2SP()` or `keep=Replay()` it forgets less of what the model knew (forgetting.py).
     With `out`, a crash-safe checkpoint is written there after every epoch, and `resume=True` goes on from the newest.
     Listeners given to `fit` are called with every event; they get values and cannot change the run.
     """
@@ -65,6 +68,7 @@ class Trainer:
         strategy: Strategy | None = None,
         config: TrainConfig | None = None,
         *,
+        keep: Keep | None = None,
         out=None,
         resume=False,
     ):
@@ -73,13 +77,16 @@ class Trainer:
         self.strategy, self.config = strategy or Full(), config or TrainConfig()
         self.engine = Engine(self.config.device, self.config.precision)
         self.memory = machine.PeakMemory(self.device.type)
-        width = fitting(model, self.config.max_length)
-        self.items = {s: self.task.encode(self.processor, rows, width) for s, rows in corpus.splits.items()}
-        self.lengths = [self.task.length(item) for item in self.items["train"]]
         with self.engine.seeded(self.config.seed, 0):  # a strategy may draw new weights
             self.model = self.strategy.prepare(model).to(self.device)
+        if self.config.epochs is None:
+            self.config = replace(self.config, epochs=self.strategy.default_epochs(self.model))
+        width = fitting(self.model, self.config.max_length)
+        self.items = {s: self.task.encode(self.processor, rows, width) for s, rows in corpus.splits.items()}
+        self.lengths = [self.task.length(item) for item in self.items["train"]]
         self.before = {n: fingerprint(p) for n, p in self.model.named_parameters()}
         self.lr = self.config.lr or self.strategy.default_lr(self.model)
+        self.keep, self.kept = keep, keep and keep.start(self.model, self.config.seed)
         self.class_weights = self.weigh_classes()
         self.batches_per_epoch = len(self.order(0))
         self.total_steps = self.batches_per_epoch * self.config.epochs
@@ -160,6 +167,8 @@ class Trainer:
             loss = self.task.loss_sum(logits, target.to(self.device, non_blocking=True), self.weights) / weight
             self.engine.scaler.scale(loss).backward()
             total = total + loss.detach()
+        if self.keep:
+            self.keep.add_gradient(self.model, self.kept, self.step, self.engine)
         return self.engine.add(self.trained, total)
 
     def end_epoch(self) -> EpochDone:
@@ -189,7 +198,7 @@ class Trainer:
             self.stopped = "early"
         if patience and self.finished:
             self.load_tensors(self.best_tensors)
-        if not self.finished and self.strategy.on_epoch(self.model, self.epoch):
+        if not self.finished and self.strategy.on_epoch(self.model, self.epoch, self.history):
             self.thaw()
 
     def score(self, split: str) -> Scores:

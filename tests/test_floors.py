@@ -10,7 +10,7 @@ LABKIT = Path(__file__).resolve().parents[1] / "labkit"
 
 FLOORS = (
     ("records", "text", "machine", "show", "config"),
-    ("data", "reading", "tasks", "models", "layers", "checkpoint", "plots"),
+    ("data", "reading", "tasks", "models", "layers", "adapters", "checkpoint", "plots"),
     ("strategies", "anatomy", "frozen", "evaluation", "forgetting", "landscape", "explain"),
     ("training", "running"),
     ("comparison", "preflight", "rates", "diagnosis", "deploy"),
@@ -18,7 +18,7 @@ FLOORS = (
 )
 DOORS = {
     "transformers": ("models", "tasks"),
-    "peft": ("strategies",),
+    "peft": ("adapters",),
     "datasets": ("reading",),
     "matplotlib": ("plots",),
     "ipywidgets": ("ui",),
@@ -101,9 +101,9 @@ def test_labkit_keeps_its_floors_and_doors():
         ("labkit/tasks/__init__.py", "from ..evaluation import score", "higher floor"),
         ("labkit/training.py", "import labkit as lk", "higher floor"),
         ("labkit/training.py", "from labkit import Corpus", "higher floor"),
-        ("labkit/training.py", "import peft", "its door is strategies"),
+        ("labkit/training.py", "import peft", "its door is adapters"),
         ("labkit/training.py", "import matplotlib.pyplot as plt", "its door is plots"),
-        ("labkit/training.py", "import importlib\nimportlib.import_module('peft')", "its door is strategies"),
+        ("labkit/training.py", "import importlib\nimportlib.import_module('peft')", "its door is adapters"),
         ("labkit/cli.py", "def f():\n    from transformers import AutoModel", "its door is models or tasks"),
         ("labkit/__init__.py", "import ipywidgets", "its door is ui"),
         ("labkit/novelty.py", "", "stands on no floor"),

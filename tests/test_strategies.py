@@ -7,9 +7,26 @@ from stand_ins import family
 
 from labkit.models import blocks, load
 from labkit.records import BadInput
-from labkit.strategies import Full, HeadOnly, Strategy, TopK, by_name, frozen_modules, name_of, settings_of
+from labkit.strategies import (
+    NAMES,
+    Adapter,
+    BitFit,
+    Full,
+    GradualUnfreeze,
+    HeadOnly,
+    LoRA,
+    PrefixTuning,
+    PTuningV2,
+    Strategy,
+    TopK,
+    by_name,
+    frozen_modules,
+    name_of,
+    settings_of,
+)
 
 KINDS = ("bert", "distilbert", "electra", "albert", "gpt2")
+ALL = [kind(2) if kind is TopK else kind() for kind in NAMES.values()]
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -81,9 +98,76 @@ def test_groups_hold_each_training_parameter_once(model, strategy):
     assert {g["lr"] for g in strategy.groups(model, 0.5)} == {0.5}
 
 
-def test_narrow_networks_get_larger_rates_and_heads_larger_ones_still(model):
-    assert Full().default_lr(model) == pytest.approx(3e-5 * 24**1.57)
-    assert HeadOnly().default_lr(model) == pytest.approx(4 * Full().default_lr(model))
+def test_default_rates_are_the_measured_one_at_width_128_and_the_usual_one_at_768():
+    class Wide:
+        class config:
+            hidden_size = 768
+
+    class Narrow:
+        class config:
+            hidden_size = 128
+
+    assert Full().default_lr(Wide) == pytest.approx(3e-5) and Full().default_lr(Narrow) == pytest.approx(5e-4)
+    for strategy in ALL:
+        assert Full().default_lr(Narrow) <= strategy.default_lr(Narrow) < 0.1
+        assert Full().default_lr(Wide) <= strategy.default_lr(Wide) <= strategy.default_lr(Narrow)
+
+
+def test_each_block_gets_its_share_of_the_rate_of_the_block_above(model):
+    groups = Full(decay=0.5).groups(Full().prepare(model), 1.0)
+    assert [g["names"] for g in groups] == [list(b.parameters) for b in reversed(blocks(model))]
+    assert [g["lr"] for g in groups] == [0.5**i for i in range(len(groups))]
+
+
+def test_gradual_unfreezing_thaws_from_the_top_down_until_everything_trains(model):
+    strategy, whole = GradualUnfreeze(), blocks(model)
+    strategy.prepare(model)
+    for epoch, thawed in enumerate(range(len(whole) - 1, 0, -1), 1):
+        assert training(model) == of(*whole[thawed:])
+        assert strategy.on_epoch(model, epoch)
+    assert training(model) == of(*whole)
+    assert not strategy.on_epoch(model, 9)
+    assert [round(g["lr"], 3) for g in strategy.groups(model, 1.0)][:3] == [1, 0.385, 0.148]
+
+
+def test_gradual_unfreezing_can_wait_until_validation_stalls(model):
+    class Seen:
+        def __init__(self, valid_loss):
+            self.valid_loss = valid_loss
+
+    strategy = GradualUnfreeze(schedule="stall")
+    strategy.prepare(model)
+    assert not strategy.on_epoch(model, 1, [Seen(0.7)])
+    assert not strategy.on_epoch(model, 2, [Seen(0.7), Seen(0.6)])
+    assert strategy.on_epoch(model, 3, [Seen(0.7), Seen(0.6), Seen(0.6)])
+
+
+def test_bitfit_trains_the_biases_and_the_head(model):
+    names = training(BitFit().prepare(model)) - of(blocks(model)[-1])
+    assert names and all(n.endswith(".bias") for n in names)
+
+
+@pytest.mark.parametrize(
+    "make, told",
+    [
+        (lambda: Full(decay=0), "decay=0 "),
+        (lambda: Full(decay=1.1), "decay=1.1 .* from 0 to 1"),
+        (lambda: GradualUnfreeze(schedule="daily"), "schedule='daily'.*epoch.*stall"),
+        (lambda: GradualUnfreeze(factor=0.5), "factor=0.5"),
+        (lambda: LoRA(rank=0), "rank=0 .*from 1"),
+        (lambda: LoRA(rank=2.5), "rank=2.5"),
+        (lambda: LoRA(alpha=-1), "alpha=-1"),
+        (lambda: LoRA(dropout=1), "dropout=1"),
+        (lambda: LoRA(where="everywhere"), "where='everywhere'.*query-value, all"),
+        (lambda: PrefixTuning(tokens=0), "tokens=0"),
+        (lambda: PrefixTuning(hidden=0), "hidden=0"),
+        (lambda: PTuningV2(tokens=True), "tokens=True"),
+        (lambda: Adapter(size=-3), "size=-3"),
+    ],
+)
+def test_a_bad_setting_is_refused_with_what_is_accepted(make, told):
+    with pytest.raises(BadInput, match=told):
+        make()
 
 
 def test_the_contract_has_defaults_that_do_nothing(model):
@@ -92,7 +176,8 @@ def test_the_contract_has_defaults_that_do_nothing(model):
 
 
 @pytest.mark.parametrize(
-    "strategy, name", [(Full(), "full"), (HeadOnly(), "head"), (TopK(2), "top-2"), (TopK(12), "top-12")]
+    "strategy, name",
+    [(TopK(12), "top-12"), *zip(ALL, [n.replace("K", "2") for n in NAMES], strict=True)],
 )
 def test_names_go_there_and_back(strategy, name):
     assert name_of(strategy) == name
@@ -102,7 +187,7 @@ def test_names_go_there_and_back(strategy, name):
 def test_settings_that_are_not_the_default_are_in_the_name():
     assert name_of(HeadOnly(pooler=False)) == "head(pooler=False)"
     assert json.loads(json.dumps(settings_of(HeadOnly(pooler=False)))) == {"pooler": False}
-    assert settings_of(TopK(3)) == {"k": 3} and settings_of(Full()) == {}
+    assert settings_of(TopK(3)) == {"k": 3} and settings_of(Full()) == {"decay": 1.0}
 
 
 @pytest.mark.parametrize("name", ["", "everything", "top", "top-K", "top-x", "top--1", "top-1.5", "full,head"])

@@ -21,7 +21,7 @@ from labkit.checkpoint import Checkpoints
 from labkit.models import blocks, load
 from labkit.records import BadInput, EpochDone, Notice, StepDone
 from labkit.running import fingerprint
-from labkit.strategies import Full, HeadOnly, Strategy, TopK, train_only
+from labkit.strategies import Full, GradualUnfreeze, HeadOnly, TopK
 from labkit.training import TrainConfig, Trainer, rate
 
 ROWS, FEW = corpus(n=48), corpus(n=24)
@@ -482,57 +482,6 @@ def test_modes_and_random_state_are_as_before(make):
     assert all(p.grad is None for p in trainer.model.parameters())
 
 
-@dataclasses.dataclass(frozen=True)
-class Thawing(Strategy):
-    """The head first; the highest layer from the second epoch on: what gradual unfreezing will do."""
-
-    name = "thawing"
-
-    def prepare(self, model):
-        return train_only(model, set(blocks(model)[-1].parameters))
-
-    def on_epoch(self, model, epoch):
-        if epoch == 1:
-            train_only(model, {n for b in blocks(model)[-2:] for n in b.parameters})
-        return epoch == 1
-
-
-STRATEGIES = [Full(), HeadOnly(), HeadOnly(pooler=False), TopK(1), TopK(2), Thawing()]
-
-
-@pytest.mark.parametrize("kind", ["dropout", "gpt2"])
-@pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
-class TestEveryStrategy:
-    def test_moves_what_it_says_and_nothing_else(self, make, kind, strategy):
-        trainer = make(kind, strategy, FEW)
-        before = weights(trainer)
-        run = trainer.fit()
-        after, may_train = weights(trainer), set(trainer.tensors())
-        moved = {n for n in before if not torch.equal(before[n], after[n])}
-        assert set(run.moved) == moved <= may_train
-        assert moved & set(blocks(trainer.model)[-1].parameters)  # the head
-        assert run.trainable_parameters == sum(before[n].numel() for n in may_train)
-        assert run.total_parameters == sum(t.numel() for t in before.values())
-        assert {n for g in strategy.groups(trainer.model, 1.0) for n in g["names"]} == may_train
-
-    def test_runs_frozen_blocks_in_eval_mode_and_the_others_in_training_mode(self, make, kind, strategy):
-        trainer = make(kind, strategy, FEW)
-        for _ in trainer.run():
-            for block in blocks(trainer.model):
-                frozen = not any(trainer.model.get_parameter(n).requires_grad for n in block.parameters)
-                inside = [m for name in block.modules for m in trainer.model.get_submodule(name).modules()]
-                assert {m.training for m in inside} == {not frozen}
-
-    def test_resumes_to_the_bit(self, make, kind, strategy, tmp_path):
-        whole, first = make(kind, strategy, FEW, epochs=3), make(kind, strategy, FEW, epochs=3, out=tmp_path)
-        whole.fit()
-        stop_at(first, 5)
-        first.save_state()
-        second = make(kind, strategy, FEW, epochs=3, out=tmp_path, resume=True)
-        second.fit()
-        assert second.model is not first.model and same(weights(whole), weights(second))
-
-
 @pytest.mark.parametrize("kind", ["dropout", "gpt2"])
 def test_the_output_of_the_frozen_part_is_a_constant_while_the_rest_trains(make, kind):
     trainer = make(kind, HeadOnly(), FEW)
@@ -545,7 +494,7 @@ def test_the_output_of_the_frozen_part_is_a_constant_while_the_rest_trains(make,
 
 
 def test_what_thawed_after_the_best_epoch_is_frozen_as_it_was_when_that_is_restored(make, monkeypatch):
-    trainer = make(strategy=Thawing(), epochs=3, patience=3)
+    trainer = make(strategy=GradualUnfreeze(), epochs=3, patience=3)
     before = weights(trainer)
     scripted(trainer, [0.9, 0.5, 0.5], monkeypatch)
     run = trainer.fit()

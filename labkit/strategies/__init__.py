@@ -1,0 +1,75 @@
+"""What trains and what stays frozen: each strategy a frozen dataclass with one contract. Notebooks 02 and 03 compare them.
+
+`prepare(model)` marks what trains and returns the model to train; `groups(model, lr)` gives parameter names with their
+learning rates; `on_epoch(model, epoch, history)` may thaw more and says whether it did; `merge(model)` gives back a plain
+model; `default_lr(model)` and `default_epochs(model)` are what suits the method. A strategy never sees the trainer.
+"""
+
+import dataclasses
+import re
+
+from labkit.records import BadInput
+from labkit.strategies.adding import Adapter, LoRA, PrefixTuning, PTuningV2
+from labkit.strategies.contract import Strategy, frozen_modules, head_parts, train_only
+from labkit.strategies.freezing import BitFit, Full, GradualUnfreeze, HeadOnly, TopK
+from labkit.text import listing, tr
+
+__all__ = [
+    "Adapter",
+    "BitFit",
+    "Full",
+    "GradualUnfreeze",
+    "HeadOnly",
+    "LoRA",
+    "PTuningV2",
+    "PrefixTuning",
+    "Strategy",
+    "TopK",
+    "by_name",
+    "frozen_modules",
+    "head_parts",
+    "name_of",
+    "settings_of",
+    "train_only",
+]
+
+NAMES = {
+    "full": Full,
+    "head": HeadOnly,
+    "top-K": TopK,
+    "gradual": GradualUnfreeze,
+    "bitfit": BitFit,
+    "lora": LoRA,
+    "prefix": PrefixTuning,
+    "ptuning-v2": PTuningV2,
+    "adapter": Adapter,
+}
+
+
+def by_name(name: str) -> Strategy:
+    """A strategy from its name on the command line: `by_name("top-2") == TopK(2)`."""
+    top = re.fullmatch(r"top-?(\d+)", name.strip().lower())
+    if top:
+        return TopK(int(top[1]))
+    if name.strip().lower() in NAMES and name != "top-K":
+        return NAMES[name.strip().lower()]()
+    raise BadInput(
+        tr(
+            f"没有策略 {name!r}；可用的有：{listing(NAMES, 20)}。",
+            f"No strategy {name!r}; there are: {listing(NAMES, 20)}.",
+        )
+    )
+
+
+def name_of(strategy: Strategy) -> str:
+    """The inverse of by_name, `name_of(TopK(2)) == "top-2"`; settings that are not the default are told:
+    `name_of(HeadOnly(pooler=False)) == "head(pooler=False)"`, so that two runs of a comparison never share a name."""
+    if isinstance(strategy, TopK):
+        return f"top-{strategy.k}"
+    told = [f"{f.name}={v}" for f in dataclasses.fields(strategy) if (v := getattr(strategy, f.name)) != f.default]
+    return f"{strategy.name}({','.join(told)})" if told else strategy.name
+
+
+def settings_of(strategy: Strategy) -> dict:
+    """A strategy's fields as JSON values."""
+    return dataclasses.asdict(strategy)

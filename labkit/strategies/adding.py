@@ -1,0 +1,179 @@
+"""Strategies that freeze the network and train something small beside it. Notebook 03 opens each of them.
+
+LoRA, prefix tuning and P-tuning v2 come from peft, so that what students save is what the world loads; the bottleneck
+adapter is ours (layers.Bottleneck). In all of them the head trains too.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from labkit import adapters
+from labkit.models import blocks, width_of
+from labkit.records import BadInput
+from labkit.strategies.contract import Strategy, head_parts, layers_of, scaled, train_only
+from labkit.strategies.freezing import check_number
+from labkit.text import listing, tr
+
+QUERY_VALUE = ("query", "value", "q_lin", "v_lin", "c_attn")  # GPT-2 keeps query, key and value in one map
+SUBLAYER_ENDS = ("output.dense", "attention.dense", "ffn_output", "out_lin", "lin2", "c_proj")
+WITH_PREFIX = ("bert", "roberta", "xlm-roberta", "camembert", "ernie", "electra", "megatron-bert", "gpt2")
+
+
+@dataclass(frozen=True)
+class LoRA(Strategy):
+    """A pair of thin matrices beside each query and value map (Hu et al. 2021, arXiv 2106.09685); merges without a trace.
+
+    The pair adds `alpha / rank` times B A to a frozen weight; B starts at zero. `where="all"` adds one to every linear
+    map of every layer.
+    """
+
+    rank: int = 8
+    alpha: float = 16
+    dropout: float = 0.0
+    where: str = "query-value"
+    name: ClassVar[str] = "lora"
+
+    def __post_init__(self):
+        check_whole("rank", self.rank, 1, 1024)
+        check_number("alpha", self.alpha, 0.0, 1e4)
+        if self.dropout:
+            check_number("dropout", self.dropout, 0.0, 0.9)
+        if self.where not in ("query-value", "all"):
+            raise BadInput(
+                tr(
+                    f"where={self.where!r} 不行；可选：query-value, all。",
+                    f"where={self.where!r} won't do; choose from: query-value, all.",
+                )
+            )
+
+    def prepare(self, model) -> Any:
+        adapters.refuse_second(model)
+        head = head_parts(model)
+        places = linear_maps(model, QUERY_VALUE if self.where == "query-value" else None)
+        return adapters.add_lora(model, places, head, rank=self.rank, alpha=self.alpha, dropout=self.dropout)
+
+    def merge(self, model) -> Any:
+        return adapters.merged(model)
+
+    def default_lr(self, model) -> float:
+        return scaled(5e-3, 5e-4, model)
+
+    def default_epochs(self, model) -> int:
+        return 6
+
+
+@dataclass(frozen=True)
+class PrefixTuning(Strategy):
+    """Trained keys and values stand before the text in every layer; a small network makes them from `tokens` vectors
+    while training (Li and Liang 2021, arXiv 2101.00190)."""
+
+    tokens: int = 10
+    hidden: int | None = None  # width of that network; None: the model's
+    name: ClassVar[str] = "prefix"
+
+    def __post_init__(self):
+        check_whole("tokens", self.tokens, 1, 512)
+        if self.hidden is not None:
+            check_whole("hidden", self.hidden, 1, 65536)
+
+    def prepare(self, model) -> Any:
+        refuse_prompts(model, self)
+        return adapters.add_prompts(model, head_parts(model), tokens=self.tokens, hidden=self.hidden or width_of(model))
+
+    def default_lr(self, model) -> float:
+        return scaled(5e-3, 1e-3, model)
+
+    def default_epochs(self, model) -> int:
+        return 10
+
+
+@dataclass(frozen=True)
+class PTuningV2(Strategy):
+    """Deep prompts: keys and values of `tokens` places before the text train directly, in every layer
+    (Liu et al. 2022, arXiv 2110.07602). Slow to learn: it wants many epochs."""
+
+    tokens: int = 10
+    name: ClassVar[str] = "ptuning-v2"
+
+    def __post_init__(self):
+        check_whole("tokens", self.tokens, 1, 512)
+
+    def prepare(self, model) -> Any:
+        refuse_prompts(model, self)
+        return adapters.add_prompts(model, head_parts(model), tokens=self.tokens, hidden=None)
+
+    def default_lr(self, model) -> float:
+        return scaled(1e-2, 5e-3, model)
+
+    def default_epochs(self, model) -> int:
+        return 10
+
+
+@dataclass(frozen=True)
+class Adapter(Strategy):
+    """A bottleneck of `size` features behind each attention and each feed-forward part; it and the layers' norms train
+    (Houlsby et al. 2019, arXiv 1902.00751). Starts without any effect."""
+
+    size: int = 16
+    name: ClassVar[str] = "adapter"
+
+    def __post_init__(self):
+        check_whole("size", self.size, 1, 65536)
+
+    def prepare(self, model) -> Any:
+        import torch
+
+        from labkit.layers import add_bottlenecks  # defines torch modules: not before they are needed
+
+        adapters.refuse_second(model)
+        head, width, places = set(blocks(model)[-1].parameters), width_of(model), linear_maps(model, SUBLAYER_ENDS)
+        add_bottlenecks(model, places, width, self.size)
+        layers = [model.get_submodule(m) for b in layers_of(model) for m in b.modules]
+        norms = {
+            p for layer in layers for m in layer.modules() if isinstance(m, torch.nn.LayerNorm) for p in m.parameters()
+        }
+        names = {n for n, p in model.named_parameters() if ".bottleneck." in n or p in norms} | head
+        model.bottlenecks = {"places": places, "width": width, "size": self.size, "names": sorted(names)}
+        return train_only(model, names)
+
+    def default_lr(self, model) -> float:
+        return scaled(3e-3, 5e-4, model)
+
+    def default_epochs(self, model) -> int:
+        return 6
+
+
+def linear_maps(model, ends: tuple[str, ...] | None) -> list[str]:
+    """Names of the linear modules inside the layers, in depth order; with `ends`, those whose name ends so."""
+    found = []
+    for block in layers_of(model):
+        for root in block.modules:
+            for name, module in model.get_submodule(root).named_modules(prefix=root):
+                linear = type(module).__name__ in ("Linear", "Conv1D")
+                if linear and (ends is None or any(name.endswith("." + end) for end in ends)):
+                    found.append(name)
+    return found
+
+
+def refuse_prompts(model, strategy: Strategy) -> None:
+    adapters.refuse_second(model)
+    kind = model.config.model_type
+    if kind not in WITH_PREFIX:
+        raise BadInput(
+            tr(
+                f"策略 {strategy.name} 不适用于 {kind}：它的注意力层不接受前缀。可用的模型家族：{listing(WITH_PREFIX, 20)}；"
+                "对这个模型可以用 lora 或 adapter。",
+                f"Strategy {strategy.name} does not work on {kind}: its attention takes no prefix. It works on: "
+                f"{listing(WITH_PREFIX, 20)}; on this model take lora or adapter.",
+            )
+        )
+
+
+def check_whole(name: str, value, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise BadInput(
+            tr(
+                f"{name}={value!r} 不行；应是 {low} 到 {high} 之间的整数。",
+                f"{name}={value!r} won't do; give a whole number from {low} to {high}.",
+            )
+        )

@@ -1,0 +1,80 @@
+"""The contract of every strategy, and helpers that look at a model's blocks."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from labkit.models import blocks, width_of
+
+
+class Strategy:
+    """No-op defaults of the contract."""
+
+    name: ClassVar[str]
+
+    def prepare(self, model) -> Any:
+        """Mark what trains; the model to train (the same, or one wrapped around it)."""
+        return model
+
+    def groups(self, model, lr: float) -> list[dict]:
+        """Parameter names that train, with their learning rate: `[{"names": [...], "lr": 5e-4}]`."""
+        return [{"names": trained(model), "lr": lr}]
+
+    def on_epoch(self, model, epoch: int, history: Sequence = ()) -> bool:
+        """After `epoch` epochs, whose records are `history`: let more train if it is time, and say whether it was."""
+        return False
+
+    def merge(self, model) -> Any:
+        """A plain model that answers the same."""
+        return model
+
+    def default_lr(self, model) -> float:
+        """A peak learning rate that suits the method: docs/LOG.md has the tries."""
+        return scaled(5e-4, 3e-5, model)
+
+    def default_epochs(self, model) -> int:
+        """How many epochs the method wants on about a thousand rows."""
+        return 3
+
+
+def scaled(narrow: float, wide: float, model) -> float:
+    """A rate between `narrow`, measured at a width of 128, and `wide`, usual at BERT-base's 768; straight on log scales.
+
+    >>> scaled(5e-4, 3e-5, tiny)                              # width 128
+    0.0005
+    """
+    import math
+
+    slope = math.log(wide / narrow) / math.log(768 / 128)
+    return narrow * (width_of(model) / 128) ** slope
+
+
+def trained(model) -> list[str]:
+    """Names of the parameters that train."""
+    return [n for n, p in model.named_parameters() if p.requires_grad]
+
+
+def train_only(model, names: set[str]) -> Any:
+    """Let just these parameters train."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in names)
+    return model
+
+
+def layers_of(model) -> list:
+    return [b for b in blocks(model) if b.kind == "layer"]
+
+
+def head_parts(model) -> list[str]:
+    """The outermost modules of the head by their last name, as peft wants them: ["pooler", "classifier"] for BERT."""
+    parts = []
+    for name in blocks(model)[-1].modules:
+        inside = name.removeprefix(model.base_model_prefix + ".")
+        parts.append(inside.split(".")[0])
+    return list(dict.fromkeys(parts))
+
+
+def frozen_modules(model) -> list[Any]:
+    """The modules of blocks in which nothing trains: they run in eval mode, so that their output for a row is a constant."""
+    trains = set(trained(model))
+    frozen = [block for block in blocks(model) if not trains & set(block.parameters)]
+    return [model.get_submodule(name) for block in frozen for name in block.modules]

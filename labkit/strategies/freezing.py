@@ -1,0 +1,153 @@
+"""Strategies that choose which of the model's own parameters train. Notebook 02 compares them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from labkit.models import blocks
+from labkit.records import BadInput
+from labkit.strategies.contract import Strategy, layers_of, scaled, train_only, trained
+from labkit.text import tr
+
+
+@dataclass(frozen=True)
+class Full(Strategy):
+    """Every parameter trains. With `decay` below 1 each block's rate is that share of the rate of the block above it."""
+
+    decay: float = 1.0
+    name: ClassVar[str] = "full"
+
+    def __post_init__(self):
+        check_number("decay", self.decay, 0.0, 1.0)
+
+    def prepare(self, model) -> Any:
+        return train_only(model, {n for n, _ in model.named_parameters()})
+
+    def groups(self, model, lr: float) -> list[dict]:
+        return by_depth(model, lr, self.decay)
+
+
+@dataclass(frozen=True)
+class HeadOnly(Strategy):
+    """Only the head trains; the pretrained network is a fixed feature extractor.
+
+    With `pooler=True` BERT's pooler counts as head; with False only the last linear layer trains.
+    """
+
+    pooler: bool = True
+    name: ClassVar[str] = "head"
+
+    def prepare(self, model) -> Any:
+        head = blocks(model)[-1]
+        last = head.modules[-1] + "."
+        return train_only(model, {n for n in head.parameters if self.pooler or n.startswith(last)})
+
+    def default_lr(self, model) -> float:
+        """A head starts from random weights and can take larger steps than the network below it."""
+        return scaled(2e-3, 1.2e-4, model)
+
+    def default_epochs(self, model) -> int:
+        return 10
+
+
+@dataclass(frozen=True)
+class TopK(Strategy):
+    """The head and the `k` layers nearest to it train; embeddings and the layers below stay frozen."""
+
+    k: int
+    name: ClassVar[str] = "top"
+
+    def prepare(self, model) -> Any:
+        layers = layers_of(model)
+        if not 1 <= self.k <= len(layers):
+            raise BadInput(
+                tr(
+                    f"top-{self.k} 不行：这个模型有 {len(layers)} 层，k 应在 1 到 {len(layers)} 之间。",
+                    f"top-{self.k} won't do: this model has {len(layers)} layers, so k goes from 1 to {len(layers)}.",
+                )
+            )
+        return train_only(model, {n for b in (*layers[-self.k :], blocks(model)[-1]) for n in b.parameters})
+
+    def default_epochs(self, model) -> int:
+        return 4
+
+
+@dataclass(frozen=True)
+class GradualUnfreeze(Strategy):
+    """First the head, then one block more at a time from the top down (ULMFiT: Howard and Ruder 2018, arXiv 1801.06146).
+
+    `schedule="epoch"` thaws a block after every epoch, "stall" after an epoch that did not lower the validation loss.
+    The rate of each block is that of the block above it divided by `factor`.
+    """
+
+    schedule: str = "epoch"
+    factor: float = 2.6
+    name: ClassVar[str] = "gradual"
+
+    def __post_init__(self):
+        if self.schedule not in ("epoch", "stall"):
+            raise BadInput(
+                tr(
+                    f"schedule={self.schedule!r} 不行；可选：epoch（每轮解冻一块），stall（验证损失不再下降时解冻）。",
+                    f"schedule={self.schedule!r} won't do; choose from: epoch (thaw a block every epoch), "
+                    "stall (thaw when the validation loss stops falling).",
+                )
+            )
+        check_number("factor", self.factor, 1.0, 100.0)
+
+    def prepare(self, model) -> Any:
+        return train_only(model, set(blocks(model)[-1].parameters))
+
+    def groups(self, model, lr: float) -> list[dict]:
+        return by_depth(model, lr, 1 / self.factor)
+
+    def on_epoch(self, model, epoch: int, history: Sequence = ()) -> bool:
+        trains = set(trained(model))
+        frozen = [b for b in blocks(model) if not trains & set(b.parameters)]
+        losses = [e.valid_loss for e in history]
+        stalled = len(losses) > 1 and losses[-1] >= min(losses[:-1])
+        if not frozen or (self.schedule == "stall" and not stalled):
+            return False
+        train_only(model, trains | set(frozen[-1].parameters))
+        return True
+
+    def default_epochs(self, model) -> int:
+        """One for each block, and one more for the whole."""
+        return len(blocks(model)) + 1
+
+
+@dataclass(frozen=True)
+class BitFit(Strategy):
+    """Only biases and the head train (Ben Zaken et al. 2022, arXiv 2106.10199)."""
+
+    name: ClassVar[str] = "bitfit"
+
+    def prepare(self, model) -> Any:
+        biases = {n for n, _ in model.named_parameters() if n.endswith(".bias")}
+        return train_only(model, biases | set(blocks(model)[-1].parameters))
+
+    def default_lr(self, model) -> float:
+        return scaled(3e-3, 5e-4, model)
+
+    def default_epochs(self, model) -> int:
+        return 6
+
+
+def by_depth(model, lr: float, decay: float) -> list[dict]:
+    """Parameter groups block by block, the head at `lr`, each block below at `decay` times the rate above it."""
+    if decay == 1.0:
+        return [{"names": trained(model), "lr": lr}]
+    groups = [[n for n in trained(model) if n in set(b.parameters)] for b in reversed(blocks(model))]
+    return [{"names": names, "lr": lr * decay**depth} for depth, names in enumerate(groups) if names]
+
+
+def check_number(name: str, value, low: float, high: float) -> None:
+    """Refuse a setting outside ]0, high], or below `low`."""
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and max(low, 1e-9) <= value <= high
+    if not good:
+        raise BadInput(
+            tr(
+                f"{name}={value!r} 不行；应是 {low:g} 到 {high:g} 之间的数。",
+                f"{name}={value!r} won't do; give a number from {low:g} to {high:g}.",
+            )
+        )
