@@ -24,6 +24,8 @@ _HOME = {
     "PrefixTuning": "strategies",
     "PTuningV2": "strategies",
     "Adapter": "strategies",
+    "trainable_map": "anatomy",
+    "watch": "anatomy",
     "TrainConfig": "training",
     "Trainer": "training",
     "StepDone": "records",

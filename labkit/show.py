@@ -1,6 +1,7 @@
 """What labkit's objects look like in a notebook: small HTML pieces that fit JupyterLab's light and dark theme."""
 
 import base64
+import unicodedata
 from collections.abc import Sequence
 from html import escape
 
@@ -31,6 +32,24 @@ def table_html(header: Sequence[str], rows: Sequence[Sequence], left: int = 1) -
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
     return f"<table><thead><tr>{cells('th', header)}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def table_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table for a terminal: the first column flush left, the others right, a rule under the header."""
+    lines = [header, *rows]
+    widths = [max(wide(line[i]) for line in lines) for i in range(len(header))]
+    gaps = [[" " * (w - wide(cell)) for cell, w in zip(line, widths, strict=True)] for line in lines]
+    said = [
+        "  ".join(gap + cell if i else cell + gap for i, (cell, gap) in enumerate(zip(line, spaces, strict=True)))
+        for line, spaces in zip(lines, gaps, strict=True)
+    ]
+    said.insert(1, "─" * wide(said[0]))
+    return "\n".join(line.rstrip() for line in said)
+
+
+def wide(text: str) -> int:
+    """Columns that a text takes in a terminal: Chinese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def histogram_svg(values: Sequence[int], unit: str, bins: int = 24, width: int = 420, height: int = 90) -> str:
