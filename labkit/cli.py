@@ -55,6 +55,14 @@ def main(given: list[str] | None = None) -> int:
         arguments().print_help(sys.stderr)
         return 2
     options = arguments().parse_args(given)
+    if not machine.main_process():  # one of several: it helps to compute, the first one speaks and writes
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            return answered(options)
+    return answered(options)
+
+
+def answered(options) -> int:
+    """Run the command that was asked for; the exit status."""
     commands = {"train": train, "compare": compare, "predict": predict, "doctor": doctor, "demo": demo}
     try:
         commands[options.command](options)
@@ -149,9 +157,9 @@ def train(options) -> None:
     from labkit.training import Trainer
 
     strategy, config = by_name(options.strategy), config_of(options)
-    if options.out is not None:
+    if options.out is not None and machine.main_process():
         check_folder(Path(options.out), options.resume)
-    elif options.resume:
+    elif options.out is None and options.resume:
         raise BadInput(
             tr("--resume 需要 --out：要继续哪个目录里的训练？", "--resume needs --out: which folder's run is to go on?")
         )
@@ -175,6 +183,8 @@ def train(options) -> None:
             trainer.save_state()
             raise KeyboardInterrupt
         run, final = trainer.report(), out / "checkpoint" / "final"
+        if not machine.main_process():
+            return
         shutil.rmtree(final, ignore_errors=True)
         record = {"strategy": run.strategy, "config": run.config, "versions": run.versions}
         save(trainer.model, final, record=record)

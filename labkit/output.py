@@ -75,6 +75,9 @@ def claimed(out: Path) -> Iterator[None]:
     and whole checkpoints: with those the error says how to go on."""
     from labkit.checkpoint import Checkpoints, write_text
 
+    if not machine.main_process():  # the first of several processes makes and writes
+        yield
+        return
     made = [p for p in (out, *out.parents) if not p.exists()]  # the innermost first
 
     def undo() -> None:
