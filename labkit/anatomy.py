@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labkit.models import blocks
-from labkit.show import box, table_html, table_text
+from labkit.show import block_words, box, table_html, table_text
 from labkit.text import tr
 
 ADDED = ("lora_", ".bottleneck.", "prompt_encoder.")
@@ -47,7 +47,7 @@ class TrainableMap(tuple):
 
     def cells(self) -> list[list[str]]:
         whole = [sum(getattr(p, kind) for p in self) for kind in ("frozen", "trained", "added")]
-        lines = [[block_name(p), *map(count, (p.frozen, p.trained, p.added))] for p in reversed(self)]
+        lines = [[block_words(p.name), *map(count, (p.frozen, p.trained, p.added))] for p in reversed(self)]
         if self.watched:
             for line, part in zip(lines, reversed(self), strict=True):
                 line += [f"{part.gradient:.3g}" if part.gradient else "–", f"{part.change:.2%}" if part.change else "–"]
@@ -60,13 +60,6 @@ class TrainableMap(tuple):
 
     def _repr_html_(self) -> str:
         return box(table_html(self.header(), self.cells()))
-
-
-def block_name(part) -> str:
-    """A block's name as a reader sees it: "第 2 层" for "layer 2"."""
-    word, _, number = part.name.partition(" ")
-    zh = {"embeddings": "嵌入层", "prompt": "提示", "head": "分类头", "layer": f"第 {number} 层"}
-    return tr(zh[word], part.name)
 
 
 def count(n: int) -> str:

@@ -52,6 +52,13 @@ def wide(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
+def block_words(name: str) -> str:
+    """A block's name as a reader sees it: "第 2 层" for "layer 2"."""
+    word, _, number = name.partition(" ")
+    zh = {"embeddings": "嵌入层", "prompt": "提示", "head": "分类头", "layer": f"第 {number} 层"}
+    return tr(zh[word], name)
+
+
 def histogram_svg(values: Sequence[int], unit: str, bins: int = 24, width: int = 420, height: int = 90) -> str:
     """A small histogram of lengths; the last bar holds the longest 1 % together."""
     ordered = sorted(values)

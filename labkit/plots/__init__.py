@@ -3,10 +3,13 @@
 The only door to matplotlib.
 """
 
-from labkit.plots.comparing import runs
+from labkit.plots.comparing import forest, grid, pareto, runs, verdicts
+from labkit.plots.forgetting import forgetting
+from labkit.plots.landscapes import mountain, one_step, slice_map, step_sizes, walk_losses, walk_map
 from labkit.plots.learning import bars, confusion, curves, lengths, run_names, running_mean, steps
 from labkit.plots.look import COLOURS, FONT, MARKERS, display_width, figure, glyphs, printable
 from labkit.plots.networks import anatomy
+from labkit.plots.scenes import scene
 
 __all__ = [
     "COLOURS",
@@ -18,11 +21,23 @@ __all__ = [
     "curves",
     "display_width",
     "figure",
+    "forest",
+    "forgetting",
     "glyphs",
+    "grid",
     "lengths",
+    "mountain",
+    "one_step",
+    "pareto",
     "printable",
     "run_names",
     "running_mean",
     "runs",
+    "scene",
+    "slice_map",
+    "step_sizes",
     "steps",
+    "verdicts",
+    "walk_losses",
+    "walk_map",
 ]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from labkit.plots.look import drawn, figure
+from labkit.show import block_words
 from labkit.text import tr
 
 STATES = {"frozen": "#c9d3e0", "trained": "#ee6677", "added": "#228833"}
@@ -12,8 +13,6 @@ STATES = {"frozen": "#c9d3e0", "trained": "#ee6677", "added": "#228833"}
 def anatomy(parts, title: str | None = None) -> Any:
     """A trainable_map as a stack of blocks from the embeddings up: frozen, trained and added parameters as shares of each
     block; beside it, where a run was watched, each block's gradient norm and weight change."""
-    from labkit.anatomy import block_name
-
     height = 1.5 + 0.42 * len(parts)
     fig, axes = figure(9.2 if parts.watched else 6.4, height, columns=3 if parts.watched else 1)
     stack, *rest = axes if parts.watched else [axes]
@@ -25,7 +24,7 @@ def anatomy(parts, title: str | None = None) -> Any:
             stack.barh(row, share, left=left, color=colour, height=0.74, label=words[kind] if row == 0 else None)
             left += share
         stack.text(1.03, row, numbers(part), va="center", fontsize=8.5, transform=stack.get_yaxis_transform())
-    names = [block_name(p) for p in parts]
+    names = [block_words(p.name) for p in parts]
     stack.set_yticks(range(len(parts)), names)
     stack.set(xlim=(0, 1), title=title or tr("哪些参数在训练？", "What trains?"))
     stack.set_xlabel(tr("该块参数中的占比", "share of the block's parameters"))
