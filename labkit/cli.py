@@ -216,8 +216,10 @@ def show_run(run: Run, as_json: bool) -> None:
 
 
 def compare(options) -> None:
-    from labkit.comparison import baseline, compare, table
+    from labkit.comparison import compare
+    from labkit.judging import verdicts
     from labkit.strategies import by_name
+    from labkit.tables import table
 
     strategies = [by_name(s) for s in options.strategies.split(",")]
     try:
@@ -231,15 +233,44 @@ def compare(options) -> None:
         ) from None
     configs = [config_of(options, seed=s) for s in seeds]  # all are checked before the first run
     corpus = corpus_of(options)
+    ask = {"forgetting": options.forgetting, "retry": options.retry, "out": options.out}
     with claimed(Path(options.out)) if options.out else contextlib.nullcontext(), Progress() as progress:
-        found = compare(strategies, corpus, options.model, seeds, configs[0], out=options.out, listen=progress)
+        found = compare(strategies, corpus, options.model, seeds, configs[0], listen=progress, **ask)
         stop_if_fewer(found, len(strategies) * len(seeds))
-    base = baseline(corpus)
+        if options.out and machine.main_process():
+            write_comparison(found, Path(options.out))
     if options.json:
-        kept = [{k: to_json(r)[k] for k in FIELDS} for r in (*found, base)]
-        print(json.dumps({"runs": kept[:-1], "baseline": kept[-1]}, ensure_ascii=False))
+        base = next((r for r in found.beside if r.strategy == "tf-idf"), None)
+        kept = [{k: to_json(r)[k] for k in FIELDS} for r in (*found, *([base] if base else []))]
+        runs, rest = kept[: len(found)], kept[len(found) :]
+        print(json.dumps({"runs": runs, "baseline": rest[0] if rest else None}, ensure_ascii=False))
     else:
-        print(table(found, base))
+        print(table(found), verdicts(found), sep="\n\n")
+    if any(r.error for r in found):
+        sys.exit(1)
+
+
+def write_comparison(found, out: Path) -> None:
+    """The table as CSV and JSON and the figures, beside the run files."""
+    from labkit import plots
+    from labkit.judging import verdicts
+    from labkit.tables import table
+
+    lines = table(found)
+    lines.save(out / "comparison.csv")
+    lines.save(out / "comparison.json")
+    if all(r.error for r in found):
+        return
+    figures = {
+        "comparison": plots.runs(found),
+        "forest": plots.forest(found),
+        "parameters": plots.pareto(found, "parameters"),
+        "verdicts": plots.verdicts(verdicts(found)),
+        "curves": plots.curves(*(r for r in found if not r.error)),
+    }
+    for name, fig in figures.items():
+        fig.savefig(out / f"{name}.png", dpi=150)
+    say(tr("表和图：", "Table and figures: ") + str(out))
 
 
 def stop_if_fewer(found: list[Run], wanted: int) -> None:
@@ -320,9 +351,11 @@ def doctor(options) -> None:
 def demo(options) -> None:
     """The main job without a browser: fine-tune with several strategies, print the table, write the figures."""
     from labkit import plots
-    from labkit.comparison import baseline, compare, table
+    from labkit.comparison import compare
     from labkit.data import reviews
+    from labkit.judging import verdicts
     from labkit.strategies import Full, HeadOnly, TopK
+    from labkit.tables import table
 
     out, corpus = Path(options.out), reviews()
     with claimed(out), Progress() as progress:
@@ -330,8 +363,7 @@ def demo(options) -> None:
         strategies = [Full(), TopK(2), HeadOnly()]
         found = compare(strategies, corpus, config=TrainConfig(epochs=4), listen=progress)
         stop_if_fewer(found, len(strategies))
-        base = baseline(corpus)
-        plots.runs(found, base).savefig(out / "comparison.png", dpi=150)
+        plots.runs(found).savefig(out / "comparison.png", dpi=150)
         plots.curves(*found).savefig(out / "curves.png", dpi=150)
-    print(table(found, base))
+    print(table(found), verdicts(found), sep="\n\n")
     line(tr("图", "figures"), f"{out / 'comparison.png'}, {out / 'curves.png'}")

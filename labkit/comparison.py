@@ -1,19 +1,47 @@
-"""Many runs, one table: strategies x seeds on the same rows, with the cheap baseline beside. Notebook 02 uses it."""
+"""Many runs on the same rows: strategies x seeds, the cheap baselines beside them. Notebook 02 uses it.
 
+Tables (tables.py), verdicts (judging.py) and figures are made from the runs and nothing else.
+"""
+
+import gc
+import re
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from labkit import machine
+from labkit import adapters, machine
 from labkit.checkpoint import load_run, save_run
 from labkit.data import Corpus
-from labkit.models import load
-from labkit.records import BadInput, Run, summarise
+from labkit.intervals import coded
+from labkit.models import blocks, load, quiet
+from labkit.records import BadInput, Notice, Run, RunBegins
+from labkit.running import Engine
 from labkit.strategies import Strategy, name_of, settings_of
 from labkit.text import listing, tr
-from labkit.training import TrainConfig, Trainer
+from labkit.training import TrainConfig, Trainer, check
+
+
+class Comparison(list):
+    """The runs, and the baselines `beside` them; prints and shows as its table."""
+
+    def __init__(self, runs: Sequence[Run] = (), beside: Sequence[Run] = ()):
+        super().__init__(runs)
+        self.beside = tuple(beside)
+
+    def __str__(self) -> str:
+        from labkit.tables import table
+
+        return str(table(self))
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from labkit.tables import table
+
+        return table(self)._repr_html_()
 
 
 def compare(
@@ -21,61 +49,202 @@ def compare(
     corpus: Corpus,
     model: str = "tiny-bert-zh",
     seeds: Sequence[int] = (0,),
-    config: TrainConfig | None = None,
+    config: TrainConfig | Mapping[Strategy, TrainConfig] | None = None,
     *,
+    forgetting: bool = False,
+    retry: bool = True,
     out=None,
     listen: Callable[[Any], None] | None = None,
-) -> list[Run]:
-    """One run for each strategy and seed, each on a fresh model.
+) -> Comparison:
+    """One run for each strategy and seed, each on a fresh model, over the same batches; TF-IDF and majority beside.
 
     >>> runs = compare([Full(), HeadOnly(), TopK(2)], reviews(), seeds=(0, 1, 2))
-    >>> print(table(runs, baseline(reviews())))
+    >>> print(runs); verdicts(runs)
 
-    With `out`, each run is kept there as a JSON file, and one that is there already is read instead of repeated.
-    Ctrl-C gives the runs that are finished. Raises BadInput for a file in `out` that is of another comparison.
+    Learning rate and epochs are each strategy's own where the config leaves them open; a dict gives a strategy another
+    config. With `out`, each run is a JSON file there: one that is there already is read instead of repeated, so that an
+    interrupted comparison goes on. A run that fails is kept with its error and tried again next time (`retry=False`:
+    not again); the others go on. Ctrl-C gives the runs that are finished. With `forgetting`, what each run forgot of its
+    pretraining is measured. Raises BadInput for what concerns all runs, and for a file in `out` of another comparison.
     """
-    found: list[Run] = []
-    for seed in seeds:
-        for strategy in strategies:
-            chosen = replace(config or TrainConfig(), seed=seed)
-            path = Path(out) / f"{name_of(strategy)}-s{seed}.json" if out else None
-            if path and path.exists():
-                found.append(known(path, strategy, corpus, model, chosen))
-                continue
-            trainer = Trainer(load(model, corpus.labels, seed=seed), corpus, strategy, chosen)
-            run = trainer.fit(*([listen] if listen else []))
-            if run.stopped == "interrupted":
-                return found
-            if path:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                save_run(run, path)
-            found.append(run)
-    return found
+    listen = listen or (lambda event: None)
+    plan = planned(strategies, seeds, config)
+    paths = [Path(out) / file_name(s, c.seed) if out else None for s, c in plan]
+    kept = [known(path, s, corpus, model, c, retry) for path, (s, c) in zip(paths, plan, strict=True)]
+    main = Engine(plan[0][1].device, plan[0][1].precision).main  # a device that is not there is said now
+    for number, (path, (strategy, chosen)) in enumerate(zip(paths, plan, strict=True)):
+        if kept[number]:
+            continue
+        text = tr(f"{name_of(strategy)}，种子 {chosen.seed}", f"{name_of(strategy)}, seed {chosen.seed}")
+        place = tr(f"（{number + 1}/{len(plan)}）", f" ({number + 1} of {len(plan)})")
+        listen(RunBegins(text + place, name_of(strategy), chosen.seed, number + 1, len(plan)))
+        run = attempt(model, strategy, corpus, chosen, forgetting, listen)
+        if run.error:
+            listen(Notice(tr(f"{text}，失败：{run.error}", f"{text} failed: {run.error}")))
+        if run.stopped == "interrupted":
+            return Comparison(filter(None, kept))
+        kept[number] = keep(run, path) if main else run
+    return Comparison(kept, beside(corpus, out if main else None))
 
 
-def known(path: Path, strategy: Strategy, corpus: Corpus, model: str, config: TrainConfig) -> Run:
-    """The run in a file, provided that it is the one that would be done."""
-    run, wanted = load_run(path), asdict(config)
+def planned(strategies, seeds, config) -> list[tuple[Strategy, TrainConfig]]:
+    """Every run to do, a seed after the other."""
+    strategies, seeds = list(strategies), list(seeds)
+    names = [name_of(s) for s in strategies]
+    for what, given in ((tr("策略", "strategies"), names), (tr("种子", "seeds"), seeds)):
+        twice = [x for x in dict.fromkeys(given) if given.count(x) > 1]
+        if twice or not given:
+            raise BadInput(
+                tr(
+                    f"{what}：{f'{listing(twice)} 出现了不止一次' if twice else '一个也没有'}。请每个给一次，至少一个。",
+                    f"{what}: {f'{listing(twice)} given more than once' if twice else 'none given'}. "
+                    "Give each once, and at least one.",
+                )
+            )
+    of = config if isinstance(config, Mapping) else dict.fromkeys(strategies, config)
+    return [(s, replace(of.get(s) or TrainConfig(), seed=seed)) for seed in seeds for s in strategies]
+
+
+def file_name(strategy: Strategy, seed: int) -> str:
+    """Such as "top-2-s0.json"; what no file system takes is left out."""
+    name = re.sub(r"[^-\w.+=,()]+", "_", name_of(strategy))
+    return f"{name}-s{seed}.json"
+
+
+def attempt(model, strategy: Strategy, corpus: Corpus, config: TrainConfig, forgetting: bool, listen) -> Run:
+    """One run on a fresh model; where it fails, a record of why. A model that cannot be loaded concerns all runs."""
+    gc.collect()  # no model of an earlier run is in this one's memory
+    fresh = load(model, corpus.labels, seed=config.seed)
+    check(fresh, corpus)
+    own = tuple(name for name in ("lr", "epochs") if getattr(config, name) is None)
+    try:
+        trainer = Trainer(fresh, corpus, strategy, config)
+        run = trainer.fit(listen)
+        if run.stopped == "interrupted":
+            return run
+        run = replace(run, own=own, saved_bytes=saved_size(trainer.model))
+        return with_forgetting(run, trainer.model) if forgetting else run
+    except Exception as error:
+        why = str(error) if isinstance(error, BadInput) else f"{type(error).__name__}: {error}"
+        return failed(fresh.source, strategy, corpus, config, why, own)
+
+
+def with_forgetting(run: Run, model) -> Run:
+    """What the run forgot of the pretraining; where that cannot be measured, a notice why."""
+    from labkit.forgetting import forgetting_of
+
+    found = forgetting_of(run.model, model)
+    notices = (*run.notices, found.reason) if found.change is None else run.notices
+    return replace(run, forgetting=found.change, notices=notices)
+
+
+def saved_size(model) -> int:
+    """Bytes of weights that must be kept beside the pretrained model: what was added to it and the head, as saved; else
+    the trained tensors and the head, in float32."""
+    if adapters.carries(model):
+        with tempfile.TemporaryDirectory() as folder, quiet():
+            adapters.save_added(model, Path(folder))
+            return sum(p.stat().st_size for p in Path(folder).rglob("*.safetensors"))
+    head = set(blocks(model)[-1].parameters)
+    return 4 * sum(p.numel() for n, p in model.named_parameters() if p.requires_grad or n in head)
+
+
+def failed(source, strategy: Strategy, corpus: Corpus, config: TrainConfig, why: str, own: tuple) -> Run:
+    return bare(
+        corpus,
+        strategy=name_of(strategy),
+        model=str(source),
+        seed=config.seed,
+        device=config.device,
+        settings=settings_of(strategy),
+        config=asdict(config),
+        error=why,
+        own=own,
+    )
+
+
+def bare(corpus: Corpus, **found) -> Run:
+    """A run of which only what is given is known."""
+    sizes = {f"n_{split}": len(rows) for split, rows in corpus.splits.items()}
+    scores = dict.fromkeys(("valid_accuracy", "valid_macro_f1", "test_accuracy", "test_macro_f1", "peak_memory_mb"))
+    zeros = dict.fromkeys(("epochs", "seconds", "samples_per_second", "trainable_parameters", "total_parameters"), 0)
+    about = {"name": corpus.name, "labels": list(corpus.labels), "fingerprint": corpus.fingerprint}
+    return Run(**{**sizes, **scores, **zeros, "corpus": about, "versions": machine.versions(), **found})
+
+
+def keep(run: Run, path: Path | None) -> Run:
+    """Write the run file, where runs are kept."""
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_run(run, path)
+    return run
+
+
+def known(path, strategy: Strategy, corpus: Corpus, model: str, config: TrainConfig, retry: bool) -> Run | None:
+    """The run in a file, provided that it is the one that would be done; None where there is none, or to try again."""
+    if not path or not path.exists():
+        return None
+    run = load_run(path)
+    if run.error and retry:
+        return None
+    asked = {**run.config, **dict.fromkeys(run.own)}
     same = {
         tr("策略", "strategy"): (run.strategy, run.settings) == (name_of(strategy), settings_of(strategy)),
         tr("数据", "corpus"): run.corpus["fingerprint"] == corpus.fingerprint,
         tr("模型", "model"): run.model == str(model),
-        tr("训练设置", "config"): all(run.config.get(k) == v for k, v in wanted.items() if v is not None),
+        tr("训练设置", "config"): all(asked.get(k) == v for k, v in asdict(config).items()),
     }
-    other = [word for word, is_same in same.items() if not is_same]
-    if other:
+    refuse_other(path, [word for word, is_same in same.items() if not is_same])
+    return run
+
+
+def refuse_other(path: Path, differs: list[str]) -> None:
+    if differs:
         raise BadInput(
             tr(
-                f"{path} 是另一次比较的结果（{listing(other)}不同）。请换一个 out，或删除这个文件。",
-                f"{path} is of another comparison (other {listing(other)}). Take another out, or delete that file.",
+                f"{path} 是另一次比较的结果（{listing(differs)}不同）。请换一个 out，或删除这个文件。",
+                f"{path} is of another comparison (other {listing(differs)}). Take another out, or delete that file.",
             )
         )
-    return run
+
+
+def runs_in(folder) -> Comparison:
+    """The comparison whose runs are kept in a folder, finished or not.
+
+    >>> print(runs_in("runs/waimai"))
+    """
+    runs = sorted((load_run(p) for p in Path(folder).glob("*-s*.json")), key=lambda r: (r.seed, r.strategy))
+    if not runs:
+        raise BadInput(
+            tr(
+                f"{folder} 里没有比较的结果。请给 compare(..., out=目录) 用过的目录。",
+                f"{folder} holds no runs of a comparison. Give the folder of a compare(..., out=folder).",
+            )
+        )
+    cheap = [r for r in runs if r.strategy in BASELINES]
+    return Comparison(
+        [r for r in runs if r not in cheap], sorted(cheap, key=lambda r: list(BASELINES).index(r.strategy))
+    )
+
+
+# What stands beside
+
+
+def beside(corpus: Corpus, out=None) -> list[Run]:
+    """The cheap baselines: TF-IDF with logistic regression, where rows are texts, and the majority class."""
+    found = []
+    for name, make in BASELINES.items():
+        if name == "tf-idf" and not hasattr(corpus.train[0], "text"):
+            continue
+        path = Path(out) / f"{name}-s0.json" if out else None
+        run = load_run(path) if path and path.exists() else keep(make(corpus), path)
+        refuse_other(path, [tr("数据", "corpus")] * (run.corpus["fingerprint"] != corpus.fingerprint))
+        found.append(run)
+    return found
 
 
 def baseline(corpus: Corpus) -> Run:
     """TF-IDF of 1 to 3 characters and logistic regression: seconds of work, and hard to beat when labels are many."""
-    import torch
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -86,96 +255,42 @@ def baseline(corpus: Corpus) -> Run:
     line = make_pipeline(features, LogisticRegression(C=10, max_iter=2000))
     line.fit([r.text for r in corpus.train], [r.label for r in corpus.train])
     seconds = time.perf_counter() - began
-    scores = {}
-    for split in ("valid", "test"):
-        rows = corpus.splits[split]
-        logits = torch.tensor(line.predict_log_proba([r.text for r in rows]))
-        scores[split] = corpus.task.score(logits, torch.tensor([r.label for r in rows]), corpus.labels)
     size = line[-1].coef_.size + line[-1].intercept_.size
-    return Run(
+    return scored(
+        corpus,
+        lambda rows: line.predict_log_proba([r.text for r in rows]),
         strategy="tf-idf",
         model="TF-IDF + logistic regression",
-        seed=0,
-        device="cpu",
-        epochs=0,
-        n_train=len(corpus.train),
-        n_valid=len(corpus.valid),
-        n_test=len(corpus.test),
-        valid_accuracy=scores["valid"].accuracy,
-        valid_macro_f1=scores["valid"].macro_f1,
-        test_accuracy=scores["test"].accuracy,
-        test_macro_f1=scores["test"].macro_f1,
         seconds=seconds,
         samples_per_second=len(corpus.train) / seconds,
-        peak_memory_mb=None,
         trainable_parameters=size,
         total_parameters=size,
-        corpus={"name": corpus.name, "labels": list(corpus.labels), "fingerprint": corpus.fingerprint},
-        valid=scores["valid"],
-        test=scores["test"],
-        versions=machine.versions(),
     )
 
 
-class Table(list):
-    """Lines of a comparison, best first; prints as text and shows as HTML."""
+def majority(corpus: Corpus) -> Run:
+    """The commonest class of the training rows, whatever the text: a strategy that does no better has learned nothing."""
+    import numpy as np
 
-    def header(self) -> list[str]:
-        return [
-            tr("策略", "strategy"),
-            tr("测试准确率", "test accuracy"),
-            tr("95 % 区间", "95 % interval"),
-            "macro-F1",
-            tr("训练参数", "trained"),
-            tr("占比", "share"),
-            tr("秒", "seconds"),
-            tr("行/秒", "rows/s"),
-        ]
-
-    def cells(self) -> list[list[str]]:
-        return [
-            [
-                r.strategy,
-                f"{r.accuracy:.3f}",
-                f"{r.low:.3f}–{r.high:.3f}",
-                f"{r.macro_f1:.3f}",
-                f"{r.trainable_parameters:,}",
-                f"{r.trainable_parameters / r.total_parameters:.1%}",
-                f"{r.seconds:.1f}",
-                f"{r.samples_per_second:,.0f}",
-            ]
-            for r in self
-        ]
-
-    def __str__(self) -> str:
-        rows = [self.header(), *self.cells()]
-        widths = [max(wide(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = [
-            "  ".join(pad(c, w, left=i == 0) for i, (c, w) in enumerate(zip(row, widths, strict=True))) for row in rows
-        ]
-        lines.insert(1, "─" * wide(lines[0]))
-        return "\n".join(lines)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        from labkit.show import box, table_html
-
-        return box(table_html(self.header(), self.cells()))
+    counts = np.bincount([r.label for r in corpus.train], minlength=len(corpus.labels))
+    shares = np.log((counts + 1) / (counts + 1).sum())
+    return scored(corpus, lambda rows: np.tile(shares, (len(rows), 1)), strategy="majority", model="majority class")
 
 
-def table(runs: Sequence[Run], *baselines: Run) -> Table:
-    """The comparison as a table, best test accuracy first, baselines among the strategies."""
-    return Table(sorted(summarise([*runs, *baselines]), key=lambda line: -line.accuracy))
+BASELINES = {"tf-idf": baseline, "majority": majority}
 
 
-def wide(text: str) -> int:
-    """Columns that a text takes in a terminal: Chinese characters take two."""
-    import unicodedata
+def scored(corpus: Corpus, log_p: Callable, **about) -> Run:
+    """A baseline's run: `log_p(rows)` gives the logarithms of its probabilities, (rows, classes)."""
+    import torch
 
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def pad(text: str, width: int, left: bool) -> str:
-    gap = " " * (width - wide(text))
-    return text + gap if left else gap + text
+    scores, more = {}, {}
+    for split in ("valid", "test"):
+        rows = corpus.splits[split]
+        if not rows:
+            continue
+        logits, truth = torch.tensor(log_p(rows)), torch.tensor([r.label for r in rows])
+        found = scores[split] = corpus.task.score(logits, truth, corpus.labels)
+        scores |= {f"{split}_accuracy": found.accuracy, f"{split}_macro_f1": found.macro_f1}
+        more = {"answers": coded(logits.argmax(-1)), "truth": coded(truth)} if split == "test" else {}
+    return bare(corpus, seed=0, device="cpu", **scores, **more, **about)

@@ -9,6 +9,7 @@ from labkit.text import listing, tr
 
 OPTIMIZERS = ("adamw", "adam", "sgd", "momentum")
 SCHEDULES = ("linear", "cosine", "constant")
+CACHES = ("memory", "half", "disk", "off")
 
 
 def setting(default, low=None, high=None, choices=None, help=""):
@@ -38,7 +39,8 @@ class TrainConfig:
     patience: int | None = setting(None, 1, 1000, help="stop after this many epochs without progress, restore the best")
     precision: str = setting("auto", choices=("auto", "fp32", "bf16", "fp16"), help="auto: bf16 on a GPU that has it")
     bucket: bool = setting(True, help="rows of like length share a batch")
-    cache_mb: int = setting(2048, 0, 10**9, help="memory for what the frozen part computes; 0: compute it every epoch")
+    cache: str = setting("memory", choices=CACHES, help="where to keep what the frozen part computes; half: as float16")
+    cache_mb: int = setting(2048, 0, 10**9, help="most memory for that; what takes more is computed every epoch")
     device: str = setting("auto", choices=("auto", "cpu", "cuda", "mps"), help="where to compute")
 
     def __post_init__(self):

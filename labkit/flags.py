@@ -11,7 +11,7 @@ from dataclasses import fields
 
 from labkit import __version__
 from labkit.config import TrainConfig
-from labkit.text import listing, tr
+from labkit.text import tr
 
 CHINESE = {  # the fields of TrainConfig; the English stands beside each field
     "epochs": "训练数据过几遍；不写则由策略决定",
@@ -29,7 +29,8 @@ CHINESE = {  # the fields of TrainConfig; the English stands beside each field
     "patience": "连续几轮没有进步就停，取最好的一轮",
     "precision": "数值精度；auto：GPU 支持时用 bf16",
     "bucket": "长短相近的行放在同一批",
-    "cache_mb": "冻结部分的结果最多占多少 MB 内存；0：每轮重算",
+    "cache": "冻结部分的结果存在哪里；off：每轮重算",
+    "cache_mb": "这些结果最多占多少 MB 内存，超出则每轮重算",
     "device": "在哪里计算",
 }
 
@@ -69,7 +70,7 @@ def train_flags(command: Parser) -> None:
 
     data_flags(command)
     group = command.add_argument_group(tr("训练", "training"))
-    group.add_argument("--strategy", default="full", metavar="S", help=f"{listing(NAMES, 20)} (full)")
+    group.add_argument("--strategy", default="full", metavar="S", help=f"{', '.join(NAMES)} (full)")
     config_flags(group)
     group = output_flags(command)
     group.add_argument(
@@ -83,9 +84,13 @@ def compare_flags(command: Parser) -> None:
     data_flags(command)
     group = command.add_argument_group(tr("训练", "training"))
     several = "full,head,top-2"
-    group.add_argument("--strategies", default=several, metavar="S,S", help=f"{listing(NAMES, 20)} ({several})")
+    group.add_argument("--strategies", default=several, metavar="S,S", help=f"{', '.join(NAMES)} ({several})")
     group.add_argument("--seeds", default="0", metavar="N,N", help=tr("随机种子，如 0,1,2 (0)", "such as 0,1,2 (0)"))
     config_flags(group, leave=("seed",))
+    forgets = tr("也测量遗忘了多少预训练所学", "also measure what is forgotten of the pretraining")
+    group.add_argument("--forgetting", action="store_true", help=forgets)
+    again = tr("--out 里失败的训练不再重试", "leave runs alone that failed before in --out")
+    group.add_argument("--no-retry", action="store_false", dest="retry", help=again)
     output_flags(command)
 
 

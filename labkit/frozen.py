@@ -1,16 +1,23 @@
 """The frozen part of a network, computed once: where the lowest blocks stay frozen, their output for a row is a constant.
 
 Epochs two and up then start above the frozen blocks; losses are the same to 1e-5. With only the head training, one
-vector a row is all that is left to keep. Leans on models.
+vector a row is all that is left to keep. Leans on models; training keeps and skips with it, notebook 02 measures it.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.evaluation import asking, device_of
+from labkit import machine
+from labkit.evaluation import asking, device_of, out_of_memory
 from labkit.models import base_of, blocks, width_of
+from labkit.text import tr
+
+TOKENS = {"cpu": 640}  # in a batch: activations that fit a core's cache take half the time (docs/LOG.md)
+SHARE = 0.8  # of the memory that is free, or of the disk: the rest is for others
 
 
 def frozen_depth(model) -> int:
@@ -29,121 +36,314 @@ def frozen_depth(model) -> int:
 
 @dataclass
 class Kept:
-    """Activations of the encoded rows of one split: `rows[i]` is a tensor (tokens, width)."""
+    """What the frozen part gave for the rows of one split, one after the other."""
 
-    rows: list[Any]
+    flat: Any  # (tokens of all rows, width), in memory or mapped from a file
+    first: Any  # where each row begins in it
+    tokens: list[int]  # how many each row has there
+    target: Any  # the class of each row
     megabytes: float
 
 
-class _Reached(Exception):
-    """Stops a forward pass at the first block that trains."""
-
-
 class FrozenPart:
-    """Activations of the lowest `depth` blocks, computed once for each split and kept in main memory.
+    """Activations of the lowest `depth` blocks, computed once for each split and kept.
 
-    >>> part = FrozenPart(model, limit_mb=2048)
-    >>> part.keep("train", items, task, processor)
+    >>> part = FrozenPart(model, cache="memory", limit_mb=2048)     # "half": as float16; "disk": in a temporary file; "off"
+    >>> part.keep("train", items, task, processor)                  # False: part.refused says why and what to do
     True
     >>> with part.skipped("train", rows): logits = model(**inputs).logits         # the frozen blocks are not computed again
 
     `whole` says that every block below the head is frozen: then one vector a row is kept (the token that the head reads).
+    `around()` is a context to compute in, such as autocast. A temporary file has no name where the system allows it:
+    it is gone with the last tensor that looks into it, and after a crash.
     """
 
-    def __init__(self, model, *, limit_mb: float = 2048):
-        self.model, self.limit_mb = model, limit_mb
+    def __init__(self, model, *, cache: str = "memory", limit_mb: float = 2048, around: Callable | None = None):
+        self.model, self.cache, self.limit_mb = model, cache, limit_mb
+        self.around = around or contextlib.nullcontext
+        self.base, _ = base_of(model)
         self.below = blocks(model)[:-1]
         self.depth = frozen_depth(model)
         self.whole = self.depth == len(self.below)
-        self.shared = model.config.model_type == "albert"  # one layer used many times: only all of it can be skipped
+        self.reads_last = model.config.model_type == "gpt2"  # its head reads the last token, BERT-like ones the first
         self.kept: dict[str, Kept] = {}
+        self.refused: str | None = None
+        self.constant: bool | None = None  # not asked yet
 
     @property
     def usable(self) -> bool:
-        """Whether there is anything to skip: at least one whole layer below the first trained block."""
-        return self.whole or (self.depth >= 2 and not self.shared)
+        """Whether there is anything to skip: at least one whole layer below the first trained block, and no prompts."""
+        shared = self.model.config.model_type == "albert"  # one layer used many times: only all of it can be skipped
+        plain = all(block.kind != "prompt" for block in self.below)
+        return self.cache != "off" and plain and (self.whole or (self.depth >= 2 and not shared))
 
     def size_mb(self, lengths: Sequence[int]) -> float:
-        """Main memory that rows of these token counts will take, in MB (float32)."""
-        return (len(lengths) if self.whole else sum(lengths)) * width_of(self.model) * 4 / 2**20
+        """What rows of these token counts will take, in MB."""
+        width, bytes_each = width_of(self.model), 2 if self.cache == "half" else 4
+        return (len(lengths) if self.whole else sum(lengths)) * width * bytes_each / 2**20
 
-    def keep(self, split: str, items: Sequence, task, processor, *, batch_size: int = 64) -> bool:
-        """Compute the frozen part for these items, in batches of like length; False where memory does not allow it."""
-        lengths = [task.length(item) for item in items]
-        size = self.size_mb(lengths)
-        if not self.usable or size + sum(k.megabytes for k in self.kept.values()) > self.limit_mb:
+    # Computing and keeping
+
+    def keep(self, split: str, items: Sequence, task, processor) -> bool:
+        """Compute the frozen part for these items, in batches of like length; False where there is no room to keep it.
+
+        Where memory does not hold a batch, smaller ones are computed.
+        """
+        if not items or not self.usable:
             return False
+        lengths = [task.length(item) for item in items]
         order = sorted(range(len(items)), key=lengths.__getitem__)
-        rows: list[Any] = [None] * len(items)
-        device = device_of(self.model)
-        with asking(self.model):
-            for start in range(0, len(order), batch_size):
-                chosen = order[start : start + batch_size]
-                inputs, _ = task.collate(processor, [items[i] for i in chosen])
-                inputs = {k: v.to(device) for k, v in inputs.items()}
-                hidden, mask = self.reach(inputs), inputs["attention_mask"].bool()
-                for i, row, real in zip(chosen, hidden.cpu(), mask.cpu(), strict=True):
-                    row = row[real]  # a copy, without the padding
-                    rows[i] = (row[-1:] if self.reads_last else row[:1]).clone() if self.whole else row
-        self.kept[split] = Kept(rows, size)
-        return True
+        size = self.size_mb(lengths)
+        self.refused = self.no_room(size)
+        if self.refused or not self.is_constant(task, processor, [items[order[0]], items[order[-1]]]):
+            return False
+        try:
+            with contextlib.closing(self.new_store(lengths)) as store:
+                self.kept[split] = self.compute(store, items, order, task, processor, size)
+        except OSError as error:
+            self.refused = no_disk(size, str(error))
+        return split in self.kept
 
-    @property
-    def reads_last(self) -> bool:
-        """GPT-like heads read the last token, BERT-like ones the first."""
-        return self.model.config.model_type == "gpt2"
+    def new_store(self, lengths: Sequence[int]) -> Any:
+        count, width = len(lengths) if self.whole else sum(lengths), width_of(self.model)
+        if self.cache == "disk":
+            return Disk(count, width)
+        return Memory(count, width, self.cache == "half", device_of(self.model) if self.whole else "cpu")
+
+    def compute(self, store, items, order, task, processor, size) -> Kept:
+        import torch
+
+        most = TOKENS.get(device_of(self.model).type, 16384)
+        sizes = [task.length(items[i]) for i in order]
+        targets, tokens, start = [], [0] * len(items), 0
+        with asking(self.model), self.around():
+            while start < len(order):
+                chosen = order[start : start + fitting_rows(sizes[start : start + most], most)]
+                try:
+                    parts, target = self.rows_of(*task.collate(processor, [items[i] for i in chosen]))
+                except RuntimeError as error:
+                    if len(chosen) == 1 or not out_of_memory(error):
+                        raise
+                    most = len(chosen) * sizes[start + len(chosen) - 1] // 2
+                    continue
+                store.add(torch.cat(parts).float())
+                targets.append(target)
+                for i, part in zip(chosen, parts, strict=True):
+                    tokens[i] = len(part)
+                start += len(chosen)
+        back = torch.tensor(order).argsort()
+        ends = torch.tensor([tokens[i] for i in order]).cumsum(0)
+        first = ends[back] - torch.tensor(tokens)
+        flat = store.flat()
+        return Kept(flat, first.to(flat.device), tokens, torch.cat(targets)[back].to(flat.device), size)
+
+    def rows_of(self, inputs: dict, target) -> tuple[list, Any]:
+        """The frozen part's output for a batch, one tensor (tokens, width) a row, without the padding; and the classes."""
+        device = device_of(self.model)
+        hidden = self.reach({k: v.to(device) for k, v in inputs.items()})
+        rows = [row[real] for row, real in zip(hidden, inputs["attention_mask"].bool().to(device), strict=True)]
+        return [self.read(row) for row in rows] if self.whole else rows, target
+
+    def read(self, row) -> Any:
+        """Of a row's tokens the one that the head reads: (1, width)."""
+        return row[-1:] if self.reads_last else row[:1]
 
     def reach(self, inputs: dict) -> Any:
-        """Hidden states (rows, tokens, width) where the frozen part ends."""
-        base, _ = base_of(self.model)
-        if self.whole:
-            return base(**inputs).last_hidden_state
+        """Hidden states (rows, tokens, width) where the frozen part ends. The model above is not computed."""
         caught = []
 
-        def catch(module, args, kwargs):
-            caught.append(args[0] if args else kwargs["hidden_states"])
-            raise _Reached
+        def after(module, args, output):
+            caught.append(output.last_hidden_state)
+            raise Reached
 
-        hook = self.model.get_submodule(self.below[self.depth].modules[0]).register_forward_pre_hook(
-            catch, with_kwargs=True
-        )
+        def before(module, args, kwargs):
+            caught.append(args[0] if args else kwargs["hidden_states"])
+            raise Reached
+
+        if self.whole:
+            hook = self.base.register_forward_hook(after)
+        else:
+            first = self.model.get_submodule(self.below[self.depth].modules[0])
+            hook = first.register_forward_pre_hook(before, with_kwargs=True)
         try:
-            with contextlib.suppress(_Reached):
-                base(**inputs)
+            with contextlib.suppress(Reached):
+                self.model(**inputs)
         finally:
             hook.remove()
         return caught[0]
 
-    def batch(self, split: str, rows: Sequence[int]) -> Any:
-        """Kept activations of some rows, padded with zeros on the right to the longest: (rows, tokens, width)."""
+    def is_constant(self, task, processor, items: Sequence) -> bool:
+        """Whether skipping changes nothing, tried on these items: nothing that trains reaches what is kept, and the
+        model answers the same. What was added to a model from outside may have its say anywhere."""
         import torch
 
-        chosen = [self.kept[split].rows[i] for i in rows]
-        hidden = torch.stack(chosen) if self.whole else torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True)
-        return hidden.to(device_of(self.model), non_blocking=True)
+        if self.constant is None:
+            inputs, _ = task.collate(processor, items)
+            inputs = {k: v.to(device_of(self.model)) for k, v in inputs.items()}
+            with asking(self.model):
+                with torch.inference_mode(False), torch.enable_grad():
+                    trains = self.reach(inputs).requires_grad
+                rows, _ = self.rows_of(inputs, None)
+                with self.answering(stacked(rows)):
+                    mine = self.model(**inputs).logits
+                self.constant = not trains and torch.allclose(mine, self.model(**inputs).logits, rtol=1e-3, atol=1e-4)
+        return self.constant
+
+    def no_room(self, size: float) -> str | None:
+        """Why so many MB more cannot be kept, and what to do; None where they can."""
+        if self.cache == "disk":
+            free = machine.free_disk_mb(tempfile.gettempdir())
+            return no_disk(size, tr(f"剩余 {free:.0f} MB", f"{free:.0f} MB are free")) if size > SHARE * free else None
+        total = size + sum(k.megabytes for k in self.kept.values())
+        free = (machine.memory_mb() or (math.inf,))[0]
+        if total <= self.limit_mb and size <= SHARE * free:
+            return None
+        tight = total <= self.limit_mb  # within the limit, but the machine has less
+        have = (
+            tr(f"空闲内存 {free:.0f} MB", f"the {free:.0f} MB that are free")
+            if tight
+            else f"cache_mb={self.limit_mb:g}"
+        )
+        ways = [] if tight else [f"cache_mb={math.ceil(total) + 1}"]
+        ways += (
+            []
+            if self.cache == "half"
+            else [tr(f"cache='half'（{total / 2:.0f} MB）", f"cache='half' ({total / 2:.0f} MB)")]
+        )
+        ways += [tr("cache='disk'（临时文件）", "cache='disk' (a temporary file)")]
+        return tr(
+            f"冻结部分的结果要占 {total:.0f} MB，超过{have}：改为每轮重算，结果一样，只是慢。要保留它：{' 或 '.join(ways)}。",
+            f"What the frozen part computes takes {total:.0f} MB, more than {have}: it is computed again every epoch, with "
+            f"the same result, only slower. To keep it: {' or '.join(ways)}.",
+        )
+
+    # Skipping
+
+    def stubs(self, split: str, rows: Sequence[int]) -> tuple[dict, Any] | None:
+        """Inputs of one token a row, and the classes: all that the head needs where the whole network is kept; else None."""
+        if not self.whole or split not in self.kept:
+            return None
+        import torch
+
+        ones = torch.ones((len(rows), 1), dtype=torch.long, device=device_of(self.model))
+        target = self.kept[split].target
+        return {"input_ids": ones, "attention_mask": ones}, target[torch.tensor(rows, device=target.device)]
+
+    def batch(self, split: str, rows: Sequence[int]) -> Any:
+        """What is kept for some rows, padded with zeros on the right to the longest: (rows, tokens, width), float32."""
+        import torch
+
+        kept = self.kept[split]
+        first = kept.first[torch.tensor(rows, device=kept.first.device)]
+        if self.whole:
+            return kept.flat[first].unsqueeze(1).float()
+        ends = ((a, a + kept.tokens[i]) for a, i in zip(first.tolist(), rows, strict=True))
+        return stacked([kept.flat[a:b] for a, b in ends]).to(device_of(self.model), non_blocking=True).float()
 
     @contextlib.contextmanager
     def skipped(self, split: str, rows: Sequence[int]) -> Iterator[None]:
         """Within the block, the frozen blocks answer for these rows with what was kept, if it was, without computing."""
-        if split not in self.kept:
-            yield
-            return
-        hidden, (base, _) = self.batch(split, rows), base_of(self.model)
-        if self.whole:
-            swapped = {base: lambda ids=None, **kwargs: whole_output(base, hidden, kwargs.get("input_ids", ids))}
+        if split in self.kept:
+            with self.answering(self.batch(split, rows)):
+                yield
         else:
-            first, *rest = [self.model.get_submodule(m) for b in self.below[: self.depth] for m in b.modules]
+            yield
+
+    @contextlib.contextmanager
+    def answering(self, hidden) -> Iterator[None]:
+        """Within the block, the frozen blocks answer with `hidden` whatever they are asked."""
+        if self.whole:
+            swapped = {self.base: lambda ids=None, **rest: whole_output(self.base, hidden, rest.get("input_ids", ids))}
+        else:
+            first, *others = [self.model.get_submodule(m) for b in self.below[: self.depth] for m in b.modules]
             swapped = {first: lambda *args, **kwargs: hidden}
-            swapped |= {m: (lambda x, *args, **kwargs: x) for m in rest}
-            if self.reads_last:  # token and position embeddings are added: the second adds nothing
-                swapped[rest[0]] = lambda *args, **kwargs: hidden.new_zeros(1)
+            swapped |= {m: (lambda x, *args, **kwargs: x) for m in others}
+            if self.reads_last:  # GPT-2 adds token and position embeddings: the second adds nothing
+                swapped[others[0]] = lambda *args, **kwargs: hidden.new_zeros(1)
+        before = {module: vars(module).get("forward") for module in swapped}  # others may have put theirs there
         for module, forward in swapped.items():
             module.forward = forward
         try:
             yield
         finally:
-            for module in swapped:
-                del module.forward
+            for module, forward in before.items():
+                if forward is None:
+                    del module.forward
+                else:
+                    module.forward = forward
+
+
+class Reached(Exception):
+    """Stops a forward pass where the frozen part ends."""
+
+
+class Memory:
+    """Rows of activations one after the other, in memory."""
+
+    def __init__(self, count: int, width: int, half: bool, device):
+        import torch
+
+        self.all, self.at = torch.empty((count, width), dtype=torch.float16 if half else None, device=device), 0
+
+    def add(self, rows) -> None:
+        self.all[self.at : self.at + len(rows)] = rows
+        self.at += len(rows)
+
+    def flat(self) -> Any:
+        return self.all
+
+    def close(self) -> None:
+        pass
+
+
+class Disk:
+    """The same in a temporary file, which is mapped into memory when all is written: the system reads what is asked for."""
+
+    def __init__(self, count: int, width: int):
+        self.shape, self.file = (count, width), tempfile.TemporaryFile(prefix="labkit-frozen-")  # noqa: SIM115 (close() does)
+
+    def add(self, rows) -> None:
+        self.file.write(rows.cpu().contiguous().numpy().data)
+
+    def flat(self) -> Any:
+        import numpy
+        import torch
+
+        self.file.flush()
+        return torch.from_numpy(numpy.memmap(self.file, "float32", "c", shape=self.shape))
+
+    def close(self) -> None:
+        self.file.close()  # what is mapped stays
+
+
+def fitting_rows(lengths: Sequence[int], most: int) -> int:
+    """How many of the first rows, with rising token counts, make a padded batch of at most so many tokens; at least one.
+
+    >>> fitting_rows([3, 4, 4, 9], 12)
+    3
+    """
+    rows = 1
+    while rows < len(lengths) and (rows + 1) * lengths[rows] <= most:
+        rows += 1
+    return rows
+
+
+def no_disk(size: float, reason: str) -> str:
+    folder = tempfile.gettempdir()
+    return tr(
+        f"冻结部分的结果要占 {size:.0f} MB，{folder} 放不下（{reason}）：改为每轮重算，结果一样，只是慢。"
+        "要保留它：让环境变量 TMPDIR 指向更大的磁盘，或用 cache='half'。",
+        f"What the frozen part computes takes {size:.0f} MB, and {folder} does not hold it ({reason}): it is computed again "
+        "every epoch, with the same result, only slower. To keep it: let the environment variable TMPDIR name a folder on "
+        "a larger disk, or take cache='half'.",
+    )
+
+
+def stacked(rows: Sequence) -> Any:
+    """Rows (tokens, width) as one batch, padded with zeros on the right."""
+    import torch
+
+    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
 
 
 def whole_output(base, hidden, ids) -> Any:

@@ -1,4 +1,4 @@
-"""The frozen words that cross floors: rows, events, scores, runs. Plain data, JSON in and out. Leans on text."""
+"""The frozen words that cross floors: rows, events, scores, runs. Plain data, JSON in and out. Leans on text and intervals."""
 
 import dataclasses
 import math
@@ -7,6 +7,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
+from labkit.intervals import Z, doubt, redrawn
 from labkit.text import tr
 
 
@@ -91,6 +92,16 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class RunBegins(Notice):
+    """One of the runs of a comparison begins: the first of 27 has `number` 1 and `total` 27."""
+
+    strategy: str
+    seed: int
+    number: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Run:
     """One training run, whole: what `labkit train --json` prints and what every table and figure is made from."""
 
@@ -126,8 +137,15 @@ class Run:
     moved: tuple[str, ...] = ()  # names of the tensors that training changed
     notices: tuple[str, ...] = ()
     versions: dict = field(default_factory=dict)
+    answers: str | None = None  # the class said of each test row: "0 1 1"; two runs are compared row by row
+    truth: str | None = None  # the class of each test row
+    own: tuple[str, ...] = ()  # settings that were left to the strategy
+    forgetting: float | None = None  # change of the masked-LM loss on general text, in nats
+    error: str | None = None  # why it failed; such a run has no scores
 
     def __str__(self) -> str:
+        if self.error:
+            return f"{self.strategy} on {self.model}: {self.error}"
         score = "–" if self.test_accuracy is None else f"{self.test_accuracy:.3f}"
         return (
             f"{self.strategy} on {self.model}: test accuracy {score}, {self.epochs} epochs, "
@@ -171,7 +189,7 @@ def from_json(kind, value) -> Any:
 
 @dataclass(frozen=True)
 class Summary:
-    """The runs of one strategy, over seeds. `low` and `high` bound the mean test accuracy with 95 % confidence."""
+    """The runs of one strategy: means over seeds. Intervals are 95 %, over seeds and test rows; None where unknown."""
 
     strategy: str
     runs: int
@@ -179,20 +197,29 @@ class Summary:
     low: float
     high: float
     macro_f1: float
-    seconds: float
-    samples_per_second: float
+    f1_low: float | None
+    f1_high: float | None
     trainable_parameters: int
     total_parameters: int
+    epochs: float
+    lr: float | None
+    seconds: float
+    samples_per_second: float
+    peak_memory_mb: float | None
+    saved_bytes: float | None
+    forgetting: float | None
 
 
 def summarise(runs) -> list[Summary]:
-    """One line a strategy, in the order of first appearance.
+    """One line a strategy, in the order of first appearance; runs that failed are left out.
 
-    The interval joins two doubts: which rows the test set happens to hold (Wilson's interval of the mean, shared by all
-    seeds) and which seed was drawn (variance of the runs over their number). With one run it is that run's own.
+    The interval joins two doubts (intervals.py): which rows the test set happens to hold (of one run: Wilson's
+    interval) and which seeds were drawn.
     """
     by_strategy: dict[str, list[Run]] = {}
     for run in runs:
+        if run.error:
+            continue
         if run.test_accuracy is None:
             raise BadInput(
                 tr(
@@ -201,27 +228,61 @@ def summarise(runs) -> list[Summary]:
                 )
             )
         by_strategy.setdefault(run.strategy, []).append(run)
-    lines = []
-    for name, same in by_strategy.items():
-        k = len(same)
-        mean = sum(r.test_accuracy for r in same) / k
-        seeds = sum((r.test_accuracy - mean) ** 2 for r in same) / (k - 1) / k if k > 1 else 0.0
-        low, high = wilson(mean * same[0].n_test, same[0].n_test)
-        lines.append(
-            Summary(
-                name,
-                k,
-                mean,
-                max(0.0, mean - math.hypot(mean - low, 1.96 * seeds**0.5)),
-                min(1.0, mean + math.hypot(high - mean, 1.96 * seeds**0.5)),
-                sum(r.test_macro_f1 for r in same) / k,
-                sum(r.seconds for r in same) / k,
-                sum(r.samples_per_second for r in same) / k,
-                same[0].trainable_parameters,
-                same[0].total_parameters,
-            )
-        )
-    return lines
+    return [summary(same) for same in by_strategy.values()]
+
+
+def with_baselines(runs, *baselines: Run) -> list[Run]:
+    """The runs, then the baselines that are given or that compare put `beside` them, each once."""
+    return [*runs, *{r.strategy: r for r in (*getattr(runs, "beside", ()), *baselines)}.values()]
+
+
+def summary(same: list[Run]) -> Summary:
+    """The line of runs that differ in their seed only."""
+    f1 = mean(same, "test_macro_f1")
+    drawn = redrawn_of(same, "macro_f1")
+    half = None if drawn is None else doubt([r.test_macro_f1 for r in same], drawn).half
+    rates = [r.config.get("lr") for r in same]
+    return Summary(
+        same[0].strategy,
+        len(same),
+        mean(same, "test_accuracy"),
+        *accuracy_interval(same),
+        f1,
+        None if half is None else max(0.0, f1 - half),
+        None if half is None else min(1.0, f1 + half),
+        same[0].trainable_parameters,
+        same[0].total_parameters,
+        mean(same, "epochs"),
+        None if None in rates else sum(rates) / len(rates),
+        *(
+            mean(same, name)
+            for name in ("seconds", "samples_per_second", "peak_memory_mb", "saved_bytes", "forgetting")
+        ),
+    )
+
+
+def mean(runs: list[Run], name: str) -> float | None:
+    """Of the runs that have it; None where none has."""
+    found = [value for r in runs if (value := getattr(r, name)) is not None]
+    return sum(found) / len(found) if found else None
+
+
+def redrawn_of(same: list[Run], measure: str) -> Any:
+    """The measure of each run on test rows drawn anew, (draws, runs); None where the runs hold no answers."""
+    if any(r.answers is None or r.truth != same[0].truth for r in same):
+        return None
+    return redrawn(measure, len(same[0].corpus["labels"]), same[0].truth, tuple(r.answers for r in same))
+
+
+def accuracy_interval(same: list[Run]) -> tuple[float, float]:
+    """95 % interval of the mean accuracy: Wilson's over as many rows as would give the variance found, seeds added."""
+    share, n = mean(same, "test_accuracy"), same[0].n_test
+    drawn = redrawn_of(same, "accuracy") if len(same) > 1 else None
+    found = doubt([r.test_accuracy for r in same], drawn, rows=share * (1 - share) / n)
+    like = share * (1 - share) / found.rows if found.rows else n
+    low, high = wilson(share * like, like)
+    below, above = (found.times * math.hypot(abs(share - bound) / Z, found.seeds**0.5) for bound in (low, high))
+    return max(0.0, share - below), min(1.0, share + above)
 
 
 def wilson(right: float, n: int, z: float = 1.96) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from typing import Any
 from labkit import machine
 from labkit.data import padding_share
 from labkit.forgetting import keep_name, keep_settings
+from labkit.intervals import coded
 from labkit.models import blocks
 from labkit.records import BadInput, Epoch, Run, to_json
 from labkit.strategies import name_of, settings_of
@@ -241,7 +242,11 @@ def record(trainer) -> Run:
         "分类头一点没动：学习率太小，或者没有梯度。",
         "The head has not moved at all: the learning rate is too small, or no gradient arrives.",
     )
-    valid, test = (trainer.score(s) if trainer.items[s] else None for s in ("valid", "test"))
+    valid, test, answers = trainer.score("valid") if trainer.items["valid"] else None, None, {}
+    if trainer.items["test"]:
+        logits, truth = trainer.logits("test")
+        test = trainer.task.score(logits, truth, trainer.corpus.labels)
+        answers = {"answers": coded(logits.argmax(-1)), "truth": coded(truth)}
     rows_seen = trainer.step * len(trainer.lengths) / trainer.batches_per_epoch
     labels = list(trainer.corpus.labels)
     return Run(
@@ -275,6 +280,7 @@ def record(trainer) -> Run:
         moved=moved,
         notices=(*trainer.notices, *([doubt] if still else [])),
         versions=machine.versions(),
+        **answers,
     )
 
 

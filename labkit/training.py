@@ -97,7 +97,7 @@ class Trainer:
         self.new_optimizer()
         self.checkpoints = Checkpoints(Path(out) / "checkpoint") if out else None
         self.go_on_from_checkpoint(resume)
-        self.frozen = FrozenPart(self.model, limit_mb=self.config.cache_mb)
+        self.frozen = self.new_frozen()
 
     # The loop
 
@@ -119,7 +119,7 @@ class Trainer:
         self.stopped = self.stopped if self.finished else None
         with self.at_work():
             while not self.finished:
-                self.keep_frozen()
+                yield from self.keep_frozen()
                 done = self.step - len(self.history) * self.batches_per_epoch
                 for rows in self.order(self.epoch)[done:]:
                     yield from self.train_step(rows)
@@ -160,7 +160,9 @@ class Trainer:
         size, total = math.ceil(len(mine) / self.pieces) or 1, 0.0
         for start in range(0, len(mine), size):
             piece = mine[start : start + size]
-            inputs, target = self.task.collate(self.processor, [items[i] for i in piece])
+            inputs, target = self.frozen.stubs("train", piece) or self.task.collate(
+                self.processor, [items[i] for i in piece]
+            )
             inputs = {k: v.to(self.device, non_blocking=True) for k, v in inputs.items()}
             with self.engine.autocast(), self.frozen.skipped("train", piece):
                 logits = self.model(**inputs).logits
@@ -201,13 +203,14 @@ class Trainer:
         if not self.finished and self.strategy.on_epoch(self.model, self.epoch, self.history):
             self.thaw()
 
+    def logits(self, split: str) -> tuple[Any, Any]:
+        """What the model as it is says of one of the corpus's splits: logits (rows, classes) and targets (rows,)."""
+        around = partial(self.frozen.skipped, split)
+        return logits_of(self.model, self.items[split], processor=self.processor, task=self.task, around=around)
+
     def score(self, split: str) -> Scores:
         """Scores of the model as it is on one of the corpus's splits."""
-        around = partial(self.frozen.skipped, split)
-        logits, target = logits_of(
-            self.model, self.items[split], processor=self.processor, task=self.task, around=around
-        )
-        return self.task.score(logits, target, self.corpus.labels)
+        return self.task.score(*self.logits(split), self.corpus.labels)
 
     # Where it stands
 
@@ -270,13 +273,20 @@ class Trainer:
         for module in frozen_modules(self.model):
             module.eval()
 
-    def keep_frozen(self) -> None:
-        """Compute the frozen part once, if there is one, for the rows that every epoch asks again."""
-        began = time.perf_counter()
-        if self.frozen.usable and not self.frozen.kept:
-            for split in ("train", "valid"):
-                self.frozen.keep(split, self.items[split], self.task, self.processor)
+    def new_frozen(self) -> FrozenPart:
+        c = self.config
+        return FrozenPart(self.model, cache=c.cache, limit_mb=c.cache_mb, around=self.engine.autocast)
+
+    def keep_frozen(self) -> Iterator[Notice]:
+        """Compute the frozen part once, if there is one, for the rows that every epoch asks again; say so where it can't be."""
+        began, part = time.perf_counter(), self.frozen
+        for split in ("train", "valid"):
+            if split not in part.kept and not part.refused:
+                part.keep(split, self.items[split], self.task, self.processor)
         self.count_time(began, training=True)
+        if part.refused and part.refused not in self.notices:
+            self.notices.append(part.refused)
+            yield Notice(part.refused)
 
     def new_optimizer(self) -> None:
         """An optimizer over the strategy's groups, each cut in two: matrices with weight decay, biases and norms without."""
@@ -296,7 +306,7 @@ class Trainer:
         self.new_optimizer()
         self.optimizer.state.update(moments)
         self.set_modes()
-        self.frozen = FrozenPart(self.model, limit_mb=self.config.cache_mb)
+        self.frozen = self.new_frozen()
         if self.best_tensors:  # what was frozen in the best epoch was then as it is now
             self.best_tensors = {n: self.best_tensors.get(n, p.detach().clone()) for n, p in self.tensors().items()}
 

@@ -421,6 +421,28 @@ def test_compare_json_holds_each_run_and_the_baseline(lab, here, labkit):
     assert list(here.iterdir()) == []
 
 
+def test_compare_writes_runs_table_and_figures_and_prints_verdicts(lab, here, labkit):
+    given = ["compare", lab / "data.csv", "--model", lab / "tiny", "--strategies", "head,top-40,full", "--epochs", 1]
+    status, out, err = labkit(*given, "--out", "made")
+    assert status == 1  # one of them failed: it is said, and the others are there
+    assert "top-40, seed 0 failed: top-40 won't do" in err and "top-40 (seed 0) failed" in out
+    assert {"full", "head", "tf-idf", "majority"} <= set(re.findall(r"^(?:\d )?(\S+)", out, re.M)) and "≈" in out
+    made = {p.name for p in (here / "made").iterdir()}
+    assert made == {
+        *(f"{name}-s0.json" for name in ("head", "top-40", "full", "tf-idf", "majority")),
+        *("comparison.csv", "comparison.json", "comparison.png", "forest.png", "parameters.png", "verdicts.png"),
+        "curves.png",
+    }
+    assert len(json.loads((here / "made" / "comparison.json").read_text("utf-8"))) == 4
+    status, out, err = labkit(*given, "--out", "made", "--no-retry", "--json")
+    found = json.loads(out)["runs"]
+    assert (status, "epoch" in err) == (1, False) and [r["test_accuracy"] is None for r in found] == [
+        False,
+        True,
+        False,
+    ]
+
+
 def test_compare_stopped_by_ctrl_c_keeps_the_finished_runs_and_says_so(lab, here, labkit, monkeypatch):
     from labkit.progress import Progress
 

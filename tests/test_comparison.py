@@ -1,15 +1,18 @@
 """Many runs, one table."""
 
 import dataclasses
+import weakref
 
 import pytest
-from stand_ins import bert, corpus
+from stand_ins import bert, corpus, family
 
 from labkit import comparison
 from labkit.checkpoint import load_run, save_run
-from labkit.comparison import baseline, compare, pad, table, wide
-from labkit.records import BadInput, StepDone
-from labkit.strategies import Full, HeadOnly, TopK
+from labkit.comparison import baseline, compare, file_name, majority, runs_in
+from labkit.models import load, save
+from labkit.records import BadInput, Notice, RunBegins, StepDone
+from labkit.strategies import Full, HeadOnly, LoRA, TopK
+from labkit.tables import table
 from labkit.training import TrainConfig
 
 ROWS = corpus(n=24)
@@ -40,7 +43,7 @@ def test_each_strategy_and_seed_is_one_run_on_a_fresh_model(runs, place):
 def test_runs_are_kept_and_read_instead_of_repeated(place, tmp_path):
     first, seen = compare(BOTH, ROWS, place, config=CONFIG, out=tmp_path / "out"), []
     files = sorted(p.name for p in (tmp_path / "out").iterdir())
-    assert files == ["full-s0.json", "head(pooler=False)-s0.json"]
+    assert files == ["full-s0.json", "head(pooler=False)-s0.json", "majority-s0.json", "tf-idf-s0.json"]
     (tmp_path / "out" / "full-s0.json").unlink()
     again = compare(BOTH, ROWS, place, config=CONFIG, out=tmp_path / "out", listen=seen.append)
     assert [r.steps for r in again] == [r.steps for r in first]
@@ -92,27 +95,142 @@ def test_the_baseline_works_on_a_handful_of_rows_and_on_many_classes():
     assert len(baseline(corpus(n=40, classes=4)).test.classes) == 4
 
 
-def test_the_table_has_a_line_a_strategy_best_first(runs):
-    lines = table(runs, baseline(ROWS))
-    assert {line.strategy for line in lines} == {"full", "head(pooler=False)", "top-1", "tf-idf"}
-    assert [line.accuracy for line in lines] == sorted((line.accuracy for line in lines), reverse=True)
-    full = next(line for line in lines if line.strategy == "full")
-    assert full.runs == 2
-    assert full.accuracy == pytest.approx(sum(r.test_accuracy for r in runs if r.strategy == "full") / 2)
-    assert full.low <= full.accuracy <= full.high
-    text = str(lines)
-    assert len(text.splitlines()) == 6 and "test accuracy" in text and f"{full.accuracy:.3f}" in text
-    assert "head(pooler=False)" in lines._repr_html_() and repr(lines) == text
+def test_rates_and_epochs_that_are_left_open_are_the_strategys_own_and_are_known_again(place, tmp_path):
+    open_ = TrainConfig(batch_size=8, device="cpu")
+    fixed = dataclasses.replace(open_, epochs=2, lr=3e-3)
+    first = compare(BOTH, ROWS, place, config={BOTH[0]: fixed, BOTH[1]: open_}, out=tmp_path)
+    assert (first[0].config["lr"], first[0].epochs, first[0].own) == (3e-3, 2, ())
+    own = BOTH[1].default_epochs(None)
+    assert first[1].own == ("lr", "epochs") and first[1].epochs == own and first[1].config["lr"] != 3e-3
+    seen = []
+    again = compare(BOTH, ROWS, place, config={BOTH[0]: fixed, BOTH[1]: open_}, out=tmp_path, listen=seen.append)
+    assert again == [load_run(tmp_path / "full-s0.json"), load_run(tmp_path / "head(pooler=False)-s0.json")]
+    assert seen == []
+    with pytest.raises(BadInput, match=r"full-s0\.json is of another comparison"):  # the same numbers, but not its own
+        compare(BOTH, ROWS, place, config=open_, out=tmp_path)
 
 
-def test_columns_line_up_in_chinese_and_english(runs, monkeypatch):
-    for language in ("zh", "en"):
-        monkeypatch.setenv("LABKIT_LANG", language)
-        head, rule, *lines = str(table(runs)).splitlines()
-        assert {wide(line) for line in (head, rule, *lines)} == {wide(head)}
-    assert wide("策略ab") == 6 and pad("策略", 6, left=True) == "策略  " and pad("ab", 4, left=False) == "  ab"
+def test_a_run_that_fails_is_recorded_tried_again_and_stops_no_other(place, tmp_path):
+    seen, plan = [], [TopK(40), HeadOnly(pooler=False)]
+    ask = {"config": CONFIG, "out": tmp_path, "listen": seen.append}
+    found = compare(plan, ROWS, place, **ask)
+    broken, fine = found
+    assert "top-40 won't do" in broken.error and broken.test_accuracy is None and fine.test_accuracy is not None
+    assert load_run(tmp_path / "top-40-s0.json") == broken
+    assert any("top-40, seed 0 failed: top-40 won't do" in e.text for e in seen if isinstance(e, Notice))
+    lines = table(found)
+    assert "top-40" not in {line.strategy for line in lines} and "top-40 (seed 0) failed" in str(lines)
+    seen.clear()
+    compare(plan, ROWS, place, **ask)
+    assert [e.strategy for e in seen if isinstance(e, RunBegins)] == ["top-40"]
+    seen.clear()
+    kept = compare(plan, ROWS, place, **ask, retry=False)
+    assert kept[0] == broken and seen == []
 
 
-def test_an_empty_table_is_a_header():
-    assert len(str(table([])).splitlines()) == 2
-    assert comparison.Table().cells() == []
+def test_any_error_in_a_run_is_recorded_by_name(place, monkeypatch):
+    monkeypatch.setattr(HeadOnly, "groups", lambda *_: 1 / 0)
+    broken, fine = compare([HeadOnly(), Full()], ROWS, place, config=CONFIG)
+    assert broken.error.startswith("ZeroDivisionError: division") and fine.error is None
+
+
+@pytest.mark.parametrize(
+    "strategies, more, named",
+    [
+        ([Full(), Full()], {}, "full given more than once"),
+        ([Full()], {"seeds": (1, 1)}, "1 given more than once"),
+        ([], {}, "none given"),
+        ([Full()], {"model": "no-such-model"}, "no-such-model"),
+        ([Full()], {"config": TrainConfig(device="mps")}, "mps"),
+    ],
+)
+def test_what_concerns_all_runs_stops_before_the_first(place, tmp_path, unplugged, strategies, more, named):
+    seen = []
+    with pytest.raises((BadInput, FileNotFoundError), match=named):
+        compare(
+            strategies, ROWS, **{"model": place, "config": CONFIG, **more}, out=tmp_path / "out", listen=seen.append
+        )
+    assert not (tmp_path / "out").exists() and not any(isinstance(e, StepDone) for e in seen)
+
+
+def test_answers_and_truth_give_the_scores_again(runs):
+    for run in (*runs, *runs.beside):
+        said, truth = run.answers.split(), run.truth.split()
+        assert truth == [str(r.label) for r in ROWS.test]
+        assert sum(a == b for a, b in zip(said, truth, strict=True)) / len(truth) == run.test_accuracy
+
+
+def test_what_a_run_adds_to_the_pretrained_model_is_its_saved_size(runs):
+    full, head, top = runs[:3]
+    assert full.saved_bytes == 4 * full.total_parameters
+    pooler = 32 * 32 + 32  # counts as head, and may be new
+    assert head.saved_bytes == 4 * (head.trainable_parameters + pooler)
+    assert head.saved_bytes < top.saved_bytes < full.saved_bytes
+
+
+def test_the_saved_size_of_something_added_is_that_of_the_file(place, tmp_path):
+    (run,) = compare([LoRA(rank=2)], ROWS, place, config=CONFIG)
+    model = LoRA(rank=2).prepare(load(place, labels=ROWS.labels))
+    save(model, tmp_path / "saved")
+    assert run.saved_bytes == (tmp_path / "saved" / "adapter_model.safetensors").stat().st_size
+    assert 0 < run.saved_bytes - 4 * run.trainable_parameters < 4096  # names and shapes
+
+
+def test_the_model_of_one_run_is_gone_before_the_next_is_loaded(place, monkeypatch):
+    seen, alive = [], []
+
+    def noting(*args, **more):
+        alive.append(sum(ref() is not None for ref in seen))
+        model = load(*args, **more)
+        seen.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(comparison, "load", noting)
+    compare([Full(), HeadOnly(), LoRA()], ROWS, place, config=CONFIG)
+    assert alive == [0, 0, 0]
+
+
+def test_the_baselines_stand_beside_and_are_kept_too(runs, place, tmp_path):
+    assert [r.strategy for r in runs.beside] == ["tf-idf", "majority"]
+    first = compare([BOTH[1]], ROWS, place, config=CONFIG, out=tmp_path)
+    assert load_run(tmp_path / "tf-idf-s0.json") == first.beside[0]
+    again = compare([BOTH[1]], ROWS, place, config=CONFIG, out=tmp_path)
+    assert again.beside[0].seconds == first.beside[0].seconds
+    stored = runs_in(tmp_path)
+    assert list(stored) == list(again) and stored.beside == again.beside
+    with pytest.raises(BadInput, match="holds no runs"):
+        runs_in(tmp_path / "none")
+
+
+def test_the_majority_class_is_that_of_the_training_rows():
+    rows = corpus(n=24)
+    uneven = dataclasses.replace(rows, train=tuple(r for i, r in enumerate(rows.train) if r.label or i < 6))
+    run = majority(uneven)
+    assert set(run.answers.split()) == {"1"} and run.test_accuracy == 0.5
+    assert run.test_macro_f1 == pytest.approx(1 / 3)
+
+
+def test_forgetting_is_measured_when_asked_and_where_it_cannot_be_is_said(place, tmp_path):
+    masked = str(family("macbert", tmp_path / "masked"))
+    full, head = compare([Full(), HeadOnly()], ROWS, masked, config=CONFIG, forgetting=True)
+    assert full.forgetting not in (None, 0.0) and head.forgetting == 0.0
+    (bare,) = compare([BOTH[1]], ROWS, place, config=CONFIG, forgetting=True)
+    assert bare.forgetting is None and bare.error is None and bare.notices
+
+
+def test_runs_announce_themselves(place):
+    seen = []
+    compare(BOTH, ROWS, place, config=CONFIG, listen=seen.append)
+    begun = [e for e in seen if isinstance(e, RunBegins)]
+    assert [(e.strategy, e.seed, e.number, e.total) for e in begun] == [
+        ("full", 0, 1, 2),
+        ("head(pooler=False)", 0, 2, 2),
+    ]
+    assert begun[0].text == "full, seed 0 (1 of 2)"
+
+
+def test_no_name_of_a_file_is_one_that_a_file_system_refuses():
+    assert file_name(TopK(2), 3) == "top-2-s3.json"
+    odd = file_name(LoRA(where="all"), 0)
+    assert odd == "lora(where=all)-s0.json"
+    assert not set(file_name(type("Odd", (Full,), {"name": "a/b:c*?"})(), 0)) & set('/\\:*?"<>|')

@@ -9,11 +9,11 @@ import pytest
 LABKIT = Path(__file__).resolve().parents[1] / "labkit"
 
 FLOORS = (
-    ("records", "text", "machine", "show", "config"),
-    ("data", "reading", "tasks", "models", "layers", "adapters", "checkpoint", "plots"),
-    ("strategies", "anatomy", "frozen", "evaluation", "forgetting", "landscape", "explain"),
+    ("records", "text", "machine", "show", "config", "intervals"),
+    ("data", "twins", "reading", "tasks", "models", "layers", "adapters", "checkpoint", "plots"),
+    ("strategies", "anatomy", "frozen", "evaluation", "forgetting", "mountains", "walks", "landscape", "planes", "slices", "explain"),
     ("training", "running"),
-    ("comparison", "preflight", "rates", "diagnosis", "deploy"),
+    ("comparison", "tables", "judging", "sizes", "trial", "forecast", "rates", "livehead", "tuning", "diagnosis", "deploy"),
     ("ui", "cli", "flags", "output", "progress", "lesson", "exercises", "__main__"),
 )
 DOORS = {

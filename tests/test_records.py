@@ -7,6 +7,7 @@ import statistics
 
 import pytest
 
+from labkit.intervals import doubt
 from labkit.records import (
     BadInput,
     ClassScore,
@@ -20,6 +21,7 @@ from labkit.records import (
     summarise,
     to_json,
     wilson,
+    with_baselines,
 )
 
 SCORES = Scores(4, 0.5, 0.75, 0.3, 0.95, 0.75, 0.75, 0.73, (ClassScore("差", 2, 1.0, 0.5, 0.66),), ((1, 1), (0, 2)))
@@ -42,6 +44,11 @@ def test_a_run_comes_back_from_json_the_same():
         moved=("a", "b"),
         notices=("smaller batches",),
         versions={"torch": "2"},
+        answers="0 1 1",
+        truth="0 1 0",
+        own=("lr",),
+        forgetting=0.25,
+        error="no",
     )
     text = json.dumps(to_json(whole), ensure_ascii=False, allow_nan=False)
     assert from_json(Run, json.loads(text)) == whole
@@ -101,9 +108,51 @@ def test_seeds_that_differ_widen_the_interval_and_seeds_that_agree_do_not():
     agree, differ = ([run(seed=i, accuracy=a) for i, a in enumerate(x)] for x in ((0.8,) * 3, (0.7, 0.8, 0.9)))
     (a,), (d,) = summarise(agree), summarise(differ)
     assert (a.low, a.high) == pytest.approx(wilson(320, 400))
-    error = statistics.stdev([0.7, 0.8, 0.9]) / 3**0.5
-    assert d.high - 0.8 == pytest.approx(((a.high - 0.8) ** 2 + (1.96 * error) ** 2) ** 0.5)
-    assert 0.8 - d.low == pytest.approx(((0.8 - a.low) ** 2 + (1.96 * error) ** 2) ** 0.5)
+    found = doubt([0.7, 0.8, 0.9], rows=0.8 * 0.2 / 400)
+    assert found.times > 3.5  # three seeds that differ so much say little
+    below = found.times * math.hypot((0.8 - a.low) / 1.96, statistics.stdev([0.7, 0.8, 0.9]) / 3**0.5)
+    assert 0.8 - d.low == pytest.approx(below) and d.high == 1.0
+    assert (d.f1_low, d.f1_high) == (None, None)
+
+
+def told(right, seed=0, n=200, **more):
+    """A run over `n` test rows of two classes, right on those whose numbers are in `right`."""
+    truth = [i % 2 for i in range(n)]
+    said = [k if i in right else 1 - k for i, k in enumerate(truth)]
+    words = {"answers": " ".join(map(str, said)), "truth": " ".join(map(str, truth)), "corpus": {"labels": ["a", "b"]}}
+    return run(seed=seed, accuracy=len(right) / n, n_test=n, **{**words, **more})
+
+
+def test_answers_give_macro_f1_an_interval_about_as_wide_as_that_of_accuracy_where_classes_are_even():
+    (line,) = summarise([told(range(160))])
+    assert (line.low, line.high) == pytest.approx(wilson(160, 200))
+    assert line.f1_low < line.macro_f1 < line.f1_high
+    assert line.f1_high - line.f1_low == pytest.approx(line.high - line.low, rel=0.1)
+
+
+def test_seeds_that_err_on_rows_of_their_own_narrow_the_interval():
+    same = [told(range(160), seed) for seed in range(3)]
+    own = [told(set(range(200)) - set(range(40 * k, 40 * k + 40)), seed=k) for k in range(3)]
+    (a,), (b,) = summarise(same), summarise(own)
+    assert a.accuracy == b.accuracy and (a.low, a.high) == pytest.approx(wilson(160, 200), abs=0.005)
+    assert b.high - b.low < 0.75 * (a.high - a.low)
+
+
+def test_what_some_runs_lack_is_the_mean_of_the_others_and_failed_runs_are_left_out():
+    first, second = run(config={"lr": 1e-3}), run(seed=1, config={"lr": 3e-3}, forgetting=0.5, saved_bytes=10)
+    broken = dataclasses.replace(run(seed=2), test_accuracy=None, error="out of memory")
+    (line,) = summarise([first, second, broken])
+    assert (line.runs, line.lr, line.forgetting, line.saved_bytes, line.epochs) == (2, 0.002, 0.5, 10, 3)
+    assert line.peak_memory_mb is None and summarise([broken]) == []
+    assert str(broken) == "full on tiny: out of memory"
+
+
+def test_baselines_stand_beside_once():
+    class Found(list):
+        beside = (run("tf-idf"), run("majority"))
+
+    assert [r.strategy for r in with_baselines(Found([run()]), run("tf-idf"))] == ["full", "tf-idf", "majority"]
+    assert with_baselines([run()]) == [run()]
 
 
 def test_a_run_without_a_test_score_is_refused_by_name():

@@ -4,6 +4,7 @@ The only door to matplotlib.
 """
 
 from labkit.plots.comparing import forest, grid, pareto, runs, verdicts
+from labkit.plots.diagnosing import diagnosis, rates
 from labkit.plots.forgetting import forgetting
 from labkit.plots.landscapes import mountain, one_step, slice_map, step_sizes, walk_losses, walk_map
 from labkit.plots.learning import bars, confusion, curves, lengths, run_names, running_mean, steps
@@ -19,6 +20,7 @@ __all__ = [
     "bars",
     "confusion",
     "curves",
+    "diagnosis",
     "display_width",
     "figure",
     "forest",
@@ -30,6 +32,7 @@ __all__ = [
     "one_step",
     "pareto",
     "printable",
+    "rates",
     "run_names",
     "running_mean",
     "runs",
