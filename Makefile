@@ -4,7 +4,7 @@ LABKIT_LANG ?= zh
 NOTEBOOK ?= notebooks/$(LABKIT_LANG)/01_first_finetune.ipynb
 ARGS ?=
 RUN = .venv/bin/python
-CODE = labkit tests tools notebooks
+CODE = labkit tests tools notebooks solutions
 
 .DEFAULT_GOAL := help
 .PHONY: help lab demo test check notebooks bench clean

@@ -14,10 +14,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from labkit import __version__, machine
+from labkit.bar import Progress
 from labkit.config import TrainConfig
 from labkit.flags import arguments
 from labkit.output import check_folder, check_room, claimed, new_folder, reason, stored_run
-from labkit.progress import Progress
 from labkit.records import BadInput, Run, to_json
 from labkit.text import listing, tr
 
@@ -63,7 +63,14 @@ def main(given: list[str] | None = None) -> int:
 
 def answered(options) -> int:
     """Run the command that was asked for; the exit status."""
-    commands = {"train": train, "compare": compare, "predict": predict, "doctor": doctor, "demo": demo}
+    commands = {
+        "train": train,
+        "compare": compare,
+        "predict": predict,
+        "doctor": doctor,
+        "demo": demo,
+        "class": classroom,
+    }
     try:
         commands[options.command](options)
         sys.stdout.flush()
@@ -346,6 +353,20 @@ def doctor(options) -> None:
         line(tr("缺少", "missing"), what)
     if not missing:
         print(tr("一切就绪。", "Everything is here."))
+
+
+def classroom(options) -> None:
+    """The reports that students handed in, as a table; page, CSV and figures are written."""
+    from labkit.exercises.classroom import read_class, write_class
+
+    found = read_class(options.reports)
+    written = write_class(found, options.out)
+    for name, why in found.skipped.items():
+        say(f"{name}{tr('：', ': ')}{why}")
+    if options.json:
+        return print(json.dumps(found.to_json(), ensure_ascii=False))
+    print(found)
+    line(tr("写好了", "written"), listing(written))
 
 
 def demo(options) -> None:

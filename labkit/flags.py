@@ -62,7 +62,19 @@ def arguments() -> Parser:
     json_flag(command("doctor", "检查版本、设备、内存，缺什么", "check versions, device, memory, what is missing"))
     demo = command("demo", "用自带的数据和模型比较几种策略", "compare strategies on the packaged data and model")
     demo.add_argument("--out", metavar="DIR", default="out/demo", help=tr("图写到哪里", "where the figures go"))
+    class_flags(command("class", "把学生交来的练习报告汇成一张表", "gather the reports that students handed in"))
     return top
+
+
+def class_flags(command: Parser) -> None:
+    command.add_argument(
+        "reports",
+        metavar="DIR",
+        help=tr("放 labkit-report-*.json 的目录", "the folder with the labkit-report-*.json files"),
+    )
+    out = tr("表、网页和图写到哪里", "where table, page and figures go")
+    command.add_argument("--out", metavar="DIR", default="out/class", help=f"{out} (out/class)")
+    json_flag(command)
 
 
 def train_flags(command: Parser) -> None:

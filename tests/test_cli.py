@@ -444,7 +444,7 @@ def test_compare_writes_runs_table_and_figures_and_prints_verdicts(lab, here, la
 
 
 def test_compare_stopped_by_ctrl_c_keeps_the_finished_runs_and_says_so(lab, here, labkit, monkeypatch):
-    from labkit.progress import Progress
+    from labkit.bar import Progress
 
     class Stopping(Progress):
         runs = 0
@@ -466,7 +466,7 @@ def test_compare_stopped_by_ctrl_c_keeps_the_finished_runs_and_says_so(lab, here
 
 
 def test_each_run_has_its_own_bar_even_after_an_early_stop(capsys):
-    from labkit.progress import Progress
+    from labkit.bar import Progress
     from labkit.records import StepDone
 
     with Progress() as progress:

@@ -1,16 +1,22 @@
-"""Build the Chinese and the English notebooks from notebooks/src/NN_name.py, and store their outputs.
+"""Build the Chinese and the English notebooks from notebooks/src and solutions/src, and store their outputs.
 
     python tools/build_notebooks.py [NAMES] [--check] [--execute-all]
 
 A source is a jupytext py:percent file: markdown cells say lang="zh" or lang="en" (none: both languages), code cells
 are written once. A notebook whose code is as it was keeps its outputs, so that an edit of prose costs no run. NAMES
 are numbers (`01`) or whole names; --check compares only, and exits 1 when a built notebook is not what its source says.
+
+A source in solutions/src is an exercise with its solution: a code cell says answer="01.2" or check="01.2" points=2, and
+`# BEGIN SOLUTION` … `# END SOLUTION` stand around what a student writes. It becomes an executed notebook in solutions/,
+with nbgrader's metadata, and one in exercises/, where each solution is `raise NotImplementedError`.
 """
 
 import argparse
 import hashlib
 import os
+import re
 import sys
+import tempfile
 import time
 from itertools import zip_longest
 from pathlib import Path
@@ -22,6 +28,7 @@ from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = (ROOT / "notebooks", ROOT / "solutions")
 LANGUAGES = ("zh", "en")
 MAX_BYTES = 400_000  # every built version of a notebook stays in git
 CELL_SECONDS = 120
@@ -29,6 +36,8 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+BEGIN, END = "BEGIN SOLUTION", "END SOLUTION"
+STUB = {"zh": "# 在这里写你的代码", "en": "# your code here"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -50,8 +59,50 @@ def read_source(path, language):
         cell_id = hashlib.sha1(f"{path.stem}/{scope}/{numbers[kind]}".encode()).hexdigest()[:12]
         numbers[kind] += 1
         new_cell = new_code_cell if kind == "code" else new_markdown_cell
-        cells.append(new_cell(source, id=cell_id, metadata={"tags": tags} if tags else {}))
+        metadata = ({"tags": tags} if tags else {}) | grading(path, cell)
+        cells.append(new_cell(source, id=cell_id, metadata=metadata))
     return new_notebook(cells=cells, metadata=METADATA)
+
+
+def grading(path, cell):
+    """nbgrader's metadata for a cell that is an answer or a check; nothing for another.
+
+    An answer is what the student writes, a check is locked and gives points.
+    """
+    role = next((word for word in ("answer", "check") if word in cell.metadata), None)
+    if role is None and BEGIN not in cell.source:
+        return {}
+    marked = (cell.source.count(BEGIN), cell.source.count(END))
+    if cell.cell_type != "code" or (role == "answer") != (marked != (0, 0)) or marked[0] != marked[1]:
+        raise ValueError(
+            f"{path.name}: a cell with {BEGIN} must be a code cell with answer=..., and hold as many {END}; "
+            f"one with check=... holds none. Correct the cell that begins {cell.source[:40]!r}."
+        )
+    checks = role == "check"
+    meta = {"schema_version": 3, "grade_id": f"{role}-{cell.metadata[role].replace('.', '-')}", "task": False}
+    meta |= {"solution": not checks, "grade": checks, "locked": checks}
+    return {"nbgrader": meta | ({"points": cell.metadata.get("points", 1)} if checks else {})}
+
+
+def student_version(notebook, language):
+    """The notebook without solutions and outputs: what a student gets."""
+    student = nbformat.from_dict(notebook)
+    student.metadata = nbformat.from_dict(METADATA)
+    for cell in code_cells(student):
+        cell.update(outputs=[], execution_count=None)
+        cell.source = without_solutions(cell.source, language)
+    return student
+
+
+def without_solutions(source, language):
+    r"""Each solution replaced by `raise NotImplementedError`, as far to the right as the solution stood.
+
+    >>> without_solutions("def f(x):\n    # BEGIN SOLUTION\n    return x\n    # END SOLUTION", "en")
+    'def f(x):\n    # your code here\n    raise NotImplementedError'
+    """
+    solution = rf"^([ \t]*)#+ *{BEGIN}.*?^[ \t]*#+ *{END}[^\n]*$"
+    stub = rf"\1{STUB[language]}\n\1raise NotImplementedError"
+    return re.sub(solution, stub, source, flags=re.MULTILINE | re.DOTALL)
 
 
 def code_cells(notebook):
@@ -60,6 +111,15 @@ def code_cells(notebook):
 
 def built_path(source, language):
     return source.parent.parent / language / f"{source.stem}.ipynb"
+
+
+def exercise_path(source, language):
+    """Where a student's version goes: exercises/ beside solutions/; None for a source that is no exercise."""
+    folder = source.parent.parent
+    return folder.parent / "exercises" / language / f"{source.stem}.ipynb" if folder.name == "solutions" else None
+
+
+PLACES = (built_path, exercise_path)
 
 
 def read_built(path):
@@ -91,7 +151,8 @@ def execute(notebook, folder, language, name):
         resources={"metadata": {"path": str(folder)}},
     )
     try:
-        client.execute(env=env)
+        with tempfile.TemporaryDirectory() as progress:  # a build passes every exercise, but is nobody's progress
+            client.execute(env=env | {"LABKIT_PROGRESS": progress})
     except (CellControlSignal, DeadKernelError) as error:
         raise RuntimeError(f"{language}/{name}: a cell failed, nothing of {name} was written.\n{error}") from None
 
@@ -139,8 +200,10 @@ def build(source, execute_all=False):
             path.parent.mkdir(parents=True, exist_ok=True)
             execute(notebook, path.parent, language, source.stem)
         text = texts[path] = to_text(tidy(notebook), f"{language}/{source.stem}")
+        if student := exercise_path(source, language):
+            texts[student] = to_text(student_version(notebook, language), f"exercises/{language}/{source.stem}")
         how = "outputs kept" if kept else f"executed in {time.perf_counter() - start:.0f} s"
-        lines.append(f"{language}/{source.stem}: {how}, {len(text.encode()) / 1000:.0f} kB")
+        lines.append(f"{path.parent.parent.name}/{language}/{source.stem}: {how}, {len(text.encode()) / 1000:.0f} kB")
     for path, text in texts.items():
         write_whole(path, text)
     return lines
@@ -148,35 +211,44 @@ def build(source, execute_all=False):
 
 def facts(notebook):
     """What a source decides about each cell."""
-    return [(cell.cell_type, cell.id, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
+    return [(cell.cell_type, cell.id, cell.source, dict(cell.metadata)) for cell in notebook.cells]
 
 
 def differences(source):
-    """One sentence for each language whose built notebook is not what the source says. Runs nothing."""
+    """One sentence for each built notebook that is not what the source says. Runs nothing."""
     for language in LANGUAGES:
-        path = built_path(source, language)
-        if not path.exists():
-            yield f"{language}/{path.name} is missing"
-            continue
-        pairs = zip_longest(facts(read_source(source, language)), facts(read_built(path)))
-        if changed := [number for number, (new, old) in enumerate(pairs, start=1) if new != old]:
-            yield f"{language}/{path.name} differs from src/{source.name}, first in its cell {changed[0]}"
+        notebook = read_source(source, language)
+        wanted = {built_path(source, language): notebook}
+        if student := exercise_path(source, language):
+            wanted[student] = student_version(notebook, language)
+        for path, new in wanted.items():
+            name = f"{language}/{path.name}" if path != student else f"exercises/{language}/{path.name}"
+            if not path.exists():
+                yield f"{name} is missing"
+                continue
+            pairs = zip_longest(facts(new), facts(read_built(path)))
+            if changed := [number for number, (a, b) in enumerate(pairs, start=1) if a != b]:
+                yield f"{name} differs from src/{source.name}, first in its cell {changed[0]}"
 
 
-def choose(folder, names=()):
+def choose(folders, names=()):
     """The sources that `names` ask for, in order; all of them when there are no names."""
-    sources = sorted((folder / "src").glob("*.py"))
+    sources = [source for folder in folders for source in sorted((folder / "src").glob("*.py"))]
     answers_to = {source: {source.stem, source.stem.split("_")[0]} for source in sources}
     if unknown := set(names).difference(*answers_to.values()):
         raise ValueError(f"No source {sorted(unknown)}. Accepted: {[s.stem for s in sources]}, or their numbers.")
     return [source for source in sources if not names or answers_to[source] & set(names)]
 
 
-def check(folder=ROOT / "notebooks", names=()):
+def check(folder=None, names=()):
     """Everything in which the built notebooks differ from the sources, notebooks without a source among it."""
-    found = [line for source in choose(folder, names) for line in differences(source)]
-    known = {built_path(source, language) for source in choose(folder) for language in LANGUAGES}
-    built = sorted(path for language in LANGUAGES for path in (folder / language).glob("*.ipynb"))
+    folders = [folder] if folder else FOLDERS
+    found = [line for source in choose(folders, names) for line in differences(source)]
+    known = {place(source, language) for source in choose(folders) for place in PLACES for language in LANGUAGES}
+    homes = {path.parent for path in known if path} | {
+        folder / language for folder in folders for language in LANGUAGES
+    }
+    built = sorted(path for home in homes for path in home.glob("*.ipynb"))
     return found + [f"{path.parent.name}/{path.name} has no source" for path in built if path not in known]
 
 
@@ -185,14 +257,14 @@ def main(argv=None):
     parser.add_argument("names", nargs="*", metavar="NAMES", help="numbers or names, such as 01; all when left out")
     parser.add_argument("--check", action="store_true", help="only compare, run nothing")
     parser.add_argument("--execute-all", action="store_true", help="run also what did not change")
-    parser.add_argument("--folder", type=Path, default=ROOT / "notebooks", help="holds src/, zh/ and en/")
+    parser.add_argument("--folder", type=Path, help="holds src/, zh/ and en/; notebooks and solutions when left out")
     args = parser.parse_args(argv)
     try:
         if args.check:
             if found := check(args.folder, args.names):
                 raise ValueError("\n".join([*found, "Run python tools/build_notebooks.py"]))
             return
-        for source in choose(args.folder, args.names):
+        for source in choose([args.folder] if args.folder else FOLDERS, args.names):
             print(*build(source, args.execute_all), sep="\n", flush=True)
     except (RuntimeError, ValueError) as error:
         sys.exit(str(error))

@@ -1,0 +1,10 @@
+"""Exercises that check themselves: `check` under an answer, `progress` to see where one stands, `report` to hand in.
+
+One file a lesson holds its exercises; solutions/src/NN_name.py asks them. Works without network or server.
+"""
+
+from labkit.exercises.checking import check
+from labkit.exercises.handin import report
+from labkit.exercises.journal import progress
+
+__all__ = ["check", "progress", "report"]
