@@ -56,7 +56,7 @@ class LoRA(Strategy):
         return adapters.merged(model)
 
     def default_lr(self, model) -> float:
-        return scaled(5e-3, 5e-4, model)
+        return scaled(3e-3 if self.where == "query-value" else 2e-3, 5e-4, model)
 
     def default_epochs(self, model) -> int:
         return 6
@@ -81,7 +81,7 @@ class PrefixTuning(Strategy):
         return adapters.add_prompts(model, head_parts(model), tokens=self.tokens, hidden=self.hidden or width_of(model))
 
     def default_lr(self, model) -> float:
-        return scaled(5e-3, 1e-3, model)
+        return scaled(3e-3, 1e-3, model)
 
     def default_epochs(self, model) -> int:
         return 10
@@ -103,7 +103,7 @@ class PTuningV2(Strategy):
         return adapters.add_prompts(model, head_parts(model), tokens=self.tokens, hidden=None)
 
     def default_lr(self, model) -> float:
-        return scaled(1e-2, 5e-3, model)
+        return scaled(3e-2, 5e-3, model)
 
     def default_epochs(self, model) -> int:
         return 10
@@ -137,7 +137,7 @@ class Adapter(Strategy):
         return train_only(model, names)
 
     def default_lr(self, model) -> float:
-        return scaled(3e-3, 5e-4, model)
+        return scaled(2e-3, 5e-4, model)
 
     def default_epochs(self, model) -> int:
         return 6

@@ -111,6 +111,10 @@ class GradualUnfreeze(Strategy):
         train_only(model, trains | set(frozen[-1].parameters))
         return True
 
+    def default_lr(self, model) -> float:
+        """The rate of the head; deeper blocks get less."""
+        return scaled(1e-3, 6e-5, model)
+
     def default_epochs(self, model) -> int:
         """One for each block, and one more for the whole."""
         return len(blocks(model)) + 1
