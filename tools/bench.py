@@ -1,14 +1,16 @@
 """Speed and quality, measured on this machine. Run by hand: `make bench`, or
 
     python tools/bench.py speed   [--data waimai_train.csv] [--rows 1600] [--rounds 3]
+    python tools/bench.py frozen  [--data waimai_train.csv] [--rows 1600] [--rounds 3]
     python tools/bench.py quality [--data FOLDER] [--splits 5] [--model tiny-bert-zh]
 
-`speed` interleaves four ways of full fine-tuning in one run and prints medians and ratios: machines are noisy, ratios
-hold. `quality` re-draws splits and compares the packaged model with the same network from random weights, with its
+`speed` interleaves the ways of full fine-tuning in one run and prints medians and ratios: machines are noisy, ratios
+hold. `frozen` does the same where only the head, or the two top layers of twelve, train. `quality` re-draws splits and compares the packaged model with the same network from random weights, with its
 head alone, and with TF-IDF + logistic regression, as means with 95 % intervals.
 """
 
 import argparse
+import importlib.util
 import json
 import statistics
 import sys
@@ -47,8 +49,11 @@ def bert(layers: int, width: int, vocab: int, labels):
     return model
 
 
-def article(model, rows) -> float:
-    """The loop of the old tutorials: each row tokenised in the data set, padded to 128, plain AdamW."""
+def article(model, rows, epochs: int = 1) -> float:
+    """The loop of the old tutorials: each row tokenised in the data set, padded to 128, plain AdamW.
+
+    One epoch is run; the answer is its time, `epochs` times: each is like the first.
+    """
     tokenizer = model.processor
 
     class Rows(torch.utils.data.Dataset):
@@ -64,7 +69,7 @@ def article(model, rows) -> float:
             }
 
     loader = torch.utils.data.DataLoader(Rows(), batch_size=16, shuffle=True)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-5)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=2e-5)
     model.train()
     began = time.perf_counter()
     for batch in loader:
@@ -73,23 +78,28 @@ def article(model, rows) -> float:
         loss.backward()
         optimizer.step()
         loss.item()
-    return time.perf_counter() - began
+    return epochs * (time.perf_counter() - began)
 
 
-def trainer(model, rows, grouped: bool) -> float:
-    """The transformers Trainer with its defaults, batches of 16; or with rows grouped by length."""
-    import tempfile
-
-    from transformers import DataCollatorWithPadding, TrainingArguments
-    from transformers import Trainer as HubTrainer
-
+def tokenised(model, rows) -> tuple[list[dict], float]:
+    """Rows as the other libraries take them, and the seconds that it took."""
     began = time.perf_counter()
     coded = model.processor([r.text for r in rows], truncation=True, max_length=256)
     items = [
         {"input_ids": i, "attention_mask": m, "labels": r.label}
         for i, m, r in zip(coded["input_ids"], coded["attention_mask"], rows, strict=True)
     ]
-    tokenised = time.perf_counter() - began
+    return items, time.perf_counter() - began
+
+
+def trainer(model, rows, grouped: bool, epochs: int = 1) -> float:
+    """The transformers Trainer with its defaults, batches of 16; or with rows grouped by length. One epoch is run."""
+    import tempfile
+
+    from transformers import DataCollatorWithPadding, PrinterCallback, TrainingArguments
+    from transformers import Trainer as HubTrainer
+
+    items, once = tokenised(model, rows)
     with tempfile.TemporaryDirectory() as folder:
         options = {"train_sampling_strategy": "group_by_length"} if grouped else {}
         arguments = TrainingArguments(
@@ -103,25 +113,113 @@ def trainer(model, rows, grouped: bool) -> float:
             **options,
         )
         hub = HubTrainer(model, arguments, train_dataset=items, data_collator=DataCollatorWithPadding(model.processor))
+        hub.remove_callback(PrinterCallback)
         began = time.perf_counter()
         hub.train()
-        return tokenised + time.perf_counter() - began
+        return once + epochs * (time.perf_counter() - began)
 
 
-def ours(model, corpus: Corpus) -> float:
-    """labkit: tokenised once, batches of like length, fused AdamW."""
+def lightning(model, rows, epochs: int = 1) -> float:
+    """Lightning's Trainer, batches of 16 padded to their longest row. One epoch is run."""
+    import lightning
+    from transformers import DataCollatorWithPadding
+
+    class Module(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.model = model.train()
+
+        def training_step(self, batch, number):
+            return self.model(**batch).loss
+
+        def configure_optimizers(self):
+            return torch.optim.AdamW([p for p in self.model.parameters() if p.requires_grad], lr=2e-5)
+
+    items, once = tokenised(model, rows)
+    padded = DataCollatorWithPadding(model.processor)
+    loader = torch.utils.data.DataLoader(items, batch_size=16, shuffle=True, collate_fn=padded)
+    quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+    fit = lightning.Trainer(max_epochs=1, accelerator="cpu", **quiet).fit
     began = time.perf_counter()
-    trainer = lk.Trainer(model, corpus, config=lk.TrainConfig(epochs=1, batch_size=16))
-    tokenised = time.perf_counter() - began
+    fit(Module(), loader)
+    return once + epochs * (time.perf_counter() - began)
+
+
+def fastai(model, rows, epochs: int = 1) -> float:
+    """fastai's Learner, batches of 16 padded to their longest row. One epoch is run."""
+    from fastai.basics import DataLoaders, Learner
+    from transformers import DataCollatorWithPadding
+
+    class Logits(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model.train()
+
+        def forward(self, batch):
+            return self.model(**batch).logits
+
+    def pair(chosen):
+        batch = dict(padded(chosen))
+        return batch, batch.pop("labels")
+
+    items, once = tokenised(model, rows)
+    padded = DataCollatorWithPadding(model.processor)
+    loader = torch.utils.data.DataLoader(items, batch_size=16, shuffle=True, collate_fn=pair)
+    few = torch.utils.data.DataLoader(items[:1], batch_size=16, collate_fn=pair)
+    learner = Learner(DataLoaders(loader, few), Logits(), loss_func=torch.nn.functional.cross_entropy)
+    began = time.perf_counter()
+    with learner.no_bar(), learner.no_logging():
+        learner.fit(1, 2e-5)
+    return once + epochs * (time.perf_counter() - began)
+
+
+def others(epochs: int = 1) -> dict:
+    """The other libraries that are installed here; a line for each that is not."""
+    found = {}
+    for name, call in (("lightning", lightning), ("fastai", fastai)):
+        if importlib.util.find_spec(name):
+            found[name] = lambda model, rows, call=call: call(model, rows, epochs)
+        else:
+            say(f"  {name}: not installed")
+    return found
+
+
+def ours(model, corpus: Corpus, strategy=None, epochs: int = 1, times: int = 1, **settings) -> float:
+    """labkit: tokenised once, batches of like length, fused AdamW. `epochs` are run, and count `times` as much."""
+    began = time.perf_counter()
+    config = lk.TrainConfig(epochs=epochs, batch_size=16, **settings)
+    trainer = lk.Trainer(model, corpus, strategy, config)
+    once = time.perf_counter() - began
     for _ in trainer.run():
         pass
-    return tokenised + trainer.train_seconds
+    return once + times * trainer.train_seconds
+
+
+def interleaved(ways: dict, rounds: int) -> dict[str, float]:
+    """Seconds of each way, the median over rounds in which the ways take turns."""
+    seconds = {way: [] for way in ways}
+    for _ in range(rounds):
+        for way, call in ways.items():
+            seconds[way].append(call())
+    return {way: statistics.median(found) for way, found in seconds.items()}
+
+
+def compared(title: str, found: dict[str, float], rows: int) -> None:
+    """One line a way; the last is labkit's, which the others are measured against."""
+    say(f"\n{title}, {torch.get_num_threads()} threads")
+    best = list(found.values())[-1]
+    for way, seconds in found.items():
+        say(f"  {way:38} {rows / seconds:8.0f} rows/s   labkit is {seconds / best:6.2f} times as fast")
+
+
+def bench_corpus(options) -> Corpus:
+    data = Path(options.data or DATA / "waimai_train.csv")
+    corpus = lk.load_csv(data) if options.data or data.exists() else lk.reviews()
+    return replace(corpus.limit(options.rows, seed=1), valid=corpus.valid[:32], test=())
 
 
 def speed(options) -> None:
-    data = Path(options.data or DATA / "waimai_train.csv")
-    corpus = lk.load_csv(data) if options.data or data.exists() else lk.reviews()
-    corpus = replace(corpus.limit(options.rows, seed=1), valid=corpus.valid[:32], test=())
+    corpus = bench_corpus(options)
     rows = list(corpus.train)
     vocab = lk.load("tiny-bert-zh", corpus.labels).config.vocab_size
     shapes = {
@@ -132,21 +230,63 @@ def speed(options) -> None:
         "article": lambda m: article(m, rows),
         "transformers Trainer": lambda m: trainer(m, rows, grouped=False),
         "Trainer, grouped": lambda m: trainer(m, rows, grouped=True),
+        **{name: lambda m, call=call: call(m, rows) for name, call in others().items()},
         "labkit": lambda m: ours(m, corpus),
     }
     for name in options.shapes.split(","):
-        make = shapes[name]
-        seconds = {way: [] for way in ways}
-        for _ in range(options.rounds):
-            for way, call in ways.items():
-                seconds[way].append(call(make()))
+        found = interleaved({w: lambda c=c, name=name: c(shapes[name]()) for w, c in ways.items()}, options.rounds)
+        compared(f"{name}: full fine-tuning, {len(rows)} rows, batch 16, {options.rounds} rounds", found, len(rows))
+
+
+# The frozen part
+
+
+def frozen(options) -> None:
+    corpus = bench_corpus(options)
+    vocab = lk.load("tiny-bert-zh", corpus.labels).config.vocab_size
+    tiny = lambda: lk.load("tiny-bert-zh", corpus.labels)  # noqa: E731
+    deep = lambda: bert(12, options.width, vocab, corpus.labels)  # noqa: E731
+    head = {"old tutorials' loop, everything trains": lambda: article(tiny(), corpus.train, 10)}
+    frozen_ways(head, "head", tiny, lk.HeadOnly(), 10, corpus, options)
+    frozen_ways({}, f"top-2 of 12x{options.width}", deep, lk.TopK(2), 5, corpus, options)
+    live_head(corpus, options.rounds)
+
+
+def frozen_ways(ways: dict, name: str, make, strategy, epochs: int, corpus: Corpus, options) -> None:
+    """One strategy, by loops that compute the frozen part in every epoch and by ours, which keeps it."""
+    rows, made = list(corpus.train), lambda: strategy.prepare(make())
+    ways |= {
+        "frozen, old tutorials' loop": lambda: article(made(), rows, epochs),
+        "frozen, transformers Trainer": lambda: trainer(made(), rows, False, epochs),
+        "frozen, Trainer, grouped by length": lambda: trainer(made(), rows, True, epochs),
+        **{f"frozen, {n}": lambda call=call: call(made(), rows) for n, call in others(epochs).items()},
+        "frozen, labkit, cache='off'": lambda: ours(make(), corpus, strategy, 1, epochs, cache="off"),
+        "labkit, cache='disk'": lambda: ours(make(), corpus, strategy, epochs, cache="disk"),
+        "labkit, cache='half'": lambda: ours(make(), corpus, strategy, epochs, cache="half"),
+        "labkit": lambda: ours(make(), corpus, strategy, epochs),
+    }
+    found = interleaved(ways, options.rounds)
+    compared(
+        f"{name}: {epochs} epochs of {len(rows)} rows, batch 16, {options.rounds} rounds", found, epochs * len(rows)
+    )
+
+
+def live_head(corpus: Corpus, rounds: int) -> None:
+    """How long another learning rate takes, where the frozen network was asked before."""
+    corpus = corpus.limit(min(1000, len(corpus.train)), seed=1)
+    live = lk.LiveHead(lk.Trainer(lk.load("tiny-bert-zh", corpus.labels), corpus, lk.HeadOnly()))
+    for epochs in (3, 10):
+        found = []
+        for lr in [1e-3, 2e-3, 5e-3] * rounds:
+            began = time.perf_counter()
+            for _ in live.trainer(lr=lr, epochs=epochs).run():
+                pass
+            found.append(time.perf_counter() - began)
+        middle, quickest = statistics.median(found), min(found)
         say(
-            f"\n{name}: full fine-tuning, {len(rows)} rows, batch 16, {torch.get_num_threads()} threads, {options.rounds} rounds"
+            f"\nlive head: another rate, {len(corpus.train)} rows, {epochs} epochs: "
+            f"{middle:.3f} s, the quickest {quickest:.3f} s"
         )
-        best = statistics.median(seconds["labkit"])
-        for way, found in seconds.items():
-            middle = statistics.median(found)
-            say(f"  {way:22} {len(rows) / middle:7.0f} rows/s   labkit is {middle / best:5.2f} times as fast")
 
 
 # Quality
@@ -223,12 +363,14 @@ def interval(scores: list[float]) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", default="speed", choices=("speed", "quality"))
+    parser.add_argument("what", nargs="?", default="speed", choices=("speed", "frozen", "quality"))
     parser.add_argument(
-        "--data", help="speed: a CSV; quality: a folder with NAME_train.csv, NAME_validation.csv, NAME_test.csv"
+        "--data",
+        help="speed and frozen: a CSV; quality: a folder with NAME_train.csv, NAME_validation.csv, NAME_test.csv",
     )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rows", default=None, help="speed: rows to train on (1600); quality: 200,1000,all")
+    parser.add_argument("--rows", default=None, help="speed and frozen: rows to train on (1600); quality: 200,1000,all")
+    parser.add_argument("--width", type=int, default=384, help="frozen: of the 12-layer model")
     parser.add_argument("--sets", default="waimai")
     parser.add_argument("--shapes", default="tiny-bert-zh,6x384", help="speed: the models to train")
     parser.add_argument("--splits", type=int, default=5)
@@ -237,9 +379,9 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=None)
     parser.add_argument("--json", help="quality: write every single score there")
     options = parser.parse_args()
-    if options.what == "speed":
+    if options.what in ("speed", "frozen"):
         options.rows = int(options.rows or 1600)
-        speed(options)
+        {"speed": speed, "frozen": frozen}[options.what](options)
     else:
         options.rows = options.rows or "200,1000,all"
         quality(options)

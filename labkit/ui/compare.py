@@ -1,0 +1,183 @@
+"""The Compare panel: tick strategies and seeds, and see the table fill as their runs end. Notebook 02 uses it."""
+
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import Any, ClassVar
+
+import ipywidgets as widgets
+
+from labkit import strategies
+from labkit.config import TrainConfig
+from labkit.data import Corpus
+from labkit.plots.look import COLOURS
+from labkit.records import BadInput, RunBegins, StepDone
+from labkit.show import table_html
+from labkit.text import tr
+from labkit.ui.controls import called, control, figure, named, read, words
+from labkit.ui.given import corpus_of, model_choice, unused
+from labkit.ui.panel import Panel, shown
+from labkit.ui.svg import Line, chart
+
+OFFERED = ("full", "top-2", "head", "gradual", "bitfit", "lora", "prefix", "ptuning-v2", "adapter")
+SEEDS = (0, 1, 2, 3, 4)
+SETTINGS = ("epochs", "batch_size")
+
+
+class Compare(Panel):
+    """Strategies against each other on the same rows, over several seeds.
+
+    >>> panel = Compare(); panel                             # the packaged reviews
+    >>> panel.set(adapter=True, seed_2=True); panel.run_button.click(); panel.wait(); panel.runs
+
+    Each run is kept as a file in a folder of its own below `out`, so that a stopped comparison can be resumed: what is
+    finished is not repeated.
+    """
+
+    title: ClassVar = ("比较", "Compare")
+
+    def __init__(self, corpus: Corpus | str | Path | None = None, model: str = "tiny-bert-zh", *, out="runs", **values):
+        super().__init__()
+        self.corpus, self.corpus_source = corpus_of(corpus)
+        self.out, self.folder, self.runs, self.phase, self.share = Path(out), None, None, "", 0.0
+        self.resume_button = self.add_button("resume", tr("继续", "Resume"), "step-forward", self.on_resume)
+        ticks, seeds = {}, {}
+        for name in OFFERED:
+            ticks[name] = widgets.Checkbox(value=name in ("full", "head", "lora"), description=name, indent=False)
+        for seed in SEEDS:
+            seeds[f"seed_{seed}"] = widgets.Checkbox(value=seed < 2, description=str(seed), indent=False)
+        for name, tick in {**ticks, **seeds}.items():
+            named(tick, name)
+            tick.layout.width = "auto"
+        self.settings = {"model": model_choice(model), **ticks, **seeds, **{name: control(name) for name in SETTINGS}}
+        parts = [self.settings["model"]]
+        for kind, title, found in (
+            ("strategies", tr("策略", "strategies"), ticks),
+            ("seeds", tr("种子", "seeds"), seeds),
+        ):
+            row = widgets.HBox([widgets.Label(title), *found.values()])
+            row.add_class("labkit-ticks")
+            row.add_class(f"labkit-{kind}")
+            parts.append(row)
+        self.build(*parts, *(self.settings[name] for name in SETTINGS))
+        self.set(**values)
+
+    # What will run
+
+    def strategies(self) -> list[strategies.Strategy]:
+        return [strategies.by_name(name) for name in OFFERED if self.settings[name].value]
+
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(seed for seed in SEEDS if self.settings[f"seed_{seed}"].value)
+
+    def config(self) -> TrainConfig:
+        return TrainConfig(**{name: read(self.settings[name]) for name in SETTINGS})
+
+    def source(self) -> str:
+        listed = ", ".join(called(f"lk.{type(s).__name__}", s) for s in self.strategies())
+        config = "" if self.config() == TrainConfig() else f", config={called('lk.TrainConfig', self.config())}"
+        folder = unused(self.out, f"compare-{self.corpus.name}").as_posix()
+        return (
+            f"import labkit as lk\n{self.corpus_source}\n"
+            f'runs = lk.compare([{listed}], corpus, model="{self.settings["model"].value}", seeds={self.seeds()}{config}, '
+            f'out="{folder}")'
+        )
+
+    # In the worker thread
+
+    def work(self) -> Iterator[None]:
+        self.folder, self.runs = unused(self.out, f"compare-{self.corpus.name}"), None
+        if not self.strategies() or not self.seeds():
+            raise BadInput(tr("请至少选一种策略和一个种子。", "Tick at least one strategy and one seed."))
+        self.asked = (self.strategies(), self.corpus, self.settings["model"].value, self.seeds(), self.config())
+        return self.go_on()
+
+    @shown
+    def on_resume(self):
+        if self.resumable:
+            self.start(self.go_on)
+
+    def go_on(self) -> Iterator[None]:
+        from labkit.comparison import compare
+
+        yield
+        found = compare(*self.asked, out=self.folder, listen=self.hear)
+        yield  # a stopped comparison ends here
+        self.runs, self.share = found, 1.0
+
+    def hear(self, event) -> None:
+        """Show where the comparison stands. Raising KeyboardInterrupt is how a run is stopped between two steps."""
+        if isinstance(event, RunBegins):
+            self.phase, self.number, self.total = event.text, event.number, event.total
+            self.draw(now=True)
+        elif isinstance(event, StepDone):
+            if self._halt.is_set():
+                raise KeyboardInterrupt
+            self.share = (self.number - 1 + event.step / event.steps) / self.total
+            self.draw()
+
+    @property
+    def resumable(self) -> bool:
+        return self.state == "stopped" and self.folder is not None and self.runs is None
+
+    def enter(self, state: str) -> None:
+        super().enter(state)
+        self.resume_button.disabled = not self.resumable
+        if state not in ("running", "waiting"):
+            self.phase = ""
+
+    # What it says
+
+    def subtitle(self) -> str:
+        return tr("{}，{:,} 行", "{}, {:,} rows").format(self.corpus.name, len(self.corpus.train))
+
+    def summary(self) -> str:
+        if self.runs is None:
+            return ""
+        names = dict.fromkeys(run.strategy for run in self.runs)
+        return tr("{} 次训练：{}", "{} runs: {}").format(len(self.runs), ", ".join(names))
+
+    def found(self) -> list:
+        """The runs that are finished, those on disk while others go on."""
+        from labkit.comparison import runs_in
+
+        if self.runs is not None or self.folder is None or not any(self.folder.glob("*-s*.json")):
+            return self.runs or []
+        return runs_in(self.folder)
+
+    def picture(self) -> str:
+        from labkit.tables import table
+
+        bar = f'<div class="labkit-bar"><div style="width:{self.share:.1%}"></div></div>'
+        progress = f'{bar}<div class="labkit-progress"><span>{escape(self.phase) or "&nbsp;"}</span></div>'
+        runs = self.found()
+        if not runs:
+            text = tr("选好策略和种子，按“运行”", "Tick strategies and seeds, then press Run")
+            return f'{progress}<div class="labkit-empty">{escape(text)}</div>'
+        lines = table(runs)
+        columns = [c for c in lines.columns() if not c.rank]
+        cells = table_html([c.title for c in columns], [[c.cell(line) or "–" for c in columns] for line in lines])
+        notes = "".join(f'<div class="labkit-note">{escape(note)}</div>' for note in lines.notes)
+        title = tr("测试准确率与训练时间", "test accuracy against training time")
+        spans, points = [], []
+        for line, colour in zip([x for x in lines if x.seconds], [*COLOURS, *COLOURS], strict=False):
+            spans.append(Line([(line.seconds, line.low), (line.seconds, line.high)], colour, faint=True))
+            points.append(Line([(line.seconds, line.accuracy)], colour, dots=True, label=line.strategy))
+        drawn = chart([*spans, *points], title, tr("秒", "seconds"), width=840, from_zero=True)
+        return (
+            f'{progress}<div class="labkit-scroll">{cells}</div>{notes}'
+            f'<div class="labkit-charts labkit-wide">{figure(title, "", drawn)}</div>'
+        )
+
+    def figure(self) -> Any:
+        from labkit import plots
+
+        if self.runs:
+            return plots.runs(self.runs)
+        return self.card_figure(words_of(self))
+
+
+def words_of(panel: Compare) -> str:
+    """The ticked strategies and seeds in one line."""
+    names = ", ".join(strategies.name_of(s) for s in panel.strategies())
+    return f"{names}; {words('seed')} {', '.join(map(str, panel.seeds()))}"

@@ -1,0 +1,162 @@
+"""The Data panel: what a corpus holds, and how much of a batch is padding as its size and bucketing change."""
+
+import functools
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import Any, ClassVar
+
+import ipywidgets as widgets
+
+from labkit.config import TrainConfig
+from labkit.data import batch_order, load_csv, padding_share, reviews
+from labkit.show import balance_html, dropped_text
+from labkit.text import tr
+from labkit.ui.controls import called, control, figure, named
+from labkit.ui.given import model_choice
+from labkit.ui.panel import Panel
+from labkit.ui.svg import bars, histogram
+
+REVIEWS, OTHER = "reviews", "…"
+
+
+class Data(Panel):
+    """A look at a corpus: rows and classes, lengths in tokens, and padding as batches are made in other ways.
+
+    >>> panel = Data(); panel                                # the packaged reviews, or any CSV file near the notebook
+    >>> panel = Data("shop.csv", text="comment", label="stars")
+    >>> panel.run_button.click(); panel.wait(); panel.corpus
+    """
+
+    title: ClassVar = ("数据", "Data")
+    run_label: ClassVar = ("读取", "Load")
+    run_icon: ClassVar = "folder-open-o"
+
+    def __init__(
+        self, path: str | Path = REVIEWS, *, text: str = "text", label: str = "label", model: str = "tiny-bert-zh"
+    ):
+        super().__init__()
+        self.corpus, self.model, self.tokens, self.phase = None, None, [], ""
+        files = sorted(str(p) for pattern in ("*.csv", "*.csv.gz") for p in Path().glob(pattern))
+        sources = [(tr("自带的评论", "packaged reviews"), REVIEWS)]
+        sources += [(name, name) for name in dict.fromkeys([*files, *([str(path)] if path != REVIEWS else [])])]
+        sources += [(tr("其他文件…", "another file…"), OTHER)]
+        put = self.settings
+        put["source"] = named(
+            widgets.Dropdown(options=sources, value=str(path), description=tr("来源", "source")), "source"
+        )
+        for name, value, words_ in (
+            ("path", "", tr("路径", "path")),
+            ("text", text, tr("文本列", "text column")),
+            ("label", label, tr("标签列", "label column")),
+        ):
+            put[name] = named(widgets.Text(value=value, description=words_, continuous_update=False), name)
+        put["model"] = model_choice(model, tr("分词器", "tokenizer"))
+        put |= {name: control(name) for name in ("max_length", "batch_size", "bucket")}
+        put["source"].observe(self.on_source, names="value")
+        self.on_source()
+        self.build(*put.values())
+
+    def on_source(self, *_) -> None:
+        """Path and columns are asked for only where they matter."""
+        source = self.settings["source"].value
+        for name, asked in (("path", source == OTHER), ("text", source != REVIEWS), ("label", source != REVIEWS)):
+            self.settings[name].layout.display = None if asked else "none"
+
+    def config(self) -> TrainConfig:
+        return TrainConfig(**{name: self.settings[name].value for name in ("max_length", "batch_size", "bucket")})
+
+    def place(self) -> tuple[str, dict]:
+        """The file that is chosen, and which of its columns."""
+        source = self.settings["source"].value
+        columns = {name: self.settings[name].value.strip() for name in ("text", "label")}
+        told = {name: column for name, column in columns.items() if column != name}
+        return (self.settings["path"].value.strip() if source == OTHER else source), told
+
+    def source(self) -> str:
+        path, columns = self.place()
+        more = "".join(f", {name}={column!r}" for name, column in columns.items())
+        corpus = "lk.reviews()" if path == REVIEWS else f"lk.load_csv({path!r}{more})"
+        config = "" if self.config() == TrainConfig() else f", config={called('lk.TrainConfig', self.config())}"
+        return (
+            f"import labkit as lk\nfrom labkit.data import padding_share\ncorpus = {corpus}\n"
+            f'model = lk.load("{self.settings["model"].value}", labels=corpus.labels)\n'
+            f"trainer = lk.Trainer(model, corpus{config})\n"
+            "padding_share(trainer.lengths, trainer.order(0))"
+        )
+
+    # In the worker thread
+
+    def work(self) -> Iterator[None]:
+        return self.read(*self.place(), self.settings["model"].value)
+
+    def read(self, path: str, columns: dict, model: str) -> Iterator[None]:
+        from labkit.evaluation import fitting
+        from labkit.models import load
+
+        self.corpus, self.tokens = None, []
+        self.say(tr("读取", "reading"))
+        corpus = reviews() if path == REVIEWS else load_csv(path, **columns)
+        yield
+        self.say(tr("分词", "tokenizing"))
+        network = load(model, labels=corpus.labels)
+        self.longest = fitting(network, TrainConfig.__dataclass_fields__["max_length"].metadata["high"])
+        items = corpus.task.encode(network.processor, corpus.train, self.longest)
+        self.tokens, self.corpus = [corpus.task.length(item) for item in items], corpus
+        yield
+
+    def say(self, phase: str) -> None:
+        self.phase = phase
+        self.draw(now=True)
+
+    # What it says
+
+    def subtitle(self) -> str:
+        return self.corpus.name if self.corpus else ""
+
+    def summary(self) -> str:
+        if not self.corpus:
+            return ""
+        sizes = ", ".join(f"{len(rows):,}" for rows in self.corpus.splits.values())
+        return tr("{}：训练、验证、测试 {} 行", "{}: {} rows to train, validate, test").format(self.corpus.name, sizes)
+
+    def lengths(self) -> list[int]:
+        """Tokens of each training row, cut as the controls say."""
+        return [min(n, self.settings["max_length"].value) for n in self.tokens]
+
+    def padding(self) -> dict[str, float]:
+        """Share of padding in an epoch, by the way that batches are made."""
+        config, lengths = self.config(), self.lengths()
+        order = functools.partial(batch_order, lengths, config.batch_size, seed=config.seed, epoch=0)
+        found = {self.way(b): padding_share(lengths, order(bucket=b)) for b in (True, False)}
+        full = min(config.max_length, self.longest)
+        return found | {tr("都补到 {}", "all to {}").format(full): padding_share(lengths, order(), full)}
+
+    def way(self, bucket: bool) -> str:
+        return tr("分桶", "in buckets") if bucket else tr("只打乱", "only shuffled")
+
+    def picture(self) -> str:
+        if self.corpus is None:
+            empty = tr("按“读取”看数据", "Press Load to look at the data")
+            return f'<div class="labkit-empty">{escape(self.phase if self.state == "running" else empty)}</div>'
+        limit = self.settings["max_length"].value
+        cut = sum(n > limit for n in self.tokens) / len(self.tokens)
+        title = tr("长度", "lengths"), tr("一轮里填充所占的比例", "share of padding in an epoch")
+        note = tr("{:.1%} 的行被截断", "{:.1%} of the rows are cut").format(cut)
+        lengths = histogram(
+            self.tokens, title[0], tr("每行的词元数", "tokens of a row"), (limit, tr("最大长度", "max length"))
+        )
+        charts = figure(title[0], f'<span class="labkit-key labkit-muted">{note}</span>', lengths)
+        charts += figure(
+            title[1], "", bars(self.padding(), title[1], "{:.1%}".format, 1.0, self.way(self.config().bucket))
+        )
+        table = f'<div class="labkit-scroll">{balance_html(self.corpus)}</div>'
+        gone = f'<div class="labkit-muted">{escape(dropped_text(self.corpus))}</div>'
+        return f'{table}{gone}<div class="labkit-charts">{charts}</div>'
+
+    def figure(self) -> Any:
+        from labkit import plots
+
+        if self.corpus is None:
+            return self.card_figure(tr("按“读取”看数据", "Press Load to look at the data"))
+        return plots.lengths(self.corpus)

@@ -1,0 +1,162 @@
+"""The History panel: every run that is on disk, and any two of them on one pair of axes."""
+
+import json
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import Any, ClassVar
+
+import ipywidgets as widgets
+
+from labkit.plots import run_names, running_mean
+from labkit.plots.look import COLOURS
+from labkit.records import Run, from_json
+from labkit.show import table_html
+from labkit.text import listing, tr
+from labkit.ui.controls import figure, key, named, number
+from labkit.ui.panel import Panel
+from labkit.ui.svg import Line, Thinned, chart
+
+LOOKS = ((COLOURS[0], False), (COLOURS[1], True))  # of the first run and of the second: colour, dashed
+MOST = 40  # lines of the table
+
+
+class History(Panel):
+    """The runs in a folder of run files, as the Train panel, `labkit train` and `compare(out=...)` write them.
+
+    >>> panel = History("runs"); panel
+    >>> panel.set(first="runs/reviews-full-s0.json", second="runs/reviews-head-s0.json", log=True)
+    """
+
+    title: ClassVar = ("历史", "History")
+    run_label: ClassVar = ("重新读取", "Reload")
+    run_icon: ClassVar = "refresh"
+    takes_turns: ClassVar = False
+
+    def __init__(self, folder: str | Path = "runs"):
+        super().__init__()
+        self.folder, self.runs, self.damaged = Path(folder), {}, []
+        self.buttons = [self.run_button]
+        for name, label in (("first", tr("训练 A", "run A")), ("second", tr("训练 B", "run B"))):
+            self.settings[name] = named(widgets.Dropdown(options=[("–", "")], value="", description=label), name)
+        log = widgets.Checkbox(value=False, description=tr("损失用对数刻度", "logarithmic loss"), indent=True)
+        self.settings["log"] = named(log, "log")
+        self.read_folder()
+        self.build(*self.settings.values())
+        self.offer()
+
+    def source(self) -> str:
+        names = [self.settings[n].value for n in ("first", "second") if self.settings[n].value]
+        runs = ", ".join(f"load_run({name!r})" for name in names)
+        return f"import labkit as lk\nfrom labkit.checkpoint import load_run\nlk.plots.curves({runs})"
+
+    def work(self) -> Iterator[None]:
+        self.read_folder()
+        yield
+        self.offer()
+
+    def read_folder(self) -> None:
+        """Every run file below the folder, the newest first; what cannot be read is named, what is no run is left alone."""
+        found, self.damaged = {}, []
+        for path in sorted(self.folder.rglob("*.json"), key=lambda p: -p.stat().st_mtime):
+            try:
+                whole = json.loads(path.read_text(encoding="utf-8"))
+                if isinstance(whole, dict) and {"strategy", "history", "config"} <= whole.keys():
+                    found[path.as_posix()] = from_json(Run, whole)
+            except (OSError, ValueError, TypeError, KeyError):
+                self.damaged.append(path.as_posix())
+        self.runs = {path: run for path, run in found.items() if run.history}
+
+    def offer(self) -> None:
+        """The runs in the two lists; what was chosen stays so, otherwise the two newest."""
+        options = [(Path(path).relative_to(self.folder).as_posix(), path) for path in self.runs]
+        chosen = [self.settings[n].value for n in ("first", "second")]
+        newest = [path for path in self.runs if path not in chosen]
+        for name, before in zip(("first", "second"), chosen, strict=True):
+            value = before if before in self.runs else newest.pop(0) if newest else ""
+            self.settings[name].options = [("–", ""), *options]
+            self.settings[name].value = value
+        self.enter(self.state)
+
+    # What it says
+
+    def subtitle(self) -> str:
+        return tr("{}，{} 次训练", "{}, {} runs").format(self.folder.as_posix(), len(self.runs))
+
+    def summary(self) -> str:
+        return tr("{} 次训练", "{} runs").format(len(self.runs))
+
+    def chosen(self) -> list[Run]:
+        return [self.runs[v] for n in ("first", "second") if (v := self.settings[n].value) in self.runs]
+
+    def picture(self) -> str:
+        if not self.runs:
+            text = tr(
+                "{} 里还没有训练记录。训练面板、labkit train 和 compare(out=…) 会写在那里。",
+                "No runs in {} yet. The Train panel, labkit train and compare(out=…) write them there.",
+            )
+            return f'<div class="labkit-empty">{escape(text.format(self.folder.as_posix()))}</div>{self.complaint()}'
+        runs = self.chosen()
+        if not runs:
+            return self.table() + self.complaint()
+        files = [Path(self.settings[n].value).stem for n in ("first", "second") if self.settings[n].value]
+        names = [f"{file} ({name})" for file, name in zip(files, run_names(runs), strict=True)]
+        keys = "".join(key(c, name, d) for name, (c, d) in zip(names, LOOKS, strict=False))
+        loss, accuracy = [], []
+        for run, (colour, dashed) in zip(runs, LOOKS, strict=False):
+            thin = Thinned()
+            for step, value, _ in run.steps:
+                thin.add(step, value)
+            points = thin.points()
+            smooth = running_mean([y for _, y in points], max(1, len(points) // 20))
+            loss.append(Line([(x, y) for (x, _), y in zip(points, smooth, strict=True)], colour, faint=True))
+            loss.append(Line([(e.steps, e.valid_loss) for e in run.history], colour, dashed, dots=True))
+            accuracy.append(Line([(e.steps, e.valid_accuracy) for e in run.history], colour, dashed, dots=True))
+        titles = tr("损失", "loss"), tr("验证准确率", "validation accuracy")
+        hint = tr("点：验证；淡线：训练", "dots: validation; faint: training")
+        across = {
+            "x_label": tr("步", "step"),
+            "x_range": (0, max(run.history[-1].steps for run in runs)),
+            "whole": True,
+        }
+        charts = figure(
+            titles[0],
+            f'<span class="labkit-key labkit-muted">{hint}</span>',
+            chart(loss, titles[0], log=self.settings["log"].value, **across),
+        )
+        charts += figure(titles[1], "", chart(accuracy, titles[1], **across))
+        return f'<div class="labkit-keys">{keys}</div><div class="labkit-charts">{charts}</div>{self.table()}{self.complaint()}'
+
+    def table(self) -> str:
+        """A line a run."""
+        header = [
+            tr("训练", "run"),
+            tr("策略", "strategy"),
+            tr("学习率", "rate"),
+            tr("轮数", "epochs"),
+            tr("测试准确率", "test accuracy"),
+            tr("秒", "seconds"),
+        ]
+        lines = []
+        for path, run in list(self.runs.items())[:MOST]:
+            score = "–" if run.test_accuracy is None else f"{run.test_accuracy:.3f}"
+            lr = run.config.get("lr")
+            rate = number(float(f"{lr:.2g}")) if lr else "–"
+            name = Path(path).relative_to(self.folder).as_posix().removesuffix(".json")
+            lines.append([name, run.strategy, rate, run.epochs, score, f"{run.seconds:.1f}"])
+        more = len(self.runs) - MOST
+        rest = tr("还有 {} 次", "{} more").format(more) if more > 0 else ""
+        return f'<div class="labkit-scroll">{table_html(header, lines, left=2)}</div><div class="labkit-muted">{rest}</div>'
+
+    def complaint(self) -> str:
+        if not self.damaged:
+            return ""
+        text = tr("读不了的文件：{}", "Files that cannot be read: {}").format(listing(self.damaged))
+        return f'<div class="labkit-note">{escape(text)}</div>'
+
+    def figure(self) -> Any:
+        from labkit import plots
+
+        if self.chosen():
+            return plots.curves(*self.chosen())
+        return self.card_figure(self.subtitle())

@@ -1,0 +1,311 @@
+"""What all panels share: buttons, a worker thread that can be stopped, errors that are seen, a picture that is kept.
+
+What a panel does is a generator that a thread walks through; Stop is heard at every `yield`. The thread touches widget
+traits only: no print, no pyplot, no display. Panels that compute with torch take turns, and say why they wait.
+"""
+
+import base64
+import contextlib
+import functools
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from html import escape
+from typing import Any, ClassVar
+
+import ipywidgets as widgets
+from traitlets import TraitError
+
+from labkit.records import BadInput
+from labkit.text import listing, tr
+from labkit.ui.controls import AUTO, STYLE, code, html
+
+REST = 0.1  # seconds between two drawings
+_turn = threading.Lock()
+_working: list["Panel"] = []  # the panel whose turn it is
+
+
+def shown(handler: Callable) -> Callable:
+    """Decorator of what clicks and controls call: an error appears in the panel (Jupyter shows it nowhere), and
+    `wait()` raises it."""
+
+    @functools.wraps(handler)
+    def call(self, *_):
+        try:
+            return handler(self)
+        except Exception as error:
+            self.fail(error)
+
+    return call
+
+
+class Panel:
+    """A box of controls, buttons and a picture. Each panel gives it `work`, `source`, `picture` and `figure`.
+
+    >>> panel.run_button.click(); panel.wait(); panel.report()
+    """
+
+    title: ClassVar[tuple[str, str]]
+    run_label: ClassVar[tuple[str, str]] = ("运行", "Run")
+    run_icon: ClassVar[str] = "play"
+    takes_turns: ClassVar[bool] = True
+
+    def __init__(self):
+        self.settings: dict[str, Any] = {}
+        self.state, self.error = "ready", None
+        self._thread, self._halt, self._drawn_at = None, threading.Event(), 0.0
+        self.buttons = []
+        self.run_button = self.add_button("run", tr(*self.run_label), self.run_icon, self.on_run, "primary")
+        self.stop_button = self.add_button("stop", tr("停止", "Stop"), "stop", self.on_stop)
+        places = ("status", "live", "error", "notes", "call")
+        self.status, self.live, self.problem, self.notes, self.call = map(html, places)
+
+    def add_button(self, name: str, label: str, icon: str, handler: Callable, look: str = "") -> Any:
+        made = widgets.Button(description=label, icon=icon, button_style=look)
+        made.add_class(f"labkit-{name}")
+        made.on_click(handler)
+        self.buttons.append(made)
+        return made
+
+    def build(self, *controls) -> None:
+        """Put the parts together: the last thing that a panel's constructor does."""
+        row = widgets.HBox(self.buttons)
+        column, right = widgets.VBox([*controls, row]), widgets.VBox([self.live, self.notes])
+        body = widgets.HBox([column, right])
+        self.box = widgets.VBox([html("style", STYLE), self.status, body, self.problem, self.call])
+        places = {"buttons": row, "controls": column, "picture": right, "body": body, "panel": self.box}
+        for name, part in {**places, type(self).__name__.lower(): self.box}.items():
+            part.add_class(f"labkit-{name}")
+        for widget in self.settings.values():
+            widget.observe(self.on_change, names="value")
+        self.enter("ready")
+        self.on_change()
+        self.draw(now=True)
+
+    # What a panel says for itself
+
+    def work(self) -> Iterator[None]:
+        """What Run does, with the controls as they are now, step by step; what it finds it keeps on the panel."""
+        raise NotImplementedError
+
+    def source(self) -> str:
+        """The labkit call that the controls stand for, as Python source."""
+        raise NotImplementedError
+
+    def picture(self) -> str:
+        """What there is to see now, as HTML."""
+        raise NotImplementedError
+
+    def figure(self) -> Any:
+        """The same as a matplotlib Figure: what a notebook shows where no kernel runs."""
+        raise NotImplementedError
+
+    def subtitle(self) -> str:
+        return ""
+
+    def summary(self) -> str:
+        """What was found, in words that are the same on every machine."""
+        return ""
+
+    def words_for(self, state: str) -> str:
+        """What the status line says."""
+        if state == "waiting":
+            other = tr(*_working[0].title) if _working else ""
+            return tr(
+                f"在等另一个面板（{other}）做完：同时训练会抢同一串随机数，两边的结果都不能重复",
+                f"waiting for another panel ({other}) to finish: two trainings at once would share one stream of random "
+                "numbers, and neither could be repeated",
+            )
+        return {
+            "ready": tr("就绪", "ready"),
+            "running": tr("运行中", "running"),
+            "stopped": tr("已停止", "stopped"),
+            "done": tr("完成", "done"),
+            "failed": tr("出错了，见下", "failed, see below"),
+        }[state]
+
+    # From cells and from clicks
+
+    @shown
+    def on_run(self):
+        self.start(self.work)
+
+    @shown
+    def on_stop(self):
+        self.stop()
+
+    @shown
+    def on_change(self):
+        self.call.value = code(self.source())
+        if not self.busy:
+            self.draw(now=True)
+        if self.state == "failed" and not self.busy:
+            self.forget_error()
+            self.enter("ready")
+
+    def set(self, **values) -> None:
+        """Move controls from code: `panel.set(epochs=2, lr=5e-4)`; None is a control's default."""
+        for name, value in values.items():
+            if name not in self.settings:
+                raise BadInput(
+                    tr(
+                        f"面板没有控件 {name!r}；有：{listing(self.settings, 40)}。",
+                        f"The panel has no control {name!r}; it has: {listing(self.settings, 40)}.",
+                    )
+                )
+            try:
+                self.settings[name].value = AUTO if value is None else value
+            except TraitError:
+                stops = listing([label for label, _ in getattr(self.settings[name], "options", ())], 40)
+                raise BadInput(
+                    tr(
+                        f"{name}={value!r} 不在这个控件的取值里：{stops}。要用别的值，请照面板下方的代码自己写。",
+                        f"{name}={value!r} is no value of that control: {stops}. For another, write the call below the panel.",
+                    )
+                ) from None
+
+    def start(self, work: Callable[[], Iterator[None]], end: str = "done") -> None:
+        """Begin in a thread of its own; while one is at work, nothing changes."""
+        if self.busy:
+            return
+        self.forget_error()
+        self._halt.clear()
+        steps = work()
+        torch = sys.modules.get("torch")
+        threads = torch.get_num_threads() if torch else None  # torch counts them for each Python thread anew
+        self.enter("running")
+        self._thread = threading.Thread(target=self._carry_out, args=(steps, end, threads), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the step under way."""
+        self._halt.set()
+
+    @property
+    def busy(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def wait(self) -> None:
+        """Until the work is done or stopped; raises the error that ended it. Ctrl-C stops it after the step under way."""
+        try:
+            while self.busy:
+                self._thread.join(0.2)
+        except KeyboardInterrupt:
+            self.stop()
+            self._thread.join()
+            raise
+        if self.error:
+            raise self.error
+
+    def report(self) -> None:
+        """Print what happened, in words that are the same on every machine."""
+        said = {
+            "ready": tr("还没有运行", "not run yet"),
+            "waiting": tr("在等", "waiting"),
+            "running": tr("运行中", "running"),
+            "stopped": tr("已停止", "stopped"),
+            "done": tr("完成", "done"),
+            "failed": tr("出错了", "failed"),
+        }
+        more = self.summary()
+        print(f"{tr(*self.title)}{tr('：', ': ')}{said[self.state]}{tr('；', '; ') + more if more else ''}")
+
+    # In the worker thread
+
+    def _carry_out(self, steps: Iterator[None], end: str, threads: int | None) -> None:
+        try:
+            if threads:
+                sys.modules["torch"].set_num_threads(threads)
+            with self._turn() as mine, contextlib.closing(steps):
+                for _ in steps if mine else ():
+                    if self._halt.is_set():
+                        mine = False
+                        break
+            self.enter(end if mine else "stopped")
+            self.draw(now=True)
+            self.call.value = code(self.source())
+        except BaseException as error:
+            self.fail(error)
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[bool]:
+        """Wait until no other panel is at work; False where Stop was pressed meanwhile."""
+        if not self.takes_turns:
+            yield True
+            return
+        while not _turn.acquire(timeout=0.05):
+            if self._halt.is_set():
+                yield False
+                return
+            if self.state != "waiting":
+                self.enter("waiting")
+        _working[:] = [self]
+        try:
+            if self.state == "waiting":
+                self.enter("running")
+            yield True
+        finally:
+            _working.clear()
+            _turn.release()
+
+    # What it looks like
+
+    def enter(self, state: str) -> None:
+        """A new state, on the status line and on the buttons."""
+        self.state = state
+        at_work = state in ("running", "waiting")
+        self.run_button.disabled, self.stop_button.disabled = at_work, not at_work
+        for widget in self.settings.values():
+            widget.disabled = at_work
+        name, more, words = (escape(x) for x in (tr(*self.title), self.subtitle(), self.words_for(state)))
+        self.status.value = (
+            f'<div class="labkit-head"><b>{name}</b><span class="labkit-muted">{more}</span>'
+            f'<span class="labkit-state {state}" role="status">{words}</span></div>'
+        )
+
+    def draw(self, now: bool = False) -> None:
+        """Show the picture, ten times a second at the most."""
+        if now or time.monotonic() - self._drawn_at >= REST:
+            self.live.value = self.picture()
+            self._drawn_at = time.monotonic()
+
+    def fail(self, error: BaseException) -> None:
+        """Show an error where the student looks; one that was written for them without its trace."""
+        self.error, trace = error, ""
+        if not isinstance(error, (BadInput, FileNotFoundError)):
+            lines, word = "".join(traceback.format_exception(error)), tr("详情", "Details")
+            trace = f"<details><summary>{word}</summary><pre>{escape(lines[-4000:])}</pre></details>"
+        told = str(error) if isinstance(error, (BadInput, OSError)) else f"{type(error).__name__}: {error}"
+        self.problem.value = f'<div class="labkit-problem" role="alert">{escape(told)}{trace}</div>'
+        self.enter("failed")
+        with contextlib.suppress(Exception):  # it may be the drawing that failed
+            self.draw(now=True)
+
+    def forget_error(self) -> None:
+        self.error, self.problem.value = None, ""
+
+    def card_figure(self, text: str) -> Any:
+        """A figure for a panel that has nothing to draw yet: its name and a line of text."""
+        from labkit import plots
+
+        fig, axes = plots.figure(6.4, 1.6)
+        axes.set_axis_off()
+        axes.text(0.5, 0.62, tr(*self.title), ha="center", fontsize=14, transform=axes.transAxes)
+        axes.text(0.5, 0.25, text, ha="center", fontsize=9, transform=axes.transAxes)
+        return fig
+
+    def __repr__(self) -> str:
+        return f"labkit.ui.{type(self).__name__}"
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
+        """The live panel, a picture for where no kernel runs, words that never change. By hand: ipywidgets 7 has none."""
+        png, size = self.figure()._repr_png_()
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
+        bundle = {
+            "text/plain": repr(self),
+            "image/png": base64.b64encode(png).decode(),
+            "application/vnd.jupyter.widget-view+json": view,
+        }
+        return bundle, {"image/png": size}
