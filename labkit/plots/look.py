@@ -61,6 +61,8 @@ def picture() -> type:
     from matplotlib.text import Text
 
     class Picture(Figure):
+        colours = 64  # of the palette in a notebook; pictures of terrain ask for more
+
         def draw(self, renderer):
             for text in self.findobj(Text):
                 text.set_fontfamily(FAMILIES)
@@ -73,7 +75,9 @@ def picture() -> type:
             sharp, small = io.BytesIO(), io.BytesIO()
             self.savefig(sharp, format="png", dpi=2 * self.dpi)
             image = Image.open(sharp).convert("RGB")
-            image.quantize(64, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+            few = {} if self.colours == 64 else {"method": Image.Quantize.MAXCOVERAGE}  # keeps thin lines' colours
+            image = image.quantize(self.colours, dither=Image.Dither.NONE, **few)
+            image.save(small, format="png", optimize=True)
             return small.getvalue(), {"width": image.width // 2, "height": image.height // 2}
 
     return Picture
