@@ -1,7 +1,7 @@
 """What the machine is asked, and what it answers where it cannot."""
 
 import sys
-from pathlib import Path
+import time
 
 import pytest
 
@@ -15,19 +15,39 @@ def test_versions_name_python_and_what_decides_a_runs_numbers():
     assert machine.version("no-such-package") is None
 
 
-def test_memory_is_available_of_total(tmp_path):
-    found = machine.memory_mb()
-    if not Path("/proc/meminfo").exists():
-        assert found is None
-        return
-    available, total = found
+def test_memory_is_available_of_total():
+    available, total = machine.memory_mb()
     assert 0 < available <= total
+    assert machine.room_mb("cpu")[1] == total
 
 
-@pytest.mark.parametrize("content", ["", "nonsense", "MemTotal: 5 kB\n"])
-def test_memory_is_none_where_the_system_does_not_say(monkeypatch, content):
-    monkeypatch.setattr(machine.Path, "read_text", lambda self: content)
+@pytest.mark.parametrize("content", ["", "nonsense", "MemTotal: 5 kB\n", "MemAvailable:\n"])
+def test_memory_is_asked_elsewhere_where_linux_does_not_say(monkeypatch, content):
+    import psutil
+
+    real = machine.Path.read_text
+    told = lambda self, *a: content if str(self) == "/proc/meminfo" else real(self, *a)  # noqa: E731
+    monkeypatch.setattr(machine.Path, "read_text", told)
+    available, total = machine.memory_mb()
+    assert total == pytest.approx(psutil.virtual_memory().total / 2**20) and available <= total
+    monkeypatch.setitem(sys.modules, "psutil", None)
     assert machine.memory_mb() is None
+
+
+def test_a_containers_limit_is_the_memory_that_there_is(tmp_path, monkeypatch):
+    assert machine.limit_mb(tmp_path) is None
+    for name, content in {
+        "max": f"{600 << 20}\n",
+        "current": f"{500 << 20}\n",
+        "stat": f"anon 1\ninactive_file {100 << 20}\n",
+    }.items():
+        (tmp_path / f"memory.{name}").write_text(content)
+    assert machine.limit_mb(tmp_path) == (600, 400)
+    monkeypatch.setattr(machine, "limit_mb", lambda *root: (600.0, 400.0))
+    assert machine.memory_mb() == (200, 600)
+    monkeypatch.undo()
+    (tmp_path / "memory.max").write_text("max\n")
+    assert machine.limit_mb(tmp_path) is None
 
 
 def test_peak_memory_sees_what_was_used_and_freed():
@@ -36,6 +56,34 @@ def test_peak_memory_sees_what_was_used_and_freed():
     work = bytearray(b"x") * 60_000_000
     del work
     assert before + 50 < peak.mb() < before + 500
+
+
+def test_peak_memory_forgets_what_was_freed_before_it():
+    earlier = machine.PeakMemory("cpu")
+    pieces = [bytes(100_000) + b"x" for _ in range(800)]  # small ones: the allocator keeps their room for later
+    last = pieces[-1]
+    del pieces
+    later = machine.PeakMemory("cpu")
+    assert earlier.mb() > later.mb() + 50 and last
+
+
+def test_meters_that_overlap_do_not_blind_each_other():
+    outer = machine.PeakMemory("cpu")
+    work = bytearray(b"x") * 60_000_000
+    del work
+    inner = machine.PeakMemory("cpu")
+    assert outer.mb() > inner.mb() + 50 and outer.mb() > outer.start + 50
+
+
+def test_where_the_system_has_no_mark_to_lower_the_use_is_watched(monkeypatch):
+    monkeypatch.setattr(machine, "lower_mark", lambda kind: False)
+    peak = machine.PeakMemory("cpu")
+    work = bytearray(b"x") * 60_000_000
+    deadline = time.monotonic() + 10
+    while peak.highest < peak.start + 50 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    del work
+    assert peak.mb() > peak.start + 50
 
 
 def test_device_is_one_that_torch_knows():
