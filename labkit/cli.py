@@ -158,6 +158,8 @@ def describe(corpus) -> str:
 
 def train(options) -> None:
     from labkit.checkpoint import save_run
+    from labkit.diagnosis import diagnose
+    from labkit.forecast import preflight
     from labkit.models import load, publish, save
     from labkit.running import patient
     from labkit.strategies import by_name, name_of
@@ -181,6 +183,8 @@ def train(options) -> None:
     check_room(out, trainer)
     with claimed(out), Progress() as progress:
         say(describe(corpus))
+        if not options.resume and not machine.several_processes():
+            say(str(preflight(model, corpus, strategy, config)))
         with patient() as stop:
             for event in trainer.run():
                 progress(event)
@@ -200,6 +204,7 @@ def train(options) -> None:
         publish(final, out)
         save_run(run, out / "run.json")
         shutil.rmtree(out / "checkpoint")
+    say(str(diagnose(run, corpus)))
     show_run(run, options.json)
 
 

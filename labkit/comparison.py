@@ -71,6 +71,10 @@ def compare(
     plan = planned(strategies, seeds, config)
     paths = [Path(out) / file_name(s, c.seed) if out else None for s, c in plan]
     kept = [known(path, s, corpus, model, c, retry) for path, (s, c) in zip(paths, plan, strict=True)]
+    if not all(kept):
+        fresh = load(model, corpus.labels)
+        for strategy in strategies:
+            strategy.check(fresh)
     main = Engine(plan[0][1].device, plan[0][1].precision).main  # a device that is not there is said now
     for number, (path, (strategy, chosen)) in enumerate(zip(paths, plan, strict=True)):
         if kept[number]:

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit import machine
-from labkit.evaluation import asking, device_of, out_of_memory
+from labkit.evaluation import asking, device_of, fitting_rows, most_tokens, out_of_memory
 from labkit.models import base_of, blocks, width_of
 from labkit.text import tr
 
-TOKENS = {"cpu": 640}  # in a batch: activations that fit a core's cache take half the time (docs/LOG.md)
 SHARE = 0.8  # of the memory that is free, or of the disk: the rest is for others
 
 
@@ -113,7 +112,7 @@ class FrozenPart:
     def compute(self, store, items, order, task, processor, size) -> Kept:
         import torch
 
-        most = TOKENS.get(device_of(self.model).type, 16384)
+        most = most_tokens(device_of(self.model))
         sizes = [task.length(items[i]) for i in order]
         targets, tokens, start = [], [0] * len(items), 0
         with asking(self.model), self.around():
@@ -314,18 +313,6 @@ class Disk:
 
     def close(self) -> None:
         self.file.close()  # what is mapped stays
-
-
-def fitting_rows(lengths: Sequence[int], most: int) -> int:
-    """How many of the first rows, with rising token counts, make a padded batch of at most so many tokens; at least one.
-
-    >>> fitting_rows([3, 4, 4, 9], 12)
-    3
-    """
-    rows = 1
-    while rows < len(lengths) and (rows + 1) * lengths[rows] <= most:
-        rows += 1
-    return rows
 
 
 def no_disk(size: float, reason: str) -> str:

@@ -36,10 +36,15 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{p: v for p, v in found.items() if v}}
 
 
+def several_processes() -> bool:
+    """Whether a launcher started more than one."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
 def main_process() -> bool:
     """Whether this process speaks and writes: the only one, or the first of those that `accelerate launch` or `torchrun`
     started."""
-    return int(os.environ.get("WORLD_SIZE", "1")) == 1 or os.environ.get("RANK", "0") == "0"
+    return not several_processes() or os.environ.get("RANK", "0") == "0"
 
 
 def device() -> str:

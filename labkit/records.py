@@ -124,7 +124,9 @@ class Run:
     total_parameters: int
     saved_bytes: int | None = None
     out: str | None = None
-    stopped: str | None = None  # "early" (patience), "interrupted", or None where every epoch was done
+    stopped: str | None = (
+        None  # "early" (patience), "diverged" (a loss that is no number), "interrupted", or None where every epoch was done
+    )
     best_epoch: int | None = None
     settings: dict = field(default_factory=dict)  # the strategy's own fields
     config: dict = field(default_factory=dict)

@@ -102,7 +102,9 @@ class Engine:
 
         self.scaler.unscale_(optimizer)
         if clip:
-            torch.nn.utils.clip_grad_norm_(parameters, clip)
+            norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+            if self.device.type != "cpu" or not norm <= clip:  # on a GPU, asking would wait
+                torch.nn.utils.clip_grads_with_norm_(parameters, clip, norm)
         self.scaler.step(optimizer)
         self.scaler.update()
         optimizer.zero_grad()

@@ -185,6 +185,8 @@ class Trainer:
         seconds = self.train_seconds - sum(e.seconds for e in self.history)
         self.history.append(Epoch(self.epoch + 1, self.step, *found, seconds))
         self.loss_sum = 0.0
+        if not math.isfinite(train_loss):
+            self.stopped = "diverged"
         self.conclude(best)
         self.count_time(began)
         if self.checkpoints:
@@ -221,7 +223,7 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        return self.stopped == "early" or len(self.history) >= self.config.epochs
+        return self.stopped in ("early", "diverged") or len(self.history) >= self.config.epochs
 
     @property
     def best_epoch(self) -> int | None:

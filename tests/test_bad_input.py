@@ -357,9 +357,9 @@ def test_a_disk_that_is_full_at_any_moment_leaves_nothing_or_what_resume_can_use
 @pytest.fixture
 def interrupted(here, tiny, capsys, monkeypatch):
     """A run that was stopped after its first epoch."""
-    from labkit import progress
+    from labkit import bar
 
-    class Failing(progress.Progress):
+    class Failing(bar.Progress):
         def __call__(self, event):
             super().__call__(event)
             if isinstance(event, lk.EpochDone):

@@ -201,7 +201,7 @@ def test_every_flag_of_the_config_reaches_the_run(lab, here, labkit):
     given = {
         **{"--batch-size": 8, "--max-length": 12, "--seed": 2, "--optimizer": "sgd", "--weight-decay": 0.5},
         **{"--schedule": "cosine", "--warmup": 0.3, "--clip": 0.5, "--accumulation": 2, "--class-weights": "balanced"},
-        **{"--patience": 2, "--precision": "fp32", "--cache-mb": 64, "--device": "cpu"},
+        **{"--patience": 2, "--precision": "fp32", "--cache": "half", "--cache-mb": 64, "--device": "cpu"},
     }
     status, _, _ = labkit(*training(lab, "out", "--no-bucket", *(x for pair in given.items() for x in pair)))
     assert status == 0
@@ -214,9 +214,9 @@ def test_every_flag_of_the_config_reaches_the_run(lab, here, labkit):
 # The command in a process of its own, that sends itself a signal right after the given step.
 SIGNALLED = """
 import os, sys
-from labkit import cli, progress
+from labkit import bar, cli
 at, number = int(sys.argv[1]), int(sys.argv[2])
-class Signalling(progress.Progress):
+class Signalling(bar.Progress):
     def __call__(self, event):
         super().__call__(event)
         if getattr(event, "step", None) == at:

@@ -139,7 +139,7 @@ def test_where_memory_does_not_hold_a_batch_smaller_ones_are_asked(model, monkey
     monkeypatch.setattr(model, "forward", forward)
     found = evaluate(model, ROWS.train)
     assert found.loss == pytest.approx(expected.loss, abs=1e-6) and found.confusion == expected.confusion
-    assert sizes[:3] == [60, 32, 16]
+    assert [n > 20 for n in sizes[:3]] == [True, True, False] and max(sizes[2:]) <= 20
     monkeypatch.setattr(
         model, "forward", lambda **_: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA out of memory"))
     )

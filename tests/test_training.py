@@ -543,8 +543,22 @@ def test_a_head_that_does_not_move_is_said_aloud(make, monkeypatch):
 
 
 def test_without_a_rate_the_strategy_gives_its_own(make):
-    assert make(lr=None).lr == pytest.approx(3e-5 * (768 / 32) ** 1.57)
-    assert make(lr=None, strategy=HeadOnly()).lr == pytest.approx(4 * make(lr=None).lr)
+    for strategy in (Full(), HeadOnly(), TopK(1)):
+        trainer = make(lr=None, strategy=strategy)
+        assert trainer.lr == strategy.default_lr(trainer.model)
+
+
+def test_without_a_number_of_epochs_the_strategy_gives_its_own(make):
+    for strategy in (Full(), GradualUnfreeze()):
+        trainer = make(epochs=None, strategy=strategy)
+        assert trainer.config.epochs == strategy.default_epochs(trainer.model)
+
+
+def test_a_run_that_diverges_trains_no_further_epoch(make):
+    trainer = make(epochs=3)
+    with torch.no_grad():
+        trainer.model.classifier.bias.fill_(math.nan)
+    assert trainer.fit().epochs == 1
 
 
 def test_a_run_that_diverges_reports_and_resumes(make, tmp_path):
@@ -552,7 +566,7 @@ def test_a_run_that_diverges_reports_and_resumes(make, tmp_path):
     with torch.no_grad():
         trainer.model.classifier.bias.fill_(math.nan)
     run = trainer.fit()
-    assert math.isnan(run.history[0].train_loss)
+    assert math.isnan(run.history[0].train_loss) and run.stopped == "diverged"
     assert math.isnan(make(epochs=1, out=tmp_path, resume=True).fit().history[0].train_loss)
 
 

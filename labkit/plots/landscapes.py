@@ -171,7 +171,7 @@ def step_sizes(walks: Mapping[str, Any]) -> Any:
         name = tr(f"参数 {title} 的有效步长", f"Effective step size of parameter {title}")
         axes.set(title=name, xlabel=tr("步", "step"))
         whole_numbers(axes)
-    both[0].set_ylabel(tr("步 ÷ 方向", "step ÷ direction"))
+    both[0].set_ylabel(tr("步 / 方向", "step / direction"))
     fig.legend(*both[0].get_legend_handles_labels(), loc="outside right upper")
     return fig
 

@@ -46,8 +46,11 @@ class LoRA(Strategy):
                 )
             )
 
-    def prepare(self, model) -> Any:
+    def check(self, model) -> None:
         adapters.refuse_second(model)
+
+    def prepare(self, model) -> Any:
+        self.check(model)
         head = head_parts(model)
         places = linear_maps(model, QUERY_VALUE if self.where == "query-value" else None)
         return adapters.add_lora(model, places, head, rank=self.rank, alpha=self.alpha, dropout=self.dropout)
@@ -76,8 +79,11 @@ class PrefixTuning(Strategy):
         if self.hidden is not None:
             check_whole("hidden", self.hidden, 1, 65536)
 
-    def prepare(self, model) -> Any:
+    def check(self, model) -> None:
         refuse_prompts(model, self)
+
+    def prepare(self, model) -> Any:
+        self.check(model)
         return adapters.add_prompts(model, head_parts(model), tokens=self.tokens, hidden=self.hidden or width_of(model))
 
     def default_lr(self, model) -> float:
@@ -98,8 +104,11 @@ class PTuningV2(Strategy):
     def __post_init__(self):
         check_whole("tokens", self.tokens, 1, 512)
 
-    def prepare(self, model) -> Any:
+    def check(self, model) -> None:
         refuse_prompts(model, self)
+
+    def prepare(self, model) -> Any:
+        self.check(model)
         return adapters.add_prompts(model, head_parts(model), tokens=self.tokens, hidden=None)
 
     def default_lr(self, model) -> float:
@@ -120,12 +129,15 @@ class Adapter(Strategy):
     def __post_init__(self):
         check_whole("size", self.size, 1, 65536)
 
+    def check(self, model) -> None:
+        adapters.refuse_second(model)
+
     def prepare(self, model) -> Any:
         import torch
 
         from labkit.layers import add_bottlenecks  # defines torch modules: not before they are needed
 
-        adapters.refuse_second(model)
+        self.check(model)
         head, width, places = set(blocks(model)[-1].parameters), width_of(model), linear_maps(model, SUBLAYER_ENDS)
         add_bottlenecks(model, places, width, self.size)
         layers = [model.get_submodule(m) for b in layers_of(model) for m in b.modules]

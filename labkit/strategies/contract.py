@@ -11,6 +11,9 @@ class Strategy:
 
     name: ClassVar[str]
 
+    def check(self, model) -> None:
+        """Raise BadInput where the method cannot work on this model."""
+
     def prepare(self, model) -> Any:
         """Mark what trains; the model to train (the same, or one wrapped around it)."""
         return model

@@ -57,7 +57,7 @@ class TopK(Strategy):
     k: int
     name: ClassVar[str] = "top"
 
-    def prepare(self, model) -> Any:
+    def check(self, model) -> None:
         layers = layers_of(model)
         if not 1 <= self.k <= len(layers):
             raise BadInput(
@@ -66,7 +66,11 @@ class TopK(Strategy):
                     f"top-{self.k} won't do: this model has {len(layers)} layers, so k goes from 1 to {len(layers)}.",
                 )
             )
-        return train_only(model, {n for b in (*layers[-self.k :], blocks(model)[-1]) for n in b.parameters})
+
+    def prepare(self, model) -> Any:
+        self.check(model)
+        chosen = (*layers_of(model)[-self.k :], blocks(model)[-1])
+        return train_only(model, {n for b in chosen for n in b.parameters})
 
     def default_epochs(self, model) -> int:
         return 4
