@@ -72,9 +72,7 @@ def compare(
     paths = [Path(out) / file_name(s, c.seed) if out else None for s, c in plan]
     kept = [known(path, s, corpus, model, c, retry) for path, (s, c) in zip(paths, plan, strict=True)]
     if not all(kept):
-        fresh = load(model, corpus.labels)
-        for strategy in strategies:
-            strategy.check(fresh)
+        refuse_unfit(strategies, load(model, corpus.labels))
     main = Engine(plan[0][1].device, plan[0][1].precision).main  # a device that is not there is said now
     for number, (path, (strategy, chosen)) in enumerate(zip(paths, plan, strict=True)):
         if kept[number]:
@@ -107,6 +105,12 @@ def planned(strategies, seeds, config) -> list[tuple[Strategy, TrainConfig]]:
             )
     of = config if isinstance(config, Mapping) else dict.fromkeys(strategies, config)
     return [(s, replace(of.get(s) or TrainConfig(), seed=seed)) for seed in seeds for s in strategies]
+
+
+def refuse_unfit(strategies, model) -> None:
+    """Before the first run: what cannot work on this model concerns the whole comparison."""
+    for strategy in strategies:
+        strategy.check(model)
 
 
 def file_name(strategy: Strategy, seed: int) -> str:

@@ -18,6 +18,7 @@ import labkit as lk
 from labkit import cli, flags
 from labkit.checkpoint import verify
 from labkit.plots import display_width
+from labkit.strategies import TopK
 
 FIELDS = {  # what --json promises
     *("strategy", "model", "seed", "device", "epochs", "n_train", "n_valid", "n_test"),
@@ -421,15 +422,16 @@ def test_compare_json_holds_each_run_and_the_baseline(lab, here, labkit):
     assert list(here.iterdir()) == []
 
 
-def test_compare_writes_runs_table_and_figures_and_prints_verdicts(lab, here, labkit):
-    given = ["compare", lab / "data.csv", "--model", lab / "tiny", "--strategies", "head,top-40,full", "--epochs", 1]
+def test_compare_writes_runs_table_and_figures_and_prints_verdicts(lab, here, labkit, monkeypatch):
+    monkeypatch.setattr(TopK, "groups", lambda *_: 1 / 0)
+    given = ["compare", lab / "data.csv", "--model", lab / "tiny", "--strategies", "head,top-2,full", "--epochs", 1]
     status, out, err = labkit(*given, "--out", "made")
     assert status == 1  # one of them failed: it is said, and the others are there
-    assert "top-40, seed 0 failed: top-40 won't do" in err and "top-40 (seed 0) failed" in out
+    assert "top-2, seed 0 failed: ZeroDivisionError" in err and "top-2 (seed 0) failed" in out
     assert {"full", "head", "tf-idf", "majority"} <= set(re.findall(r"^(?:\d )?(\S+)", out, re.M)) and "≈" in out
     made = {p.name for p in (here / "made").iterdir()}
     assert made == {
-        *(f"{name}-s0.json" for name in ("head", "top-40", "full", "tf-idf", "majority")),
+        *(f"{name}-s0.json" for name in ("head", "top-2", "full", "tf-idf", "majority")),
         *("comparison.csv", "comparison.json", "comparison.png", "forest.png", "parameters.png", "verdicts.png"),
         "curves.png",
     }

@@ -1,0 +1,833 @@
+# %% [markdown] lang="zh"
+# # 02 · 冻结还是不冻结？
+#
+# 你盘下一栋结实的老楼，想开一家面馆。承重墙、水管、电线，前人都做好了。你可以只换招牌和柜台，一个下午就完工；可以把顶上两层重新隔一隔；也可以从地基到屋顶全部翻修，最合心意，也最费钱，敲坏一面墙，还补不回原样。
+#
+# 预训练模型就是这栋楼。笔记 01 只换过一次招牌（只训练头），也翻修过一次全楼。教程上常有一句话：“**数据少、机器弱，就冻结。**”这句话对吗？少是多少？冻哪几层？省下什么，丢掉什么？这本笔记不争论，只测量。
+#
+# **做完以后，你能够**
+#
+# 1. 亲手冻结任何一部分，说清反向传播因此少走了哪段路；
+# 2. 证明冻结的张量一个比特都没动，也说得出“只训练头”的两种含义；
+# 3. 把冻结的部分只算一遍，得到同样的损失，快上好几倍；
+# 4. 一层一层放开，自上而下逐步解冻，让每一层有自己的步幅；
+# 5. 读懂区间和判定，知道什么时候**不许**排名次；
+# 6. 检验“数据少就冻结”，在自己的数据上找到交叉点；
+# 7. 量出微调忘掉了多少，并且修补。
+#
+# **怎么读**：做过笔记 01 就够了，大约半小时。每一格之前有一个问题，先猜再运行。
+
+# %% [markdown] lang="en"
+# # 02 · Freeze or not?
+#
+# You have taken over a sound old house and want to open a noodle shop in it. Walls, pipes and wires are there already. You can put up a new sign and a new counter, and be done in an afternoon; you can rearrange the two top floors; or you can do up everything from the ground to the roof, which suits you best, costs most, and where you break a wall you will not get the old one back.
+#
+# A pretrained model is this house. In notebook 01 we once changed the sign (only the head trained) and once did up the whole. Tutorials like to say: **"with little data or a weak machine, freeze."** Is that true? How little is little? Which floors? What is saved, and what is lost? This notebook does not argue; it measures.
+#
+# **At the end you will be able to**
+#
+# 1. freeze any part by hand, and say which stretch of the way backward then leaves out;
+# 2. prove that frozen tensors have not moved by a bit, and name the two things that "head only" can mean;
+# 3. compute the frozen part once, for the same losses in a fraction of the time;
+# 4. open one floor after the other, thaw from the top down, and give each floor its own stride;
+# 5. read an interval and a verdict, and know when you may **not** rank;
+# 6. put "little data, so freeze" to the test, and find the crossing point on data of your own;
+# 7. measure how much fine-tuning forgets, and mend it.
+#
+# **How to read it.** Having done notebook 01 is enough; it takes about half an hour. A question stands before each cell: guess first, then run. The reviews are Chinese, and you can follow without reading a character.
+
+# %% tags=["setup"]
+LANG = "zh"
+
+import torch
+
+import labkit as lk
+from labkit.text import tr
+
+lk.language(LANG)
+print(tr("准备好了。", "Ready."))
+
+# %% [markdown] lang="zh"
+# 模型和设备照旧。训练只取 240 行，因为“行少的时候怎么办”正是题目；第 10 节再放开到全部。`config` 里没有学习率和轮数，意思是每种策略用它自己的：头可以迈大步、走很多轮，整栋楼只能小步走几轮，用同一个数去比，对谁都不公平。
+
+# %% [markdown] lang="en"
+# Model and device are as before. We take 240 training rows, since "what if there are few?" is the very question; section 10 opens up to all of them. The `config` names neither learning rate nor epochs, and so each strategy takes its own: a head may take long strides for many epochs, a whole house only short ones for a few, and one number for all would be fair to nobody.
+
+# %%
+MODEL = "tiny-bert-zh"
+DEVICE = "cpu"
+corpus = lk.reviews().limit(240)
+config = lk.TrainConfig(max_length=128, device=DEVICE, precision="fp32")
+
+
+def fresh():
+    return lk.load(MODEL, labels=corpus.labels).to(DEVICE)
+
+
+# %% [markdown] lang="zh"
+# 安全绳的用法和笔记 01 一样：`check` 量到的数在范围里，就打印 ≈ 和参考值；不在，就打印你的真实值和一个 ✗。范围放得宽，因为 240 行练出来的成绩，换个种子就会晃。（想认真猜的话，先别看。）
+
+# %% [markdown] lang="en"
+# The safety rope works as in notebook 01: where `check` finds a number inside its range it prints ≈ and the reference, otherwise your own number and a ✗. The ranges are wide, because what 240 rows teach wobbles with the seed. (If you want to guess in earnest, don't look yet.)
+
+# %%
+EXPECTED = {
+    "head": (tr("头（连池化层）：测试准确率", "head with pooler: test accuracy"), 0.71, 0.03),
+    "narrow": (tr("头（不连池化层）：测试准确率", "head without pooler: test accuracy"), 0.665, 0.04),
+    "tf-idf": (tr("TF-IDF：测试准确率", "TF-IDF: test accuracy"), 0.71, 0.01),
+    "majority": (tr("多数类：测试准确率", "majority class: test accuracy"), 0.5, 0.01),
+    "before": (tr("通用文本上的损失：微调前", "loss on general text: before fine-tuning"), 5.0, 0.1),
+    "full": (tr("全量微调忘掉（nat）", "full fine-tuning forgets (nats)"), 0.08, 0.06),
+    "frozen": (tr("只训练头忘掉（nat）", "head only forgets (nats)"), 0.0, 0.0),
+}
+
+
+def check(key, value):
+    lk.about(EXPECTED[key][0], value, *EXPECTED[key][1:])
+
+
+# %% [markdown] lang="zh"
+# ## 1 亲手冻结：反向少走一段路
+#
+# > **理论 ①** 反向从损失往下走，走到最低的一个要训练的张量为止；再往下，没有人问坡度。
+#
+# 冻结只要一行：`requires_grad_(False)`。我们写成一个小函数，参数是“哪些名字要训练”的一个判断，因为待会儿要冻结不同的部分。再备好一批 16 条评论。
+
+# %% [markdown] lang="en"
+# ## 1 Freezing by hand: a shorter way back
+#
+# > **Theory ①** Backward walks down from the loss to the lowest tensor that trains; below it nobody asks for a slope.
+#
+# Freezing takes one line, `requires_grad_(False)`. We make it a small function that is told which names shall train, because we are going to freeze different parts. And we get a batch of 16 reviews ready.
+
+
+# %%
+def train_only(model, wanted):
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(wanted(name))
+    return model
+
+
+tokenizer = fresh().processor
+
+
+def encode(rows):
+    texts = [row.text for row in rows]
+    inputs = tokenizer(texts, padding=True, truncation=True, max_length=128, return_tensors="pt")
+    return inputs.to(DEVICE), torch.tensor([row.label for row in rows], device=DEVICE)
+
+
+# %% [markdown] lang="zh"
+# 只留下头，做一次前向、一次反向。**猜**：整个模型有七十多个张量，几个会有坡度（`grad`）？
+
+# %% [markdown] lang="en"
+# Leave only the head, go forward once and backward once. **Guess**: the model has some seventy tensors. How many will have a slope (`grad`)?
+
+# %%
+from torch.nn.functional import cross_entropy
+
+head = set(lk.blocks(fresh())[-1].parameters)
+model = train_only(fresh(), lambda name: name in head)
+inputs, target = encode(corpus.train[:16])
+cross_entropy(model(**inputs).logits, target).backward()
+print([name for name, parameter in model.named_parameters() if parameter.grad is not None])
+
+# %% [markdown] lang="zh"
+# 四个：池化层和分类层，各一个矩阵、一个偏置。其余的连坡度都没算。没算，省的是什么？前向时，PyTorch 一路记下“回去的路”，一站一站；反向就沿着这些站往回走。我们来数站。
+
+# %% [markdown] lang="en"
+# Four: a matrix and a bias for the pooler, and the same for the classifier. For the rest no slope was even computed. And what does that save? On the way forward PyTorch notes the way back, station by station, and backward walks along these stations. Let us count them.
+
+
+# %%
+def stations(model):
+    todo, seen = [cross_entropy(model(**inputs).logits, target).grad_fn], set()
+    while todo:
+        here = todo.pop()
+        seen.add(here)
+        todo += [back for back, _ in here.next_functions if back and back not in seen]
+    return len(seen)
+
+
+# %% [markdown] lang="zh"
+# 四种冻法：全部训练、顶部两层、只有头，再加一个倒过来的：冻住上面的一切，只训练最底下的嵌入层。**猜**：最后一种训练的参数比顶部两层多一倍，回程呢？
+
+# %% [markdown] lang="en"
+# Four plans: everything trains; the top two layers; the head alone; and one upside down, which freezes all that lies above and trains only the embeddings at the bottom. **Guess**: the last one trains twice as many parameters as the top two layers. And how do their ways back compare?
+
+# %%
+walks = {
+    tr("全部", "everything"): stations(lk.Full().prepare(fresh())),
+    tr("顶部两层", "top two layers"): stations(lk.TopK(2).prepare(fresh())),
+    tr("只有头", "head alone"): stations(model),
+    tr("只有嵌入层", "embeddings alone"): stations(train_only(fresh(), lambda name: "embeddings" in name)),
+}
+lk.plots.bars(walks, tr("反向经过的站", "Stations on the way back"), tr("站", "stations"))
+
+# %% [markdown] lang="zh"
+# **读图**：从底下往上冻得越多，回程越短；只有头时，几站就到。倒过来的那一种却比顶部两层还长：坡度要穿过所有冻结的层，才能到达底下。和全部训练相比，它少掉的只是路边的小站（给每个冻结的权重算坡度的那些），干线一站没少。所以先要问的不是“训练了多少参数”，而是“最低的那个在哪里”。这就是**理论 ①**，也是人们总从顶上开始放开的一个原因。前向呢？一步也没省，第 6 节去省它。
+
+# %% [markdown] lang="en"
+# **Reading it**: the more is frozen from the bottom up, the shorter the way back; with the head alone it is a few stations. The plan that is upside down has a longer way than the top two layers: the slope has to come through all the frozen layers to arrive below. Compared with training everything, it only leaves out the halts beside the line (where the slope of each frozen weight would be worked out); on the main line not a station is saved. So the first question is not how many parameters train but where the lowest of them lies. That is **theory ①**, and one reason for always opening a house from the top. And the way forward? Not a step of it is saved. Section 6 will see to that.
+
+# %% [markdown] lang="zh"
+# ## 2 冻住了，还会晃
+#
+# > **理论 ②** `requires_grad` 管的是会不会被改，`eval` 管的是算得稳不稳；冻结的部分两样都要。
+#
+# 参数不动，输出就一定不动吗？多数 BERT 的每一层里都有**随机失活**：训练时，每次随手关掉十分之一的数。我们的小模型里面这个比例是 0（预训练时就没用），为了看清楚，把它调成常见的 0.1。**猜**：同一批评论，让冻结的网络读两遍，`[CLS]` 的向量会相同吗？
+
+# %% [markdown] lang="en"
+# ## 2 Frozen, and still shaking
+#
+# > **Theory ②** `requires_grad` decides whether a part is changed, `eval` whether it answers the same each time; a frozen part wants both.
+#
+# If the parameters stay, does the output stay? Inside every layer of most BERTs there is **dropout**: while training, a tenth of the numbers is switched off at random. In our small model that share is 0 (it was pretrained so); to see the effect, we set it to the usual 0.1. **Guess**: let the frozen network read the same batch twice. Will the vectors at `[CLS]` be the same?
+
+# %%
+for module in model.base_model.modules():
+    if isinstance(module, torch.nn.Dropout):
+        module.p = 0.1
+
+
+def read(model, inputs):
+    with torch.no_grad():
+        return model.base_model(**inputs).last_hidden_state[:, 0]
+
+
+model.train()
+print(torch.equal(read(model, inputs), read(model, inputs)))
+
+# %% [markdown] lang="zh"
+# 不相同：地板没有拆，却一直在晃。头于是要在晃动的地板上学习，却没有任何好处，因为地板不会因此变得更结实。对策是只把冻结的部分切到考试状态，头留在训练状态。
+
+# %% [markdown] lang="en"
+# They are not: nobody touched the floor, and yet it shakes. The head then has to learn on a shaking floor, and nothing is gained by it, since the floor will not grow any firmer. The cure is to put just the frozen part into exam mode and leave the head in training mode.
+
+
+# %%
+def still(model):
+    model.train()
+    model.base_model.embeddings.eval()
+    model.base_model.encoder.eval()
+    return model
+
+
+print(torch.equal(read(still(model), inputs), read(model, inputs)))
+
+# %% [markdown] lang="zh"
+# 稳了。labkit 的训练器自己会这样做：没有任何东西在训练的块，一律 `eval`。请记住这个 `True`，第 6 节的提速全靠它。
+
+# %% [markdown] lang="en"
+# Now it stands still. labkit's trainer does this by itself: a block in which nothing trains is in `eval`. Remember this `True`; the speed of section 6 rests on it.
+
+# %% [markdown] lang="zh"
+# ## 3 “只训练头”是两句话
+#
+# BERT 在 `[CLS]` 和分类层之间还有一层**池化层**（pooler）。它算头，还是算楼？论文和教程各说各的，成绩自然对不上。所以报告冻结，不要只报一个词，要报出张量的名字。**猜**：两种读法，训练的参数差多少倍？
+
+# %% [markdown] lang="en"
+# ## 3 "Head only" means two things
+#
+# Between `[CLS]` and the classifier BERT has one more layer, the **pooler**. Is that head or house? Papers and tutorials differ, and so of course do their scores. When you report freezing, then, don't report a word; report the names of the tensors. **Guess**: how many times more parameters train in one reading than in the other?
+
+# %%
+for strategy in (lk.HeadOnly(), lk.HeadOnly(pooler=False)):
+    plan = strategy.prepare(fresh())
+    trained = {name: p.numel() for name, p in plan.named_parameters() if p.requires_grad}
+    print(f"{sum(trained.values()):,}", *trained, sep="\n   ")
+
+# %% [markdown] lang="zh"
+# 差六十多倍。而且这里有个陷阱：我们的池化层不是预训练来的，和分类层一样从随机开始（它不参加掩码语言模型的练习）。冻住它，就等于让一个没学过的人站在门口传话。下一节把两种都跑一遍。
+
+# %% [markdown] lang="en"
+# More than sixty times. And there is a trap in it: our pooler was not pretrained; like the classifier it starts at random (masked language modelling has no use for it). To freeze it is to let somebody who has learned nothing stand at the door and pass the messages on. The next section runs both.
+
+# %% [markdown] lang="zh"
+# ## 4 证明：一个比特也没动
+#
+# 说“冻结了”容易，证明也不难：训练前把每个张量抄一份，训练后逐比特对照。**猜**：会有几个变了？是哪几个？
+
+# %% [markdown] lang="en"
+# ## 4 The proof: not a bit has moved
+#
+# It is easy to say "frozen", and not hard to prove: copy every tensor before the run and compare bit by bit afterwards. **Guess**: how many will have changed, and which?
+
+# %%
+trainer = lk.Trainer(fresh(), corpus, lk.HeadOnly(), config)
+before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+head_only = trainer.fit()
+changed = [name for name, tensor in trainer.model.state_dict().items() if not torch.equal(tensor, before[name])]
+print(*changed, sep="\n")
+print(sorted(changed) == sorted(head_only.moved))
+
+# %% [markdown] lang="zh"
+# 恰好那四个。labkit 每次训练都做这个对照，结果记在 `run.moved` 里；万一有冻结的张量动了，它会直接报错，而不是悄悄给你一个成绩。
+#
+# 现在只训练最后一层，池化层冻着。**猜**：少的那六十多倍参数，值几个百分点？
+
+# %% [markdown] lang="en"
+# Just those four. labkit makes this comparison in every run and notes the outcome in `run.moved`; should a frozen tensor ever move, it stops with an error instead of quietly giving you a score.
+#
+# Now train only the last layer, with the pooler frozen. **Guess**: the parameters are sixty times fewer. How many points is that worth?
+
+# %%
+narrow = lk.Trainer(fresh(), corpus, lk.HeadOnly(pooler=False), config).fit()
+print(*narrow.moved)
+check("head", head_only.test_accuracy)
+check("narrow", narrow.test_accuracy)
+
+# %% [markdown] lang="zh"
+# 几个百分点，只差在一个词的读法上。以后看到“冻结不行”的结论，先问一句：池化层冻了没有？
+
+# %% [markdown] lang="en"
+# Several points, and the only difference is how one reads a word. When you next come upon the finding that "freezing does not work", first ask whether the pooler was frozen.
+
+# %% [markdown] lang="zh"
+# ## 5 哪些在训练，各动了多少
+#
+# 名字太多，就按块来数。`lk.trainable_map` 一块一块地数，`lk.plots.anatomy` 把数画成楼：灰色冻结，红色训练。先用表看只训练头，再用图看顶部两层。**猜**：顶部两层训练了全部参数的百分之几？
+
+# %% [markdown] lang="en"
+# ## 5 What trains, and how far it moves
+#
+# So many names are better counted by the block. `lk.trainable_map` does that, and `lk.plots.anatomy` draws the house from it: grey is frozen, red trains. First the head alone as a table, then the top two layers as a picture. **Guess**: what share of all parameters do the top two layers train?
+
+# %%
+print(lk.trainable_map(lk.HeadOnly().prepare(fresh())))
+
+# %%
+lk.plots.anatomy(lk.trainable_map(lk.TopK(2).prepare(fresh())), tr("顶部两层", "Top two layers"))
+
+# %% [markdown] lang="zh"
+# 每层约二十万个参数，两层加头约四十万，是一百六十万的四分之一；最大的一块是嵌入层。
+#
+# 那么全量微调呢？全楼都是红的，图没什么看头。可是红不等于真的动了。`lk.watch` 在训练时旁观，记下每一块收到的梯度和走过的路。**猜**：练一轮之后，哪一块的权重变化最大？头，中间，还是嵌入层？
+
+# %% [markdown] lang="en"
+# A layer has about two hundred thousand parameters, so two of them and the head make some four hundred thousand, a quarter of the 1.6 million; the largest block is the embeddings.
+#
+# And full fine-tuning? The whole house is red, and there is not much to see. But being red does not mean to move. `lk.watch` looks on while the model trains, and notes the gradient that each block receives and the way that it goes. **Guess**: after one epoch, in which block have the weights changed most? The head, the middle, the embeddings?
+
+# %%
+from dataclasses import replace
+
+trainer = lk.Trainer(fresh(), corpus, lk.Full(), replace(config, epochs=1))
+with lk.watch(trainer.model) as seen:
+    trainer.fit()
+lk.plots.anatomy(lk.trainable_map(trainer.model, seen), tr("全量微调，一轮", "Full, one epoch"))
+
+# %% [markdown] lang="zh"
+# **读图**：中间是每一块收到的平均梯度，右边是权重走过的路占原来长度的百分之几。头从随机开始，路最远；各层只走了头的一半左右。最有意思的是嵌入层：收到的坡度最大，走的路却最短。一条评论只碰到表里的几十行，没出现过的字原地不动；而 AdamW 给每个参数各定步幅，坡度大不等于步子大。再看横轴上的数：整栋楼走了百分之几，就从什么都不会变成了会判评论。既然都走得这么近，那么干脆不许下面的动，又会损失多少？这个问题要一层一层地问（第 7 节）。
+
+# %% [markdown] lang="en"
+# **Reading it**: in the middle stands the mean gradient that each block received, on the right how far its weights went, in per cent of their length before. The head starts at random and has the longest way; the layers go about half as far. Strangest are the embeddings: they receive the largest gradient and go the shortest way. A review touches a few dozen rows of the table, and characters that did not occur stay where they are; and AdamW gives each parameter its own stride, so that steep does not mean far. Then look at the numbers on the axis: the house moved by a few per cent, and from knowing nothing of the question it came to judge reviews. If all of it moves so little, what would be lost by not letting the lower part move at all? That has to be asked floor by floor (section 7).
+
+# %% [markdown] lang="zh"
+# ## 6 冻结的部分，只算一遍
+#
+# > **理论 ③** 冻结又不晃的部分，对同一行永远给出同一个答案；同一道题不必每轮重算。
+#
+# 只训练头时，十轮训练让冻结的楼把同一条评论读十遍，十遍的 `[CLS]` 一模一样（第 2 节的 `True`）。那就读一遍，抄下来。先写慢的办法：每一步都从头算起。两种办法共用一个循环 `learn`，差别只在“怎样得到这几行的原始分”。
+
+# %% [markdown] lang="en"
+# ## 6 The frozen part, computed once
+#
+# > **Theory ③** What is frozen and stands still gives the same answer for the same row, always; there is no need to work it out again every epoch.
+#
+# While only the head trains, ten epochs make the frozen house read the same review ten times, and its `[CLS]` is the same ten times (that was the `True` of section 2). So read once and write it down. First the slow way, which computes everything in each step. Both ways share one loop, `learn`; they differ in how they come by the scores of a few rows.
+
+# %%
+batches = [corpus.train[i : i + 16] for i in range(0, len(corpus.train), 16)]
+
+
+def learn(model, logits_of, epochs=5):
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=2e-3)
+    losses = []
+    for step in range(epochs * len(batches)):
+        torch.manual_seed(step)  # dropout in the head is a function of the step
+        logits, target = logits_of(step % len(batches))
+        loss = cross_entropy(logits, target)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    return losses
+
+
+# %% [markdown] lang="zh"
+# 慢的办法把整批文字交给整个模型。计时用处理器真正干活的秒数（`process_time`），这样别的程序忙不忙都不影响结果。
+
+# %% [markdown] lang="en"
+# The slow way hands the texts of a batch to the whole model. For the watch we take the seconds in which the processor really worked (`process_time`), so that other programs do not disturb us.
+
+# %%
+import time
+
+slow = still(train_only(fresh(), lambda name: name in head))
+encoded = [encode(rows) for rows in batches]
+
+
+def from_text(i):
+    inputs, target = encoded[i]
+    return slow(**inputs).logits, target
+
+
+began = time.process_time()
+slow_losses = learn(slow, from_text)
+slow_seconds = time.process_time() - began
+
+# %% [markdown] lang="zh"
+# 快的办法先把 240 条评论各读一遍，每条只留下 `[CLS]` 的 128 个数；之后的每一步，都只有池化层、随机失活、分类层这三小块要算。**猜**：损失会一样吗？五轮快几倍，连“先读一遍”的时间也算进去？
+
+# %% [markdown] lang="en"
+# The fast way first reads each of the 240 reviews once and keeps only its 128 numbers at `[CLS]`; after that, each step computes just three small things: pooler, dropout, classifier. **Guess**: will the losses be the same? And how many times faster are five epochs, the first reading included?
+
+# %%
+fast = still(train_only(fresh(), lambda name: name in head))
+began = time.process_time()
+vectors = [read(fast, inputs) for inputs, _ in encoded]
+
+
+def from_vectors(i):
+    pooled = fast.base_model.pooler(vectors[i][:, None])
+    return fast.classifier(fast.dropout(pooled)), encoded[i][1]
+
+
+fast_losses = learn(fast, from_vectors)
+fast_seconds = time.process_time() - began
+
+# %%
+gap = max(abs(a - b) for a, b in zip(slow_losses, fast_losses, strict=True))
+print(len(fast_losses), tr("步，损失相同：", "steps, same losses:"), gap < 1e-5)
+print(tr("至少快一倍：", "at least twice as fast:"), slow_seconds > 2 * fast_seconds)
+took = {tr("每步都算", "every step"): slow_seconds, tr("只算一遍", "only once"): fast_seconds}
+lk.plots.bars(took, tr("五轮只训练头", "Five epochs of the head"), tr("处理器秒", "processor seconds"))
+
+# %% [markdown] lang="zh"
+# **读图**：损失一步不差，时间是几分之一；剩下的几乎全花在“先读一遍”上，所以轮数越多越划算。这不是近似，也不是取巧，只是没有做重复的功。
+#
+# labkit 的训练器自动这样做，不只对头：训练顶部两层时，它记下第二层交出的全部向量，从第三层开始算。`cache="off"` 可以关掉。再验一次账。**猜**：差多少？
+
+# %% [markdown] lang="en"
+# **Reading it**: not one step differs, and the time is a fraction. What is left went almost all into the first reading, so the more epochs, the better the bargain. This is no approximation and no trick; it merely leaves out work that had been done.
+#
+# labkit's trainer does this by itself, and not for the head only: while the top two layers train, it keeps all the vectors that layer 2 hands up, and begins to compute at layer 3. `cache="off"` switches it off. Let us check its books, too. **Guess**: what is the difference?
+
+# %%
+kept = lk.Trainer(fresh(), corpus, lk.TopK(2), replace(config, epochs=2)).fit()
+again = lk.Trainer(fresh(), corpus, lk.TopK(2), replace(config, epochs=2, cache="off")).fit()
+gap = max(abs(a - b) for (_, a, _), (_, b, _) in zip(kept.steps, again.steps, strict=True))
+print(len(kept.steps), tr("步，损失相同：", "steps, same losses:"), gap < 1e-5)
+
+# %% [markdown] lang="zh"
+# 一个头便宜到这个地步，就可以做一件平时舍不得做的事：把学习率从小到大全试一遍。`LiveHead` 只读一遍文字，之后每次重练都不到一眨眼。我们试七种学习率，每种十轮。**猜**：最好的和最差的差几个百分点？最好的在哪一头？（看的是验证成绩：选设置，不许用测试集。）
+
+# %% [markdown] lang="en"
+# With a head as cheap as this, you can do what one usually can't afford: try all the learning rates from small to large. `LiveHead` reads the texts once; after that, each new training is over in a blink. We try seven rates, ten epochs each. **Guess**: how many points lie between the best and the worst, and at which end is the best? (We look at the validation score: the test set is not for choosing.)
+
+# %%
+live = lk.LiveHead(lk.Trainer(fresh(), corpus, lk.HeadOnly(), config))
+rates = [1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1]
+scores = [live.trainer(lr=lr).fit().valid_accuracy for lr in rates]
+
+# %%
+fig, axes = lk.plots.figure(6.4, 2.8)
+axes.semilogx(rates, scores, "o-", color="#4477aa")
+axes.axhline(0.5, color="#888888", ls=":")
+axes.set(xlabel=tr("学习率（对数轴）", "learning rate (log axis)"), ylabel=tr("验证准确率", "validation accuracy"))
+fig
+
+# %% [markdown] lang="zh"
+# **读图**：虚线是瞎猜。左边步子太小，走了十轮还没出门；中间有一段宽宽的高地，差两三倍都无妨（验证只有 180 行，每边约七个点的误差，高地上的小起伏不必当真）；再往右是缓缓的下坡。`HeadOnly` 自带的 `2e-3` 就在高地上，是全量微调 `5e-4` 的四倍：**头从随机开始，路远，步子就得大**。很多“冻结效果差”的结论，只是拿全量微调的步幅练了头。
+
+# %% [markdown] lang="en"
+# **Reading it**: the dotted line is guessing. On the left the strides are too small, and after ten epochs one is hardly out of the door; in the middle lies broad high ground, where two or three times more or less does not matter (there are 180 validation rows, which means seven points of error to each side, so make nothing of the small ups and downs up there); further right it slopes down gently. The `2e-3` that `HeadOnly` brings lies on the high ground, at four times the `5e-4` of full fine-tuning: **a head starts at random and has far to go, so its strides must be long**. Many a finding that "freezing is poor" only trained the head with the stride of the house.
+
+# %% [markdown] lang="zh"
+# ## 7 一层一层放开
+#
+# > **理论 ④** 越靠下越通用，越靠上越专门；每多放开一层，多一分本事，也多一份开销。
+#
+# 现在从招牌装修到地基：只训练头、顶部一层、两层、三层，直到全部（四层加嵌入层）。`lk.compare` 给每种策略一个崭新的模型，同样的行，同样的次序，旁边自动站着两个便宜的对手：TF-IDF 和“永远猜多数类”。`out=` 让每次训练存成一个文件，做过的不再重做，所以可以分两格跑，第二格只补没做的；`forgetting=True` 顺手量一样第 11 节要用的东西。**猜**：画出你想象中的曲线。直线上升？先快后慢？还是先升后降？
+
+# %% [markdown] lang="en"
+# ## 7 One floor after the other
+#
+# > **Theory ④** The lower a layer, the more general what it knows; the higher, the more particular. Each floor you open adds some skill, and some cost.
+#
+# Now renovate from the sign down to the ground: the head alone, one top layer, two, three, and then everything (four layers and the embeddings). `lk.compare` gives each strategy a fresh model, the same rows and the same order, and puts two cheap rivals beside them: TF-IDF, and always guessing the larger class. With `out=` each run is kept in a file and never done twice, so we can take two cells for it, the second of which only does what is missing; `forgetting=True` also measures something that section 11 needs. **Guess**: draw the curve that you expect. Straight up? Fast first and then slower? Up and down again?
+
+# %%
+import tempfile
+from pathlib import Path
+
+box = Path(tempfile.mkdtemp())
+options = {"model": MODEL, "config": config, "out": box / "runs", "forgetting": True}
+frozen_runs = lk.compare([lk.HeadOnly(), lk.TopK(1), lk.TopK(2)], corpus, **options)
+
+# %%
+ladder = [lk.HeadOnly(), lk.TopK(1), lk.TopK(2), lk.TopK(3), lk.Full()]
+steps = lk.compare(ladder, corpus, **options)
+for rival in steps.beside:
+    check(rival.strategy, rival.test_accuracy)
+
+# %%
+lines = {line.strategy: line for line in lk.table(steps)}
+names = [run.strategy for run in steps]
+middle, low, high = ([getattr(lines[name], end) for name in names] for end in ("accuracy", "low", "high"))
+fig, axes = lk.plots.figure(6.4, 3.2)
+axes.fill_between(range(5), low, high, color="#4477aa", alpha=0.2, label=tr("95 % 区间", "95 % interval"))
+axes.plot(range(5), middle, "o-", color="#4477aa")
+axes.axhline(lines["tf-idf"].accuracy, color="#aa3377", ls=":", label="TF-IDF")
+axes.set_xticks(range(5), names)
+axes.set(xlabel=tr("放开得越来越多", "more and more is free"), ylabel=tr("测试准确率", "test accuracy"))
+axes.legend()
+fig
+
+# %% [markdown] lang="zh"
+# **读图**：先看蓝带，再看蓝线。带子是 95 % 区间，每边约四个百分点；线上每一步的起伏，多半比带子的宽度小得多。所以这幅图能说的是：从左端到右端大约差多少；不能说的是：“放开三层比两层好”。这是一个种子、240 行，换一个种子，中间几个点的次序多半会变，第 9 节就换给你看。虚线是 TF-IDF，一个没读过任何书、不到一秒就练完的对手；站在它下面的策略，没有理由用。
+
+# %% [markdown] lang="en"
+# **Reading it**: first the band, then the line. The band is the 95 % interval, about four points to each side, and most ups and downs of the line are much smaller than its width. So what this picture can say is roughly how much lies between its left end and its right; what it can't say is "three layers are better than two". It is one seed and 240 rows, and with another seed the points in the middle will probably change places. Section 9 will let you see that. The dotted line is TF-IDF, a rival that never read anything and is done in under a second; for a strategy below it there is no excuse.
+
+# %% [markdown] lang="zh"
+# ## 8 逐步解冻，各走各的步幅
+#
+# > **理论 ⑤** 上面的层离任务近，该多改；下面的层存着语言，该少改：越往下，步幅越小，也越晚放开。
+#
+# 不必一开始就决定冻几层。2018 年的 ULMFiT 提出两个至今好用的主意。一是**逐步解冻**：头还是随机的时候，它传下去的坡度是胡话，先别让楼听；练一轮头，再放开最上面一层，再一轮，再一层。下面走一遍 `GradualUnfreeze` 的时间表，不训练，只看谁醒着。**猜**：我们这栋楼，几轮之后全部醒来？
+
+# %% [markdown] lang="en"
+# ## 8 Thawing step by step, each at its own stride
+#
+# > **Theory ⑤** Layers on top are near the task and should change more; those below hold the language and should change less: the lower, the shorter the stride, and the later the thaw.
+#
+# You need not decide at the start how many layers stay frozen. ULMFiT, in 2018, had two ideas that still serve. One is **gradual unfreezing**: while the head is random, the slopes it sends down are nonsense, and the house had better not listen; so train the head for an epoch, then open the topmost layer, then, after another epoch, one more. Here we walk through the timetable of `GradualUnfreeze` without training, just to see who is awake. **Guess**: in our house, after how many epochs is everybody up?
+
+# %%
+from labkit.show import block_words
+
+plan = lk.GradualUnfreeze()
+model = plan.prepare(fresh())
+for epoch in range(1, plan.default_epochs(model) + 1):
+    awake = [block_words(part.name) for part in lk.trainable_map(model) if part.trained]
+    print(tr(f"第 {epoch} 轮：", f"epoch {epoch}: ") + tr("，", ", ").join(reversed(awake)))
+    plan.on_epoch(model, epoch)
+
+# %% [markdown] lang="zh"
+# 六块，第六轮全醒，第七轮一起再练一遍。另一个主意是**分层学习率**：每往下一块，步幅除以 2.6。**猜**：嵌入层的步幅是头的几分之一？（除了五次。）
+
+# %% [markdown] lang="en"
+# Six blocks: all are up in the sixth epoch, and practise together once more in the seventh. The other idea is **discriminative rates**: with each block further down, the stride is divided by 2.6. **Guess**: what fraction of the head's stride do the embeddings get? (It was divided five times.)
+
+# %%
+groups = plan.groups(model, plan.default_lr(model))
+parts = reversed(lk.trainable_map(model))
+strides = {block_words(part.name): 1e6 * group["lr"] for part, group in zip(parts, groups, strict=True)}
+print(round(max(strides.values()) / min(strides.values())))
+lk.plots.bars(strides, tr("每一块的学习率", "The learning rate of each block"), tr("百万分之一", "millionths"))
+
+# %% [markdown] lang="zh"
+# **读图**：到了楼下，步子已经小得像在挪。这正合**理论 ⑤**，第 5 节的图也说过类似的话。现在真的跑一遍，和全量微调比一比学的过程。**猜**：谁的验证损失更平稳？
+
+# %% [markdown] lang="en"
+# **Reading it**: down in the basement the strides are a shuffle. That is **theory ⑤**, and the picture in section 5 said something like it. Now run it in earnest and set its way of learning beside that of full fine-tuning. **Guess**: whose validation loss will be steadier?
+
+# %%
+full, gradual = lk.compare([lk.Full(), lk.GradualUnfreeze()], corpus, **options)
+lk.plots.curves(full, gradual)
+
+# %% [markdown] lang="zh"
+# **读图**：虚线是训练损失，实线是验证损失。全量微调只走三轮，一上来就往下冲，训练和验证很快分家（笔记 01 第 7 节的过拟合）；逐步解冻前几轮只有头和顶层在动，下得慢，两条线挨得近；等楼下一层层醒来，才慢慢分开。轮数不同，不要按轮比输赢，看的是脾气。请记住它，第 11 节它会从另一个方向给你惊喜。
+
+# %% [markdown] lang="en"
+# **Reading it**: dashed is the training loss, solid the validation loss. Full fine-tuning has just three epochs, dashes down, and its two lines soon part (the overfitting of notebook 01, section 7). With gradual unfreezing only the head and the top move in the first epochs; it comes down slowly, with its lines close together, and they part only as the floors below wake up. The numbers of epochs are unequal, so don't read a winner off this; what you see is temper. Keep it in mind: in section 11 it will surprise you from another side.
+
+# %% [markdown] lang="zh"
+# ## 9 比较：什么时候可以说“更好”
+#
+# > **理论 ⑥** 成绩有两份运气：测试集碰巧是哪些行，种子碰巧是哪一个。差距大过两份运气，才算差距。
+#
+# 刚才每种策略只跑了一次。一次说明什么？换个种子，头的随机起点、行的次序都变了，其余照旧。给三种策略各补一个种子。**猜**：同一种策略的两个种子，测试成绩会差几个百分点？和策略之间的差距比，哪个大？
+
+# %% [markdown] lang="en"
+# ## 9 The comparison: when you may say "better"
+#
+# > **Theory ⑥** A score has luck of two kinds in it: which rows the test set happens to hold, and which seed was drawn. Only a difference larger than both is a difference.
+#
+# So far each strategy ran once. What does once tell? With another seed the random start of the head and the order of the rows are different, and all else is the same. We give three of the strategies a second seed. **Guess**: how many points lie between two seeds of the same strategy? And is that more or less than between strategies?
+
+# %%
+trio = [lk.HeadOnly(), lk.TopK(2), lk.Full()]
+runs = lk.compare(trio, corpus, seeds=(0, 1), **options)
+lk.plots.forest(runs)
+
+# %% [markdown] lang="zh"
+# **读图**：蓝点是两个种子的平均，横线是 95 % 区间，小灰点是单个种子，两条竖虚线是 TF-IDF 和多数类。先看灰点：每一个都是你只跑一次时会看到的成绩。在我们这里，全量和顶部两层的次序，一个种子一个样：用 0 号种子的人和用 1 号种子的人，会写出相反的结论。**一次训练什么也决定不了。**（头的两个点几乎重合；两个种子碰巧一样，也不等于它稳，三个以上才好说。）再看横线：它把两份运气都算进去了，说的是“再抽一批行、再换一个种子，平均成绩多半落在这里”。
+#
+# 下面是同样的内容列成表，再加上价钱：训练的参数、秒数、内存峰值、要存的大小，最后一列是第 11 节的遗忘。
+
+# %% [markdown] lang="en"
+# **Reading it**: a blue dot is the mean of two seeds and its bar the 95 % interval, the small grey dots are single seeds, and the two dotted lines are TF-IDF and the larger class. First the grey dots: each is a score that you might have seen had you run just once. With us, full and the top two layers change places from one seed to the other, so that whoever used seed 0 and whoever used seed 1 would publish opposite findings. **One run decides nothing.** (The two dots of the head nearly coincide; but two seeds that happen to agree do not make it steady, that takes three and more.) Then the bars: they count both kinds of luck, and say "with other rows and another seed, the mean would most likely fall here".
+#
+# Below, the same as a table, and with the prices: parameters that train, seconds, peak memory, what has to be saved; the last column is the forgetting of section 11.
+
+# %% tags=["nbval-ignore-output"]
+lk.table(runs)
+
+# %% [markdown] lang="zh"
+# 价钱也要画。**猜**：横轴换成训练的参数（每格十倍），谁会在左上角？
+
+# %% [markdown] lang="en"
+# The price wants a picture, too. **Guess**: put the trained parameters on the horizontal axis (each mark ten times the last); who is in the upper left corner?
+
+# %%
+lk.plots.pareto(runs, cost="parameters")
+
+# %% [markdown] lang="zh"
+# **读图**：灰线叫**前沿**：线上的策略，没有谁既比它便宜又比它准。前沿告诉你该在谁和谁之间选，但它只看平均值，不看竖线；竖线重叠的两个点，前沿也排不出真名次。
+#
+# 那么到底怎么判？把两种策略在**同样的行、同样的种子**上一一配对，只看差值：难的行对谁都难，配对以后这份运气就抵消了，所以差值的区间比两条横线看上去要窄。区间整个在 0 的一边，才叫“优于”；跨过 0，就是“分不出高下”。**猜**：全量微调和只训练头，是哪一种？
+
+# %% [markdown] lang="en"
+# **Reading it**: the grey line is the **front**; for a strategy on it, no other is both cheaper and better. The front tells you between which ones to choose, but it only looks at means and not at the bars; two points whose bars overlap are not ranked by it either.
+#
+# How to judge, then? Pair the two strategies on **the same rows and the same seeds**, and look at the difference only: a hard row is hard for both, and in pairs this luck cancels out, so that the interval of the difference is narrower than the two bars make one think. Only if the whole of it lies on one side of 0 do we say "better"; if it holds 0, the two are "inside the noise". **Guess**: full fine-tuning and the head alone, which is it?
+
+# %% tags=["nbval-ignore-output"]
+print(lk.verdict(runs, "full", "head"))
+print(lk.verdict(runs, "full", "top-2"))
+print(lk.verdict(runs, "full", "tf-idf"))
+
+# %%
+lk.plots.verdicts(lk.verdicts(runs))
+
+# %% [markdown] lang="zh"
+# **读图**：行减列，单位百分点。蓝格：行真的更好；红格：真的更差；没有颜色的格子里也有数，有的还不小，但请把它读成“不知道”，不要读成“一样”：区间宽，是因为行少、种子少，不是因为差距小。和多数类比，人人都有颜色；和 TF-IDF 比，就没那么容易了。在我们这里还有一件怪事：全量比头高的，和顶部两层比头高的，几乎一样多，却一格无色、一格有色。颜色从来不只看差距的大小，也看它稳不稳；而卡在边上的格子，换几行测试就会变，所以也别把颜色当判决。想让更多格子有颜色，办法只有两个：更多测试行，更多种子。还有一句：格子多了，总会有一两个碰巧上色，每二十个“其实没差别”的里面大约一个。
+
+# %% [markdown] lang="en"
+# **Reading it**: line minus column, in points. Blue: the line really is better; red: really worse. There are numbers in the squares without colour as well, some of them not small, but read them as "unknown", not as "equal": their interval is wide because rows and seeds are few, and not because the difference is small. Against the larger class everybody has colour; against TF-IDF that is harder to come by. And with us there is something odd: full leads the head by nearly as much as the top two layers do, yet one square is white and the other coloured. Colour never goes by the size of a difference alone but also by how steady it is; and a square that is just on the border changes with a few other test rows, so don't take colour for the last word either. To colour more squares there are just two ways, more test rows and more seeds. And one more thing: among many squares one or two get their colour by luck, about one in twenty of those without a difference.
+
+# %% [markdown] lang="zh"
+# ## 10 什么时候该冻结：检验那句话
+#
+# > **理论 ⑦** 能动的参数越多，要的例子也越多；例子少时，它们先去记，再去学。
+#
+# “数据少、机器弱，就冻结。”后半句第 1、6 节已经看见：冻结省时间，也省内存。前半句是可以检验的：给只训练头和全量微调同样的 50、150、400 行，看两条曲线在哪里**交叉**。小的是大的一部分；行少时每轮步数少，`least_steps` 会把轮数补足，不然比的是谁练得不够。**猜**：交叉点在哪里？50 行时谁领先？
+
+# %% [markdown] lang="en"
+# ## 10 When to freeze: the claim on trial
+#
+# > **Theory ⑦** The more parameters may move, the more examples they want; with few, they memorise before they learn.
+#
+# "With little data or a weak machine, freeze." The second half you saw in sections 1 and 6: freezing saves time, and memory. The first half can be tested: give the head alone and full fine-tuning the same 50, 150 and 400 rows, and see where the curves **cross**. A smaller set is part of a larger one; with few rows an epoch has few steps, and `least_steps` adds epochs to make up for it, since otherwise we would compare who trained too little. **Guess**: where do they cross? Who leads at 50 rows?
+
+# %%
+trial = {"model": MODEL, "seeds": (0,), "config": config, "least_steps": 60, "out": box / "sizes"}
+grid = lk.when_to_freeze([lk.HeadOnly(), lk.Full()], lk.reviews(), sizes=(50, 150), **trial)
+
+# %%
+grid = lk.when_to_freeze([lk.HeadOnly(), lk.Full()], lk.reviews(), sizes=(50, 150, 400), **trial)
+lk.plots.grid(grid)
+
+# %% [markdown] lang="zh"
+# **读图**：横轴每格是倍数。星号是两条曲线换位的地方；空心的星说明换位在噪声之内；没有星，就是没有换位。请先看最左边：在我们这里，50 行时头在前，150 行时已经换了位，像那句话说的一样。可是再看竖线有多长：两边的区间重叠一大半，换一批 50 行，谁先谁后都可能，所以星是空心的。而且 50 行时，两者都没有赢过虚线上的 TF-IDF。再看右边：行数增加，两条线都上升，全量微调得到的更多，因为它有更多的参数可以用上这些例子（**理论 ⑦**）；到 400 行，两根竖线才几乎不再重叠。
+#
+# 所以那句话怎么判？“数据少，冻结**不吃亏**”，站得住：几十行时，头的成绩不比谁差，又便宜，又不会忘。“数据多了还冻结，**要吃亏**”，也站得住，右端就是证据。“数据少，冻结**更准**”，我们的区间不替它作证；那要看你的预训练离任务多近，头的学习率对不对。别人的交叉点搬不过来，好在找一次只要一分钟：换成 `lk.load_csv(...)`，行数写你有的，种子写三个。
+
+# %% [markdown] lang="en"
+# **Reading it**: a mark to the right means so many times more. A star shows where the curves change places, a hollow star that they do so inside the noise; without a star they don't. First look at the left end: with us the head leads at 50 rows and has changed places by 150, just as the claim has it. But see how long the bars are: the two intervals overlap by more than half, another 50 rows might put either in front, and so the star is hollow. And at 50 rows neither has beaten the dotted TF-IDF. Then to the right: with more rows both lines rise, and full fine-tuning gains more by them, since it has more parameters to put the examples to use (**theory ⑦**); only at 400 rows do the bars hardly overlap any more.
+#
+# What becomes of the claim, then? "With little data freezing **loses little**" stands: with some dozens of rows the head is behind nobody, costs next to nothing, and forgets nothing. "Freezing with plenty of data **loses**" stands as well; the right end is the evidence. "With little data freezing **is better**" is what our intervals will not swear to; it depends on how near your pretraining is to the task, and on a proper rate for the head. Other people's crossing points do not carry over. Luckily, finding your own takes a minute: put `lk.load_csv(...)` there, the sizes you have, and three seeds.
+
+# %% [markdown] lang="zh"
+# ## 11 遗忘：敲掉的墙
+#
+# > **理论 ⑧** 会动的就会忘，不动的忘不了。
+#
+# 楼翻修成面馆，原来的住户还住得惯吗？预训练的本领可以量：拿一百来句与评论无关的普通文字，遮住一些字让模型猜（掩码语言模型），看**损失**。微调之后，把原来猜字的头装回去，再量一遍，涨了多少就是**遗忘**。**猜**：只训练头忘掉多少？全量微调呢？（损失的单位是 nat；多 0.1，就是给正确的字的概率平均降了大约一成。）
+
+# %% [markdown] lang="en"
+# ## 11 Forgetting: the walls that were broken
+#
+# > **Theory ⑧** What moves can forget; what stays can't.
+#
+# The house has become a noodle shop. Would the people who lived there still find their way? The skill of pretraining can be measured: take a hundred lines of plain text that have nothing to do with reviews, hide some of the characters, let the model guess them (masked language modelling), and look at the **loss**. After fine-tuning, put the old guessing head back on and measure again; what has been added is the **forgetting**. **Guess**: how much does the head alone forget? And full fine-tuning? (The unit is the nat; 0.1 more means that the true characters get about a tenth less probability.)
+
+# %%
+check("before", lk.masked_lm_loss(MODEL))
+forgets = {line.strategy: line.forgetting for line in lk.table(runs)}
+check("frozen", forgets["head"])
+check("full", forgets["full"])
+
+# %% [markdown] lang="zh"
+# 只训练头恰好是 0，不是约等于：第 4 节证明过，下面一个比特都没动。全量微调只看了两百多条评论、走了三轮，就忘掉了看得见的一块；训练得越久，忘得越多。
+#
+# 能不能既练又不忘？最直接的办法是拴一根橡皮筋：每个参数离出发点越远，拉力越大，这叫 **L2-SP**，只要一个参数 `keep=`。**猜**：遗忘少多少？准确率要付出什么？
+
+# %% [markdown] lang="en"
+# For the head alone it is 0, exactly and not nearly: section 4 proved that not a bit moved below. Full fine-tuning saw some two hundred reviews for three epochs, and already a visible piece is gone; train longer, and more will go.
+#
+# Can one train and not forget? The plainest way is a rubber band: the further a parameter goes from where it started, the stronger it is pulled back. This is **L2-SP**, and takes one argument, `keep=`. **Guess**: how much less is forgotten? And what does it cost in accuracy?
+
+# %%
+trainer = lk.Trainer(fresh(), corpus, lk.Full(), config, keep=lk.L2SP(strength=0.3))
+mended = trainer.fit()
+mended = replace(mended, forgetting=lk.forgetting_of(MODEL, trainer.model).change)
+print(mended.strategy, mended.forgetting < forgets["full"])
+
+# %%
+lk.plots.forgetting([*steps, gradual, mended])
+
+# %% [markdown] lang="zh"
+# **读图**：右边是忘得多，上边是考得好，想去的是左上角；空心点是拴了橡皮筋的全量微调，箭头从没拴的指过去。从 `head` 到 `full` 一路看下来：放开的层越多，忘得越多，这就是**理论 ⑧** 的价目表；橡皮筋把点往左拉，上下的移动则在区间之内。再找一找 `gradual`：它放开了整栋楼，一个参数也没少，却紧挨着左边的虚线！会动，不等于要走远：越往下步幅越小（**理论 ⑤**），墙都还在。成绩呢？和别人分不出高下。
+#
+# 另一种修补叫**重放**：训练时每隔几步，掺进一批普通文字继续猜字，写作 `keep=lk.Replay()`。它量出来常常比没微调时还“好”，别高兴得太早：它同时学会了那些普通文字的**文风**，而我们正是用同一种文风来量的（不是同样的句子，句子分开了）。一把尺子量到的，总有一部分是尺子自己。
+#
+# **动手**：把 `L2SP(strength=0.3)` 换成 `Replay()`，或把拉力换成 `3`，再画一遍。
+
+# %% [markdown] lang="en"
+# **Reading it**: to the right much is forgotten, upwards the exam went well, so the upper left is where one wants to be. The hollow point is full fine-tuning on the rubber band, and the arrow comes from the one without. Follow the points from `head` to `full`: the more layers are free, the more is forgotten; here is the price list of **theory ⑧**. The band pulls the point to the left, and what it moves up or down lies inside the interval. And now look for `gradual`: it opened the whole house, not a parameter less, and stands close by the dotted line on the left! Being free to move does not mean going far: with strides that get shorter on the way down (**theory ⑤**), the walls are still there. And its score? Inside the noise of the others.
+#
+# Another cure is **replay**: every few steps a batch of plain text is mixed in, to go on guessing characters; that is `keep=lk.Replay()`. Measured, it often comes out "better" than before any fine-tuning. Don't rejoice too soon: it has also learned the **style** of that plain text, and it is in this very style that we measure (not with the same sentences; those are kept apart). Whatever a ruler measures, part of it is the ruler.
+#
+# **Try it**: put `Replay()` in place of `L2SP(strength=0.3)`, or a strength of `3`, and draw it again.
+
+# %% [markdown] lang="zh"
+# ## 12 怎么决定
+#
+# 现在可以把教程里那一句话，换成一张单子。从上往下问，问到第一个“是”就停：
+#
+# | 你的情形 | 先试 | 因为 |
+# |---|---|---|
+# | 还没跑过 TF-IDF | TF-IDF | 不到一秒，是谁都要先赢的对手（9） |
+# | 一个底座要带许多任务，或一点也不许忘 | 只训练头，或笔记 03 的一小片 | 每个任务只存一点，遗忘恰好是 0（11） |
+# | 只有几十行 | 只训练头，学习率多试几个 | 不吃亏，试一次不到一眨眼（6、10） |
+# | 机器弱，或要试很多设置 | 只训练头，再放开顶部一两层 | 回程短，冻结的部分只算一遍（1、6） |
+# | 几百行，有几分钟 | 顶部两层与全量，各三个种子 | 差距要用判定来看（7、9） |
+# | 上千行，机器够用 | 全量微调；怕忘，逐步解冻或拴 L2-SP | 例子够多，人人动得起来（10、11） |
+#
+# 还有这张表**没有**告诉你的。第一，这是一个 4 层的小模型、一种评论、360 行测试；12 层的模型更深，“顶部两层”的意思也就不同。第二，遗忘只在一种普通文字上量过；你在乎的本领若是别的，就用它来量。第三，每种策略用的是它自带的步幅和轮数；为其中一种精心调参、另一种不调，什么名次都做得出来。看到别人的表，也请这样问。
+
+# %% [markdown] lang="en"
+# ## 12 How to decide
+#
+# In place of the tutorials' one sentence you can now have a list. Ask from the top and stop at the first yes:
+#
+# | your case | try first | because |
+# |---|---|---|
+# | TF-IDF has not been run yet | TF-IDF | under a second, and everybody has to beat it first (9) |
+# | one base for many tasks, or nothing may be forgotten | the head alone, or a sliver from notebook 03 | little to save for each task, and the forgetting is exactly 0 (11) |
+# | some dozens of rows | the head alone, at several rates | loses little, and a try takes a blink (6, 10) |
+# | a weak machine, or many settings to try | the head alone, then one or two top layers | a short way back, and the frozen part is computed once (1, 6) |
+# | some hundreds of rows and a few minutes | top two layers and full, three seeds each | the difference wants a verdict (7, 9) |
+# | a thousand rows and more, and the machine for it | full; thawed gradually, or with L2-SP, where forgetting hurts | examples enough for everything to move (10, 11) |
+#
+# And there is what this list does **not** tell. First, this was a small model of 4 layers, one kind of review, 360 test rows; a model of 12 layers is deeper, and "the top two" means something else in it. Second, forgetting was measured on one kind of plain text; if you care about another skill, measure that. Third, every strategy came with the stride and epochs that it brings along; by tuning one with care and the other not at all, one can make any ranking come true. Ask this of other people's tables as well.
+
+# %% [markdown] lang="zh"
+# ## 13 小结
+#
+# | | 一句话 | 你看见的 |
+# |---|---|---|
+# | ① | 反向走到最低的可训练张量为止 | 数站；倒过来冻，干线一站没省（1） |
+# | ② | 冻结还要 `eval` | 读两遍，先不同，后相同（2） |
+# | ③ | 不变的只算一遍 | 损失相同，时间几分之一（6） |
+# | ④ | 越下越通用 | 从头到全量的阶梯（7） |
+# | ⑤ | 越下步子越小、越晚放开 | 时间表，步幅差一百多倍（8） |
+# | ⑥ | 两份运气 | 灰点、横线、没有颜色的格子（9） |
+# | ⑦ | 能动的多，要的例子也多 | 行数与两条曲线（10） |
+# | ⑧ | 不动的忘不了 | 头恰好为 0，橡皮筋（11） |
+
+# %% [markdown] lang="en"
+# ## 13 In short
+#
+# | | in a sentence | what you saw |
+# |---|---|---|
+# | ① | backward ends at the lowest tensor that trains | stations counted; frozen upside down, none saved on the main line (1) |
+# | ② | freezing also wants `eval` | read twice: different, then the same (2) |
+# | ③ | what does not change is computed once | same losses in a fraction of the time (6) |
+# | ④ | the lower, the more general | the ladder from the head to everything (7) |
+# | ⑤ | the lower, the shorter the stride and the later the thaw | the timetable, and strides a hundred times apart (8) |
+# | ⑥ | luck of two kinds | grey dots, bars, squares without colour (9) |
+# | ⑦ | more that moves wants more examples | two curves over the rows (10) |
+# | ⑧ | what stays can't forget | exactly 0 for the head, and the rubber band (11) |
+
+# %% [markdown] lang="zh"
+# ## 三个问题
+#
+# 先在纸上答，再展开。
+#
+# **一**　同学把上面三层和头都冻住，只训练嵌入层和第一层，说：“我只训练一半的参数，该快一倍。”结果几乎没快。为什么？怎样同样训练一半参数，却快得多？
+#
+# <details><summary>展开答案</summary>
+#
+# 坡度要从损失走到最低的可训练张量（理论 ①），而他偏偏让最低的在训练：回程穿过整栋楼，干线一站没省，前向也没有一段是不变的，存不下来。省下的只是那几层权重自己的坡度和优化器的更新。倒过来，训练头和顶部两三层，回程到那里就停，下面的输出还能只算一遍（理论 ③）。顺带一提，他把随机的头冻住了：门口传话的人什么也没学过（第 3 节）。
+#
+# </details>
+
+# %% [markdown] lang="zh"
+# **二**　甲说：“我的方法 0.812，全量微调 0.797，我赢了。”测试集 360 行，各跑一次。你怎么回答？要是两者在同样的行、三个种子上配对，差值的区间是 +0.4 到 +2.6 个百分点呢？
+#
+# <details><summary>展开答案</summary>
+#
+# 前一种说法里，单个成绩的区间每边约四个百分点，差距只有一点五，又各只有一个种子，两份运气都没有算（理论 ⑥）：只能说“分不出高下”。后一种说法里，区间整个在 0 以上，配对已经抵消了难行和易行的运气，可以说“优于”；大小则还不清楚，从不到半点到两点半都有可能。再问一句：这是他比过的第几对？比了二十对才挑出的一对，不算数。
+#
+# </details>
+
+# %% [markdown] lang="zh"
+# **三**　公司要用同一个底座做三十个分类任务，其中一些只有五十条标注，而且底座还要继续用来做搜索。你建议怎样训练？用哪几个数来说服别人？
+#
+# <details><summary>展开答案</summary>
+#
+# 底座冻结，每个任务一个头（连池化层），不够再加笔记 03 的一小片。理由是三个数：遗忘恰好为 0，搜索不受影响（理论 ⑧）；每个任务只存几十 kB，而不是三十份整个模型；五十行时冻结不吃亏（理论 ⑦，第 10 节的图，区间要一起给出）。再加一个：同一条文字的 `[CLS]` 只算一遍，三十个头共用（理论 ③）。对其中行数多、又要紧的任务，用判定看一看全量微调是否真的更好，值得的话单独存一份。
+#
+# </details>
+
+# %% [markdown] lang="en"
+# ## Three questions
+#
+# Answer on paper first, then open.
+#
+# **One.** A fellow student freezes the upper three layers and the head, trains the embeddings and layer 1, and says: "I train half of the parameters, so it should be twice as fast." It is hardly faster at all. Why? How could one train as many parameters and really be faster?
+#
+# <details><summary>Open the answer</summary>
+#
+# The slope has to go from the loss to the lowest tensor that trains (theory ①), and that is just what was left to train: the way back leads through the whole house, and on the way forward nothing is constant, so nothing can be kept. All that is saved are the slopes of those layers' own weights, and their updates. The other way round, with the head and two or three top layers training, the way back ends there, and what lies below is computed once (theory ③). By the way, a random head was frozen here: the one who stands at the door and passes the messages on has learned nothing (section 3).
+#
+# </details>
+
+# %% [markdown] lang="en"
+# **Two.** Somebody says: "My method 0.812, full fine-tuning 0.797, so I win." 360 test rows, one run each. What do you answer? And what if the two had been paired on the same rows with three seeds, and the interval of the difference were +0.4 to +2.6 points?
+#
+# <details><summary>Open the answer</summary>
+#
+# In the first case each score has an interval of about four points to each side, the difference is one and a half, and there is one seed each; neither kind of luck has been counted (theory ⑥). All one can say is "inside the noise". In the second case the whole interval lies above 0, and pairing has cancelled the luck of easy and hard rows: one may say "better". How much better is still open, anything from less than half a point to two and a half. And ask which pair this was of all that were compared: one picked out of twenty does not count.
+#
+# </details>
+
+# %% [markdown] lang="en"
+# **Three.** A company wants one base for thirty classifiers, some with fifty labelled rows only, and the base is also needed for search. How do you advise them to train? Which numbers will convince them?
+#
+# <details><summary>Open the answer</summary>
+#
+# Freeze the base and give each task a head (with the pooler), and a sliver from notebook 03 where that is not enough. Three numbers speak for it: the forgetting is exactly 0, so search does not suffer (theory ⑧); each task keeps some dozens of kB instead of thirty whole models; and with fifty rows freezing loses little (theory ⑦ and the picture of section 10, to be shown with its intervals). And a fourth: the `[CLS]` of a text is computed once and serves all thirty heads (theory ③). For a task that matters and has many rows, let a verdict say whether full fine-tuning really is better, and if so keep one whole model for it.
+#
+# </details>
+
+# %% [markdown] lang="zh"
+# ## 接下来
+#
+# - **换成你的数据**：`corpus = lk.load_csv("我的评论.csv")`，第 10 节的行数改成你有的，种子给三个，找到你自己的交叉点。
+# - **一条命令**：`labkit compare 我的评论.csv` 做的就是第 9 节，每次训练一个文件，断了接着跑。
+# - **练习 02**：亲手写冻结、时间表和“只算一遍”。
+# - **笔记 03**：不放开楼，也不只换招牌：往里贴一小片，LoRA、适配器、前缀。
+
+# %% [markdown] lang="en"
+# ## Where next
+#
+# - **Your own data**: `corpus = lk.load_csv("my_reviews.csv")`; in section 10 put the sizes that you have and three seeds, and find your own crossing point.
+# - **One command**: `labkit compare my_reviews.csv` does what section 9 did, a file for each run, and goes on where it was interrupted.
+# - **Exercises 02**: write freezing, the timetable and "computed once" with your own hands.
+# - **Notebook 03**: neither opening the house nor just changing the sign, but sticking a sliver into it: LoRA, adapters, prefixes.
