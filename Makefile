@@ -7,16 +7,17 @@ RUN = .venv/bin/python
 CODE = labkit tests tools notebooks solutions
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test check notebooks bench clean
+.PHONY: help lab demo test test-widgets7 check notebooks bench clean
 
 help:
-	@echo "make lab        打开第一个笔记本      open JupyterLab on the first notebook (LABKIT_LANG=en, NOTEBOOK=..., NO_BROWSER=1)"
-	@echo "make demo       不开浏览器看结果      compare strategies on the packaged reviews, without a browser"
-	@echo "make test       所有测试和笔记本      run every test and every notebook (ARGS=...)"
-	@echo "make check      检查代码风格          lint, and check the format"
-	@echo "make notebooks  重建笔记本            build the notebooks from their sources"
-	@echo "make bench      测速度                measure the speed on this machine"
-	@echo "make clean      删除环境和缓存        remove .venv and caches; runs/ and out/ stay"
+	@echo "make lab             打开第一个笔记本      open JupyterLab on the first notebook (LABKIT_LANG=en, NOTEBOOK=..., NO_BROWSER=1)"
+	@echo "make demo            不开浏览器看结果      compare strategies on the packaged reviews, without a browser"
+	@echo "make test            所有测试和笔记本      run every test and every notebook (ARGS=...)"
+	@echo "make test-widgets7   用旧版控件再测面板    test the panels with ipywidgets 7.7.1, as Colab has it"
+	@echo "make check           检查代码风格          lint, and check the format"
+	@echo "make notebooks       重建笔记本            build the notebooks from their sources"
+	@echo "make bench           测速度                measure the speed on this machine"
+	@echo "make clean           删除环境和缓存        remove .venv and caches; runs/ and out/ stay"
 
 lab: .venv/.ready-lab
 	@test -f "$(NOTEBOOK)" || { echo "没有这个笔记本 no such notebook: $(NOTEBOOK)" >&2; exit 1; }
@@ -31,6 +32,10 @@ demo: .venv/.ready-core
 
 test: .venv/.ready-test
 	@unset MPLBACKEND; $(RUN) -m pytest $(ARGS)
+
+test-widgets7: .venv/.ready-test
+	@test -d .venv/widgets7 || $(RUN) -m pip install -q --target .venv/widgets7 --no-deps ipywidgets==7.7.1 ipython_genutils
+	PYTHONPATH=.venv/widgets7 $(RUN) -m pytest tests/test_ui.py
 
 check: .venv/.ready-test
 	$(RUN) -m ruff check $(CODE)
