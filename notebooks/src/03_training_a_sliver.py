@@ -865,10 +865,10 @@ print(tr("第三轮损失最低：", "lowest loss in epoch 3:"), min(third, key=
 print(tr("第三轮损失最高：", "highest:"), max(third, key=third.get))
 
 # %% [markdown] lang="zh"
-# **读图**：全量微调三轮就把题背下来了，P-tuning v2 走得最慢，尽管它的学习率最大；其余几种在中间。第 7 节说过原因：起点带着胡话，坡度要穿过目光。论文里的 P-tuning v2 常练几十上百轮；我们只给十轮，它在这里落后，部分是我们给的预算小，不全是它的错。另看实线：训练损失一路往下，验证损失却不肯跟着下来，有的还掉头向上。参数少，并不自动免疫过拟合。
+# **读图**：全量微调三轮就把题背下来了，P-tuning v2 走得最慢，尽管它的学习率最大；其余几种在中间。第 7 节说过原因：起点带着胡话，坡度要穿过目光。论文里的 P-tuning v2 常练几十上百轮；我们只给十轮，它在这里落后，部分是我们给的预算小，不全是它的错。另看实线：训练损失大体一路往下，验证损失却不肯跟着下来，有的还掉头向上。参数少，并不自动免疫过拟合。
 
 # %% [markdown] lang="en"
-# **Reading it**: full fine-tuning has the exercises by heart in three epochs; P-tuning v2 is the slowest, although its rate is the highest, and the others are in between. Section 7 gave the reasons: nonsense at the start, and a slope that must come through the gaze. In its paper P-tuning v2 often trains for dozens of epochs, up to a hundred; we give it ten, so where it lags here, that is in part our small budget and not all its fault. And look at the solid lines: training losses go on falling, but validation losses will not follow, and some turn up. Few parameters are no vaccine against overfitting.
+# **Reading it**: full fine-tuning has the exercises by heart in three epochs; P-tuning v2 is the slowest, although its rate is the highest, and the others are in between. Section 7 gave the reasons: nonsense at the start, and a slope that must come through the gaze. In its paper P-tuning v2 often trains for dozens of epochs, up to a hundred; we give it ten, so where it lags here, that is in part our small budget and not all its fault. And look at the solid lines: training losses fall on the whole, but validation losses will not follow, and some turn up. Few parameters are no vaccine against overfitting.
 
 # %% [markdown] lang="zh"
 # ## 10 存一小片，读一小片
