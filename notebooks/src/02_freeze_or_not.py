@@ -702,7 +702,7 @@ lk.plots.forgetting([*steps, gradual, mended])
 # | 你的情形 | 先试 | 因为 |
 # |---|---|---|
 # | 还没跑过 TF-IDF | TF-IDF | 不到一秒，是谁都要先赢的对手（9） |
-# | 一个底座要带许多任务，或一点也不许忘 | 只训练头，或笔记 03 的一小片 | 每个任务只存一点，遗忘恰好是 0（11） |
+# | 一个底座要带许多任务，或一点也不许忘 | 只训练头，或笔记 03 的一小片 | 每个任务只存一点；底座一个数也没动，取下小片，遗忘恰好是 0（11） |
 # | 只有几十行 | 只训练头，学习率多试几个 | 不吃亏，试一次不到一眨眼（6、10） |
 # | 机器弱，或要试很多设置 | 只训练头，再放开顶部一两层 | 回程短，冻结的部分只算一遍（1、6） |
 # | 几百行，有几分钟 | 顶部两层与全量，各三个种子 | 差距要用判定来看（7、9） |
@@ -718,7 +718,7 @@ lk.plots.forgetting([*steps, gradual, mended])
 # | your case | try first | because |
 # |---|---|---|
 # | TF-IDF has not been run yet | TF-IDF | under a second, and everybody has to beat it first (9) |
-# | one base for many tasks, or nothing may be forgotten | the head alone, or a sliver from notebook 03 | little to save for each task, and the forgetting is exactly 0 (11) |
+# | one base for many tasks, or nothing may be forgotten | the head alone, or a sliver from notebook 03 | little to save for each task; the base has not moved, so with the sliver taken off the forgetting is exactly 0 (11) |
 # | some dozens of rows | the head alone, at several rates | loses little, and a try takes a blink (6, 10) |
 # | a weak machine, or many settings to try | the head alone, then one or two top layers | a short way back, and the frozen part is computed once (1, 6) |
 # | some hundreds of rows and a few minutes | top two layers and full, three seeds each | the difference wants a verdict (7, 9) |
