@@ -319,6 +319,7 @@ def test_ctrl_c_waits_for_the_step_and_keeps_what_is_done(make, monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(trainer.engine, "update", pressed_in_the_middle_of_a_step)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in a shell's background starts with it ignored
     before = signal.getsignal(signal.SIGINT)
     run = trainer.fit()
     assert (run.stopped, run.epochs, trainer.step) == ("interrupted", 1, 8)
