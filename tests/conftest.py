@@ -17,9 +17,7 @@ _tried: list[str] = []  # what the test that runs wanted from the network, in or
 def pytest_configure(config):
     """Libraries read these when they are imported, so they are set before any test file is."""
     os.environ.pop("HF_HUB_OFFLINE", None)  # the guard below has to prove itself
-    os.environ.setdefault(
-        "OMP_NUM_THREADS", "1"
-    )  # on models this small threads wait for each other longer than they work
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # on such small models threads mostly wait for each other
     for name in ("HF_HOME", "MPLCONFIGDIR", "LABKIT_HOME"):
         os.environ[name] = str(Path(_homes.name) / name.lower())
 
