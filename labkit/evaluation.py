@@ -37,8 +37,8 @@ def logits_of(
 ) -> tuple[Any, Any]:
     """Logits (rows, classes) and targets (rows,) of encoded items, in their order, as float32 on the CPU.
 
-    Rows are asked in batches of like length, of `batch_size` rows at most; their order in the answer is that of `items`. Where memory does not hold a
-    batch, smaller ones are asked. `around(rows)` gives a context in which the rows of these numbers are asked.
+    Rows are asked in batches of like length, of `batch_size` rows at most; their order in the answer is that of `items`.
+    Where memory does not hold a batch, smaller ones are asked. `around(rows)` gives a context in which the rows of these numbers are asked.
     """
     around = around or (lambda rows: contextlib.nullcontext())
     processor, task = processor or model.processor, task or model.task

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from labkit.intervals import doubt
 from labkit.records import BadInput, Run, redrawn_of, summarise, with_baselines
+from labkit.show import aligned
 from labkit.strategies import Strategy, name_of
-from labkit.tables import aligned, clipped
+from labkit.tables import clipped
 from labkit.text import listing, tr
 
 MEASURES = ("accuracy", "macro_f1")

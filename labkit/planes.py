@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from labkit.records import BadInput, EpochDone, StepDone
+from labkit.show import table_text
 from labkit.text import tr
-from labkit.walks import text_table
 
 Window = tuple[float, float, float, float]
 
@@ -62,7 +62,7 @@ class PlanePath:
         chosen = range(0, len(self.steps), max(1, len(self.steps) // 8))
         rows = [[str(self.steps[i]), *(f"{v:.3f}" for v in self.places[i])] for i in chosen]
         note = tr(f"平面之外：{self.outside:.0%}", f"outside the plane: {self.outside:.0%}")
-        return "\n".join([self.name, text_table(header, rows), note])
+        return "\n".join([self.name, table_text(header, rows), note])
 
 
 def random_plane(model, seed: int = 0, names: Sequence[str] | None = None) -> Plane:

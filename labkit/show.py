@@ -35,21 +35,27 @@ def table_html(header: Sequence[str], rows: Sequence[Sequence], left: int = 1) -
 
 
 def table_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table for a terminal: the first column flush left, the others right, a rule under the header."""
-    lines = [header, *rows]
-    widths = [max(wide(line[i]) for line in lines) for i in range(len(header))]
-    gaps = [[" " * (w - wide(cell)) for cell, w in zip(line, widths, strict=True)] for line in lines]
-    said = [
-        "  ".join(gap + cell if i else cell + gap for i, (cell, gap) in enumerate(zip(line, spaces, strict=True)))
-        for line, spaces in zip(lines, gaps, strict=True)
+    """A table for a terminal."""
+    return "\n".join(aligned([header, *rows]))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines of text, the first row a header over a rule; the first column to the left."""
+    widths = [max(display_width(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(pad(c, w, left=i == 0) for i, (c, w) in enumerate(zip(row, widths, strict=True))) for row in rows
     ]
-    said.insert(1, "─" * wide(said[0]))
-    return "\n".join(line.rstrip() for line in said)
+    return [lines[0], "─" * display_width(lines[0]), *lines[1:]]
 
 
-def wide(text: str) -> int:
-    """Columns that a text takes in a terminal: Chinese characters take two."""
+def display_width(text: str) -> int:
+    """Columns that a text takes; Chinese characters take two."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def pad(text: str, width: int, left: bool) -> str:
+    gap = " " * (width - display_width(text))
+    return text + gap if left else gap + text
 
 
 def block_words(name: str) -> str:

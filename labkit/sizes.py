@@ -14,8 +14,9 @@ from labkit.data import Corpus
 from labkit.judging import verdict
 from labkit.models import load
 from labkit.records import BadInput, Notice, Summary, summarise, with_baselines
+from labkit.show import aligned
 from labkit.strategies import Strategy
-from labkit.tables import aligned, clipped, plus_minus, span
+from labkit.tables import clipped, plus_minus, span
 from labkit.text import tr
 from labkit.training import TrainConfig
 

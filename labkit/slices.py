@@ -14,8 +14,8 @@ from labkit.evaluation import asking, device_of, fitting
 from labkit.frozen import FrozenPart
 from labkit.planes import Plane, Window, random_plane
 from labkit.records import BadInput
+from labkit.show import table_text
 from labkit.text import listing, tr
-from labkit.walks import text_table
 
 BATCH = 24  # rows of like length asked at once: less padding counts for more than fewer calls
 
@@ -57,7 +57,7 @@ class Slice:
         return tr(f"最低 {place}；{self.rows} 行的平均损失", f"lowest {place}; mean loss of {self.rows} rows")
 
     def __repr__(self) -> str:
-        return "\n".join([text_table(*self.sample()), self.note()])
+        return "\n".join([table_text(*self.sample()), self.note()])
 
     def _repr_html_(self) -> str:
         from labkit.show import box, table_html

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from labkit.checkpoint import write_text
 from labkit.records import Run, Summary, summarise, with_baselines
+from labkit.show import aligned, display_width
 from labkit.text import tr
 
 WIDTH = 120
@@ -56,7 +56,7 @@ class Table(list):
 
     def __str__(self) -> str:
         columns = self.columns()
-        while wide((text := self.lines(columns))[0]) > WIDTH and any(c.rank for c in columns):
+        while display_width((text := self.lines(columns))[0]) > WIDTH and any(c.rank for c in columns):
             columns.remove(max(columns, key=lambda c: c.rank))
         return "\n".join([*text, *self.notes])
 
@@ -138,25 +138,3 @@ def size(bytes: float) -> str:
 
 def clipped(name: str, most: int = 22) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"
-
-
-# Text in columns
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines of text, the first row a header over a rule; the first column to the left."""
-    widths = [max(wide(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(pad(c, w, left=i == 0) for i, (c, w) in enumerate(zip(row, widths, strict=True))) for row in rows
-    ]
-    return [lines[0], "─" * wide(lines[0]), *lines[1:]]
-
-
-def wide(text: str) -> int:
-    """Columns that a text takes in a terminal: Chinese characters take two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def pad(text: str, width: int, left: bool) -> str:
-    gap = " " * (width - wide(text))
-    return text + gap if left else gap + text

@@ -1,12 +1,11 @@
 """What a walk of an optimizer leaves behind: every step, its parts, and where it came to. Made by landscape.py."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from labkit.mountains import Surface
-from labkit.plots.look import display_width
+from labkit.show import table_text
 from labkit.text import tr
 
 
@@ -108,7 +107,7 @@ class Traces(dict):
         return rows
 
     def __str__(self) -> str:
-        return text_table(self.header(), self.cells())
+        return table_text(self.header(), self.cells())
 
     __repr__ = __str__
 
@@ -116,14 +115,3 @@ class Traces(dict):
         from labkit.show import box, table_html
 
         return box(table_html(self.header(), self.cells()))
-
-
-def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Cells in columns for a terminal, the first column to the left."""
-    lines = [header, *rows]
-    widths = [max(display_width(line[i]) for line in lines) for i in range(len(header))]
-    texts = []
-    for line in lines:
-        gaps = [" " * (w - display_width(c)) for w, c in zip(widths, line, strict=True)]
-        texts.append("  ".join([line[0] + gaps[0], *(g + c for g, c in zip(gaps[1:], line[1:], strict=True))]))
-    return "\n".join([texts[0], "─" * display_width(texts[0]), *texts[1:]])

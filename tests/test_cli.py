@@ -17,7 +17,7 @@ import stand_ins
 import labkit as lk
 from labkit import cli, flags
 from labkit.checkpoint import verify
-from labkit.plots import display_width
+from labkit.show import display_width
 from labkit.strategies import TopK
 
 FIELDS = {  # what --json promises

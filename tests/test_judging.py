@@ -6,8 +6,8 @@ from labkit.comparison import Comparison
 from labkit.intervals import doubt, redrawn
 from labkit.judging import verdict, verdicts
 from labkit.records import BadInput, Epoch, Run
+from labkit.show import display_width as wide
 from labkit.strategies import Full, TopK
-from labkit.tables import wide
 
 EPOCH = Epoch(1, 1, 0.1, 0.1, 0.5, 0.5, 1.0)
 N = 200

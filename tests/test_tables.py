@@ -7,7 +7,9 @@ import pytest
 
 from labkit.comparison import Comparison
 from labkit.records import Run, summarise
-from labkit.tables import Table, pad, short, size, table, wide
+from labkit.show import display_width as wide
+from labkit.show import pad
+from labkit.tables import Table, short, size, table
 
 NAMES = ("full", "head(pooler=False)", "top-2", "gradual", "bitfit", "lora", "prefix", "ptuning-v2", "a very long name (of=a, strategy=b)")  # fmt: skip
 

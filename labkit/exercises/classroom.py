@@ -17,9 +17,8 @@ from labkit.checkpoint import write_text
 from labkit.exercises.exercise import PASSED, UNTOUCHED, catalogue
 from labkit.exercises.handin import KIND, page
 from labkit.exercises.journal import TRIED, Standing
-from labkit.plots import display_width
 from labkit.records import BadInput, from_json
-from labkit.show import box
+from labkit.show import box, display_width
 from labkit.text import listing, tr
 
 MARKS = {PASSED: "✓", TRIED: "✗", UNTOUCHED: "·"}

@@ -8,7 +8,7 @@ from labkit.plots.diagnosing import diagnosis, rates
 from labkit.plots.forgetting import forgetting
 from labkit.plots.landscapes import mountain, one_step, slice_map, step_sizes, walk_losses, walk_map
 from labkit.plots.learning import bars, confusion, curves, lengths, run_names, running_mean, steps
-from labkit.plots.look import COLOURS, FONT, MARKERS, display_width, figure, glyphs, printable
+from labkit.plots.look import COLOURS, FONT, MARKERS, figure, glyphs, printable
 from labkit.plots.networks import anatomy
 from labkit.plots.scenes import scene
 
@@ -21,7 +21,6 @@ __all__ = [
     "confusion",
     "curves",
     "diagnosis",
-    "display_width",
     "figure",
     "forest",
     "forgetting",

@@ -7,7 +7,6 @@ from typing import Any
 from labkit.plots.look import (
     COLOURS,
     FAMILIES,
-    display_width,
     drawn,
     figure,
     legend,
@@ -17,6 +16,7 @@ from labkit.plots.look import (
     whole_numbers,
 )
 from labkit.records import BadInput, Run, Scores
+from labkit.show import display_width
 from labkit.text import tr
 
 

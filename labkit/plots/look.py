@@ -154,11 +154,6 @@ def legend(fig, axes, entries: int) -> None:
         axes.legend()
 
 
-def display_width(text: str) -> int:
-    """Columns that a text takes; Chinese characters take two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
 def number(value: float) -> str:
     """Three digits that matter, never an exponent: 1725.3 is "1,725", 0.08512 is "0.0851"."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
