@@ -15,7 +15,7 @@ help:
 	@echo "make test            所有测试和笔记本      run every test and every notebook (ARGS=...)"
 	@echo "make test-widgets7   用旧版控件再测面板    test the panels with ipywidgets 7.7.1, as Colab has it"
 	@echo "make check           检查代码风格          lint, and check the format"
-	@echo "make notebooks       重建笔记本            build the notebooks from their sources"
+	@echo "make notebooks       重建笔记本            build the notebooks from their sources (LABKIT_SOURCE=... for Colab)"
 	@echo "make bench           测速度                measure the speed on this machine"
 	@echo "make clean           删除环境和缓存        remove .venv and caches; runs/ and out/ stay"
 
@@ -42,7 +42,7 @@ check: .venv/.ready-test
 	$(RUN) -m ruff format --check $(CODE)
 
 notebooks: .venv/.ready-test
-	@unset MPLBACKEND; $(RUN) tools/build_notebooks.py
+	@unset MPLBACKEND; $(RUN) tools/build_notebooks.py $(if $(LABKIT_SOURCE),--source "$(LABKIT_SOURCE)")
 
 bench: .venv/.ready-test
 	$(RUN) tools/bench.py

@@ -64,6 +64,7 @@ _HOME = {
     "find_lr": "rates",
     "diagnose": "diagnosis",
     "about": "lesson",
+    "equipment": "lesson",
     "check": "exercises",
     "progress": "exercises",
     "report": "exercises",

@@ -186,23 +186,23 @@ def test_a_lesson_becomes_one_notebook_a_language(lesson):
     for language, title in (("zh", "# 第一课"), ("en", "# Lesson one")):
         notebook = nbformat.read(lesson / language / "01_try.ipynb", as_version=4)
         sources = [cell.source for cell in notebook.cells]
-        assert sources[:2] == [title, f'LANG = "{language}"'] and sources[3] == "$E = mc^2$"
-        assert notebook.cells[2].outputs[0].text == f"{language} {language} {language}\n"
-        assert [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"] == [1, 2, 3]
-        assert notebook.cells[4].metadata == {"tags": ["nbval-skip"]}
+        assert [sources[0], sources[2], sources[4]] == [title, f'LANG = "{language}"', "$E = mc^2$"]
+        assert notebook.cells[3].outputs[0].text == f"{language} {language} {language}\n"
+        assert [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"] == [1, 2, 3, 4]
+        assert notebook.cells[5].metadata == {"tags": ["nbval-skip"]}
         assert notebook.metadata == builder.METADATA
 
 
 def test_a_widget_leaves_its_text_but_not_its_view(lesson):
     notebook = nbformat.read(lesson / "en" / "01_try.ipynb", as_version=4)
-    assert notebook.cells[4].outputs[0].data == {"text/plain": "IntSlider(value=3)"}
+    assert notebook.cells[5].outputs[0].data == {"text/plain": "IntSlider(value=3)"}
 
 
 def test_code_cells_share_their_ids_and_markdown_cells_do_not(lesson):
     zh, en = (nbformat.read(lesson / language / "01_try.ipynb", as_version=4).cells for language in ("zh", "en"))
     same = [(a.cell_type, a.id == b.id) for a, b in zip(zh, en, strict=True)]
     assert same == [(kind, kind == "code") for kind, _ in same]
-    assert len({cell.id for cell in zh + en}) == 3 + 4
+    assert len({cell.id for cell in zh + en}) == 4 + 4
 
 
 def test_check_is_silent_right_after_a_build(source, kernel):
@@ -248,7 +248,7 @@ def test_execute_all_runs_what_did_not_change(source, kernel):
 def test_outputs_cleared_by_hand_are_made_again(source, kernel):
     path = builder.built_path(source, "en")
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells[2].update(outputs=[], execution_count=None)
+    notebook.cells[3].update(outputs=[], execution_count=None)
     nbformat.write(notebook, path)
     builder.main(["--folder", str(source.parent.parent)])
     assert kernel.runs == 1
@@ -285,6 +285,69 @@ def test_an_unknown_name_and_an_unknown_language_are_refused_with_what_is_accept
     edit(source, 'lang="en"', 'lang="de"')
     with pytest.raises(SystemExit, match="lang zh, en or none"):
         builder.main(["--folder", str(source.parent.parent)])
+
+
+# Colab
+
+
+@pytest.fixture
+def address(tmp_path, monkeypatch):
+    """A pyproject.toml of its own, for tests that say where Colab installs from."""
+    project = tmp_path / "pyproject.toml"
+    project.write_text('[project]\nname = "x"\n\n[tool.labkit]\nsource = ""\n\n[tool.ruff]\nsource = "y"\n')
+    monkeypatch.setattr(builder, "PYPROJECT", project)
+    return project
+
+
+def test_where_colab_installs_from_is_set_in_one_place_and_runs_nothing_again(source, kernel, address):
+    where = "labkit @ git+https://github.com/someone/labkit@v1"
+    builder.main(["--folder", str(source.parent.parent), "--source", where])
+    assert address.read_text().count(where) == 1 and 'source = "y"' in address.read_text()
+    cells = nbformat.read(builder.built_path(source, "en"), as_version=4).cells
+    assert f'SOURCE = "{where}"' in cells[1].source and kernel.runs == 0
+    assert "/github/someone/labkit/blob/main/" in cells[0].source and cells[0].source.endswith("# Lesson one")
+    assert builder.check(source.parent.parent) == []
+
+
+@pytest.mark.parametrize("where", ['x" ; import os', "two\nlines", "back\\slash"])
+def test_an_address_that_would_break_the_cell_is_refused(source, address, where):
+    before = address.read_text()
+    with pytest.raises(SystemExit, match="in one line"):
+        builder.main(["--folder", str(source.parent.parent), "--source", where])
+    assert address.read_text() == before
+
+
+@pytest.fixture
+def colab(monkeypatch, tmp_path):
+    """Runs the install cell with a stub of pip, and of google.colab where asked; returns the calls of pip."""
+
+    def run(source, in_colab=True, installed=False):
+        calls = []
+        if in_colab:
+            monkeypatch.setitem(sys.modules, "google.colab", object())
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("subprocess.run", lambda command, check: calls.append(command))
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if installed else None)
+        exec(builder.COLAB.format(source=source), {})
+        return calls
+
+    return run
+
+
+def test_the_install_cell_does_nothing_outside_colab_or_where_labkit_is_there(colab, tmp_path):
+    assert colab("labkit.whl", in_colab=False) == colab("labkit.whl", installed=True) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_install_cell_holds_torch_and_numpy_at_what_colab_brought(colab, tmp_path):
+    (command,) = colab("labkit.whl")
+    assert command[-3:] == ["-c", "keep.txt", "labkit.whl"]
+    assert re.fullmatch(r"torch==\S+\nnumpy==\S+\n", (tmp_path / "keep.txt").read_text())
+
+
+def test_the_install_cell_says_what_is_missing_where_no_address_is_known(colab):
+    with pytest.raises(AssertionError, match="name a wheel"):
+        colab("")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Build the Chinese and the English notebooks from notebooks/src and solutions/src, and store their outputs.
 
-    python tools/build_notebooks.py [NAMES] [--check] [--execute-all]
+    python tools/build_notebooks.py [NAMES] [--check] [--execute-all] [--source WHERE]
 
 A source is a jupytext py:percent file: markdown cells say lang="zh" or lang="en" (none: both languages), code cells
 are written once. A notebook whose code is as it was keeps its outputs, so that an edit of prose costs no run. NAMES
@@ -18,6 +18,7 @@ import re
 import sys
 import tempfile
 import time
+import tomllib
 from itertools import zip_longest
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
+PYPROJECT = ROOT / "pyproject.toml"
 FOLDERS = (ROOT / "notebooks", ROOT / "solutions")
 LANGUAGES = ("zh", "en")
 MAX_BYTES = 400_000  # every built version of a notebook stays in git
@@ -39,6 +41,21 @@ METADATA = {
 BEGIN, END = "BEGIN SOLUTION", "END SOLUTION"
 STUB = {"zh": "# 在这里写你的代码", "en": "# your code here"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+COLAB = """\
+# @title Colab：安装 labkit · install labkit (elsewhere this cell does nothing)
+import sys
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from subprocess import run
+
+SOURCE = "{source}"  # a wheel or a Git address
+
+if "google.colab" in sys.modules and not find_spec("labkit"):
+    assert SOURCE, "SOURCE: 请写 labkit 的 wheel 或 Git 地址 · name a wheel of labkit or its Git address"
+    Path("keep.txt").write_text(f"torch=={{version('torch')}}\\nnumpy=={{version('numpy')}}\\n")  # Colab's own stay
+    run([sys.executable, "-m", "pip", "install", "-q", "-c", "keep.txt", SOURCE], check=True)"""
+BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 
 def read_source(path, language):
@@ -59,9 +76,45 @@ def read_source(path, language):
         cell_id = hashlib.sha1(f"{path.stem}/{scope}/{numbers[kind]}".encode()).hexdigest()[:12]
         numbers[kind] += 1
         new_cell = new_code_cell if kind == "code" else new_markdown_cell
+        if "setup" in tags:
+            cells.append(colab_cell(path.stem))
         metadata = ({"tags": tags} if tags else {}) | grading(path, cell)
         cells.append(new_cell(source, id=cell_id, metadata=metadata))
+    cells[0].source = badge(path, language, path.parent.parent.name) + cells[0].source
     return new_notebook(cells=cells, metadata=METADATA)
+
+
+def where_from():
+    """The wheel or Git address from which Colab installs labkit: one line of pyproject.toml; "" where none is known.
+
+    >>> where_from()
+    'labkit @ git+https://github.com/OWNER/labkit'
+    """
+    return tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["tool"]["labkit"]["source"]
+
+
+def remember_source(source):
+    """Write `source` into pyproject.toml, from where the first cell of every notebook takes it."""
+    if re.search(r'["\\\n]', source):
+        raise ValueError(
+            f"LABKIT_SOURCE {source!r}. Accepted: a wheel's address, or labkit @ git+https://…, in one line."
+        )
+    line, text = f'source = "{source}"', PYPROJECT.read_text(encoding="utf-8")
+    write_whole(PYPROJECT, re.sub(r"(?m)(?<=^\[tool\.labkit\]\n)source = .*$", lambda _: line, text))
+
+
+def colab_cell(stem):
+    """The first code cell of every notebook: in Colab it installs labkit, and leaves torch as it is."""
+    cell_id = hashlib.sha1(f"{stem}/colab".encode()).hexdigest()[:12]
+    hidden = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["colab"]}
+    return new_code_cell(COLAB.format(source=where_from()), id=cell_id, metadata=hidden)
+
+
+def badge(path, language, folder):
+    """Markdown of the button that opens a notebook in Colab; "" where labkit does not lie on GitHub."""
+    found = re.search(r"github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?(?:@|$)", where_from())
+    opens = f"https://colab.research.google.com/github/{found[1]}/blob/main" if found else ""
+    return f"[![Open in Colab]({BADGE})]({opens}/{folder}/{language}/{path.stem}.ipynb)\n\n" if found else ""
 
 
 def grading(path, cell):
@@ -88,6 +141,7 @@ def student_version(notebook, language):
     """The notebook without solutions and outputs: what a student gets."""
     student = nbformat.from_dict(notebook)
     student.metadata = nbformat.from_dict(METADATA)
+    student.cells[0].source = student.cells[0].source.replace("/solutions/", "/exercises/")
     for cell in code_cells(student):
         cell.update(outputs=[], execution_count=None)
         cell.source = without_solutions(cell.source, language)
@@ -129,7 +183,7 @@ def read_built(path):
 
 def keep_outputs(notebook, built):
     """Copy the stored outputs into `notebook` and say True, or say False where the code differs or never ran."""
-    new, old = code_cells(notebook), code_cells(built)
+    new, old = ([c for c in code_cells(n) if "colab" not in c.metadata.get("tags", [])] for n in (notebook, built))
     if [cell.source for cell in new] != [cell.source for cell in old] or any(not c.execution_count for c in old):
         return False
     for cell, stored in zip(new, old, strict=True):
@@ -257,9 +311,12 @@ def main(argv=None):
     parser.add_argument("names", nargs="*", metavar="NAMES", help="numbers or names, such as 01; all when left out")
     parser.add_argument("--check", action="store_true", help="only compare, run nothing")
     parser.add_argument("--execute-all", action="store_true", help="run also what did not change")
+    parser.add_argument("--source", default="", help="where Colab installs labkit from; kept in pyproject.toml")
     parser.add_argument("--folder", type=Path, help="holds src/, zh/ and en/; notebooks and solutions when left out")
     args = parser.parse_args(argv)
     try:
+        if args.source:
+            remember_source(args.source)
         if args.check:
             if found := check(args.folder, args.names):
                 raise ValueError("\n".join([*found, "Run python tools/build_notebooks.py"]))
