@@ -7,7 +7,7 @@ RUN = .venv/bin/python
 CODE = labkit tests tools notebooks solutions
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test test-widgets7 check notebooks bench clean
+.PHONY: help lab demo test test-widgets7 check notebooks bench pack clean
 
 help:
 	@echo "make lab             打开第一个笔记本      open JupyterLab on the first notebook (LABKIT_LANG=en, NOTEBOOK=..., NO_BROWSER=1)"
@@ -17,6 +17,7 @@ help:
 	@echo "make check           检查代码风格          lint, and check the format"
 	@echo "make notebooks       重建笔记本            build the notebooks from their sources (LABKIT_SOURCE=... for Colab)"
 	@echo "make bench           测速度                measure the speed on this machine"
+	@echo "make pack            课堂离线安装包        one archive for a classroom without a network"
 	@echo "make clean           删除环境和缓存        remove .venv and caches; runs/ and out/ stay"
 
 lab: .venv/.ready-lab
@@ -46,6 +47,9 @@ notebooks: .venv/.ready-test
 
 bench: .venv/.ready-test
 	$(RUN) tools/bench.py
+
+pack: .venv/.ready-test
+	$(RUN) tools/make_pack.py
 
 clean:
 	rm -rf .venv build dist labkit.egg-info .pytest_cache .ruff_cache

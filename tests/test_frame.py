@@ -6,11 +6,13 @@ import socket
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import PackageNotFoundError, metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,6 +62,15 @@ def test_every_dependency_is_pinned_within_its_range():
     for wanted in map(Requirement, named):
         if wanted.name != PROJECT["name"]:
             assert wanted.specifier.contains(pins[canonicalize_name(wanted.name)]), wanted
+
+
+def test_every_pin_installs_on_the_oldest_patch_of_each_python():
+    for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines():
+        try:
+            accepted = SpecifierSet(metadata(line.split("==")[0])["Requires-Python"] or "")
+        except PackageNotFoundError:  # for another system
+            continue
+        assert [v for v in ("3.11.0", "3.12.0", "3.13.0") if not accepted.contains(v)] == [], line
 
 
 def test_no_file_is_too_large_for_git():
