@@ -55,26 +55,38 @@ def ask(model, items: Sequence, batch_size: int, processor, task, around) -> tup
     """One attempt of logits_of."""
     import torch
 
-    order = sorted(range(len(items)), key=lambda i: task.length(items[i]))
-    device, logits, targets, start = device_of(model), [], [], 0
+    device, logits, targets = device_of(model), [], []
+    batches = batches_of([task.length(item) for item in items], device, batch_size)
     with asking(model):
-        while start < len(order):
-            rows = order[start : start + batch_size]
-            rows = rows[: fitting_rows([task.length(items[i]) for i in rows], most_tokens(device))]
-            start += len(rows)
+        for rows in batches:
             inputs, target = task.collate(processor, [items[i] for i in rows])
             with around(rows):
                 logits.append(model(**{k: v.to(device) for k, v in inputs.items()}).logits.float())
             targets.append(target)
-        back = torch.argsort(torch.tensor(order))
+        back = torch.argsort(torch.tensor([i for rows in batches for i in rows]))
         # out of inference mode's special tensors: callers may do arithmetic on the answer
         logits, targets = torch.cat(logits).cpu()[back], torch.cat(targets)[back]
     return logits.clone(), targets.clone()
 
 
+def batches_of(lengths: Sequence[int], device, batch_size: int = 64) -> list[list[int]]:
+    """Row numbers in the batches in which a device asks rows of so many tokens: of like length, the shortest first.
+
+    >>> batches_of([9, 3, 400, 4], "cpu")
+    [[1, 3, 0], [2]]
+    """
+    order, batches = sorted(range(len(lengths)), key=lengths.__getitem__), []
+    start, most = 0, most_tokens(device)
+    while start < len(order):
+        rows = order[start : start + batch_size]
+        batches.append(rows[: fitting_rows([lengths[i] for i in rows], most)])
+        start += len(batches[-1])
+    return batches
+
+
 def most_tokens(device) -> int:
     """Tokens of a batch that is only asked: activations that fit a core's cache take half the time (docs/LOG.md)."""
-    return 640 if device.type == "cpu" else 16384
+    return 640 if str(device) == "cpu" else 16384
 
 
 def fitting_rows(lengths: Sequence[int], most: int) -> int:

@@ -16,13 +16,12 @@ from typing import Any
 from labkit import machine
 from labkit.config import TrainConfig
 from labkit.data import Corpus, batch_order
-from labkit.evaluation import fitting, logits_of
+from labkit.evaluation import batches_of, fitting, logits_of
 from labkit.records import Epoch
 from labkit.strategies import Strategy
 from labkit.training import Trainer
 
 SAMPLE = 4000  # rows of a split that are looked at: more have the same lengths
-ASKED = 64  # rows of a batch where the network is only asked: evaluation, and the frozen part
 STATE = {"adamw": 2, "adam": 2, "momentum": 1, "sgd": 0}  # numbers that an optimizer keeps for each trained one
 SPARE = 0.9  # the share of the free memory to count on: other programs live too
 PATIENCE = 1.0  # seconds of steps to time in each phase, where one round takes less
@@ -56,19 +55,17 @@ class Trial:
         self.items = {s: task.encode(model.processor, rows, width) for s, rows in some.items()}
         self.items_mb = self.meter.mb() - self.meter.start if kind == "cpu" else 0.0
         self.lengths = {s: [task.length(item) for item in items] for s, items in self.items.items()}
-        self.chunk_tokens = {s: [padded(found, chunk) for chunk in asked(found)] for s, found in self.lengths.items()}
+        self.chunk_tokens = {
+            s: [padded(found, chunk) for chunk in batches_of(found, kind)] for s, found in self.lengths.items()
+        }
         c, lengths = config, self.lengths["train"]
         batches = batch_order(lengths, c.batch_size, seed=c.seed, epoch=0, bucket=c.bucket)
         self.batch_tokens = [padded(lengths, batch) for batch in batches]
         few = [batches[i] for i in spread(self.batch_tokens, 5)]
         self.batches, rows = numbered(few), [some["train"][i] for batch in few for i in batch]
-        large = kind == "cpu" and sum(p.numel() for p in model.parameters()) > 5e6
-        chunks = [[some[s][i] for i in chunk] for s, found in self.lengths.items() for chunk in asked(found)]
-        tokens = [n for found in self.chunk_tokens.values() for n in found]
-        few = [
-            chunks[i][-16:] if large else chunks[i] for i in spread(tokens, 3)
-        ]  # a part of each stands for the whole
-        self.chunks, self.part = numbered(few), 16 / ASKED if large else 1.0
+        chunks = [[some[s][i] for i in chunk] for s, found in self.lengths.items() for chunk in batches_of(found, kind)]
+        few = [chunks[i] for i in spread([n for found in self.chunk_tokens.values() for n in found], 3)]
+        self.chunks = numbered(few)
         rest = {"train": tuple(rows), "valid": tuple(row for chunk in few for row in chunk), "test": ()}
         self.trainer = Trainer(model, replace(corpus, **rest), strategy, config)
         self.trainer.total_steps = 10**9  # no schedule runs out
@@ -116,7 +113,7 @@ class Trial:
         seconds = {"train": steps * self.scale("train"), "valid": asks["valid"], "test": asks["test"], "frozen": 0.0}
         if kept is not None:
             lengths = list(map(trainer.task.length, trainer.items["valid"]))
-            mine = sum(padded(lengths, chunk) for chunk in asked(lengths))
+            mine = sum(padded(lengths, chunk) for chunk in batches_of(lengths, self.kind))
             share = {s: sum(tokens) * self.scale(s) / mine for s, tokens in self.chunk_tokens.items()}
             seconds["frozen"] = self.keep("valid") * (share["train"] + share["valid"])
             seconds["valid"] = self.timed(lambda: trainer.score("valid")) * share["valid"]
@@ -193,9 +190,8 @@ class Trial:
             seconds = self.timed(
                 lambda items=items: logits_of(trainer.model, items, processor=trainer.processor, task=trainer.task)
             )
-            found.append((round(tokens / self.part), seconds / self.part))
-        peak = meter.start + (meter.mb() - meter.start) / self.part
-        self.reckoned = max(self.reckoned, peak - self.meter.start)
+            found.append((tokens, seconds))
+        self.reckoned = max(self.reckoned, meter.mb() - self.meter.start)
         return found
 
     def timed(self, call: Callable[[], Any]) -> float:
@@ -226,12 +222,6 @@ def sample(rows: Sequence, most: int) -> Sequence:
 def padded(lengths: Sequence[int], rows: Sequence[int]) -> int:
     """Tokens of these rows as one batch, padding included."""
     return len(rows) * max(lengths[i] for i in rows)
-
-
-def asked(lengths: Sequence[int]) -> list[list[int]]:
-    """Row numbers in the batches in which rows are asked: sorted by length."""
-    order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    return [order[i : i + ASKED] for i in range(0, len(order), ASKED)]
 
 
 def spread(values: Sequence[int], n: int) -> list[int]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from stand_ins import bert, corpus, family
 
-from labkit.evaluation import evaluate, fitting, labels_of, logits_of, out_of_memory, predict, worst
+from labkit.evaluation import batches_of, evaluate, fitting, labels_of, logits_of, out_of_memory, predict, worst
 from labkit.models import load
 from labkit.records import BadInput, Row
 
@@ -161,3 +161,12 @@ def test_texts_longer_than_the_model_can_read_are_cut(tmp_path, kind, most):
     model = load(family(kind, tmp_path / kind), labels=("no", "yes"))
     assert fitting(model, 10_000) == most and fitting(model, 10) == 10
     assert predict(model, "的" * 1000, max_length=10_000)[0].label in labels_of(model)
+
+
+def test_rows_are_asked_in_batches_of_like_length_that_hold_few_tokens_on_a_cpu():
+    lengths = [100, 7, 300, 8, 500] + [5] * 65
+    batches = batches_of(lengths, "cpu")
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    assert [lengths[i] for batch in batches for i in batch] == sorted(lengths)
+    assert all(len(b) * max(lengths[i] for i in b) <= 640 or len(b) == 1 for b in batches)
+    assert max(map(len, batches)) == 64 and len(batches_of(lengths, "cuda")) == 2

@@ -165,7 +165,6 @@ def test_the_arithmetic_over_lengths():
     assert trial.numbered(["ab", "c"]) == [[0, 1], [2]]
     assert trial.padded([3, 9, 4], [0, 2]) == 8
     assert trial.reckon([(10, 1.0), (20, 3.0), (20, 5.0)], [10, 15, 20, 99]) == 1 + 2.5 + 4 + 4
-    assert [len(c) for c in trial.asked([1] * 65)] == [64, 1]
     rows = stand_ins.corpus(200).train
     some = trial.sample(rows, 100)
     assert len(some) == 100 and len(set(some)) == 100 and some == trial.sample(rows, 100)
