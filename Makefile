@@ -4,6 +4,7 @@ LABKIT_LANG ?= zh
 NOTEBOOK ?= notebooks/$(LABKIT_LANG)/01_first_finetune.ipynb
 ARGS ?=
 RUN = .venv/bin/python
+WIDGETS7 = test -d .venv/widgets7 || $(RUN) -m pip install -q --target .venv/widgets7 --no-deps ipywidgets==7.7.1 ipython_genutils
 CODE = labkit tests tools notebooks solutions
 
 .DEFAULT_GOAL := help
@@ -32,11 +33,12 @@ demo: .venv/.ready-core
 	$(RUN) -m labkit demo
 
 test: .venv/.ready-test
+	-@$(WIDGETS7)
 	@unset MPLBACKEND; $(RUN) -m pytest $(ARGS)
 
 test-widgets7: .venv/.ready-test
-	@test -d .venv/widgets7 || $(RUN) -m pip install -q --target .venv/widgets7 --no-deps ipywidgets==7.7.1 ipython_genutils
-	PYTHONPATH=.venv/widgets7 $(RUN) -m pytest tests/test_ui.py
+	@$(WIDGETS7)
+	PYTHONPATH=.venv/widgets7 $(RUN) -m pytest tests/test_ui*.py
 
 check: .venv/.ready-test
 	$(RUN) -m ruff check $(CODE)

@@ -10,7 +10,7 @@ LABKIT = Path(__file__).resolve().parents[1] / "labkit"
 
 FLOORS = (
     ("records", "text", "machine", "show", "config", "intervals"),
-    ("data", "twins", "reading", "tasks", "models", "layers", "adapters", "checkpoint", "plots"),
+    ("data", "twins", "reading", "labels", "tasks", "models", "layers", "adapters", "checkpoint", "plots"),
     (
         "strategies",
         "anatomy",
