@@ -11,18 +11,18 @@ CODE = labkit tests tools notebooks solutions
 .PHONY: help lab demo test test-widgets7 check notebooks bench pack clean
 
 help:
-	@echo "make lab             打开第一个笔记本      open JupyterLab on the first notebook (LABKIT_LANG=en, NOTEBOOK=..., NO_BROWSER=1)"
+	@echo "make lab             打开第一本笔记        open JupyterLab on the first notebook (LABKIT_LANG=en, NOTEBOOK=..., NO_BROWSER=1)"
 	@echo "make demo            不开浏览器看结果      compare strategies on the packaged reviews, without a browser"
-	@echo "make test            所有测试和笔记本      run every test and every notebook (ARGS=...)"
+	@echo "make test            所有测试和笔记        run every test and every notebook (ARGS=...)"
 	@echo "make test-widgets7   用旧版控件再测面板    test the panels with ipywidgets 7.7.1, as Colab has it"
 	@echo "make check           检查代码风格          lint, and check the format"
-	@echo "make notebooks       重建笔记本            build the notebooks from their sources (LABKIT_SOURCE=... for Colab)"
+	@echo "make notebooks       重建笔记              build the notebooks from their sources (LABKIT_SOURCE=... for Colab)"
 	@echo "make bench           测速度                measure the speed on this machine"
 	@echo "make pack            课堂离线安装包        one archive for a classroom without a network"
 	@echo "make clean           删除环境和缓存        remove .venv and caches; runs/ and out/ stay"
 
 lab: .venv/.ready-lab
-	@test -f "$(NOTEBOOK)" || { echo "没有这个笔记本 no such notebook: $(NOTEBOOK)" >&2; exit 1; }
+	@test -f "$(NOTEBOOK)" || { echo "没有这本笔记 no such notebook: $(NOTEBOOK)" >&2; exit 1; }
 	@set -- "--LabApp.default_url=/lab/tree/$(NOTEBOOK)"; \
 	if [ "$$(id -u)" = 0 ]; then set -- --allow-root "$$@"; fi; \
 	if [ -n "$(NO_BROWSER)" ]; then set -- --no-browser "$$@"; fi; \
