@@ -101,6 +101,8 @@ def figure(width: float = 6.4, height: float = 3.6, columns: int = 1) -> tuple[A
     fig.get_layout_engine().set(w_pad=0.08, h_pad=0.06)
     for one in axes if columns > 1 else [axes]:
         one.tick_params(labelfontfamily=FAMILIES, labelsize=9)
+        one.set_prop_cycle(color=COLOURS)  # what a notebook draws later has labkit's look too
+        one.set_title = functools.partial(one.set_title, loc="left", fontsize=LOOK["axes.titlesize"])
     return fig, axes
 
 

@@ -318,6 +318,8 @@ class Train(Panel):
     def figure(self) -> Any:
         from labkit.plots import figure
 
+        if not self.curves.steps:
+            return self.card_figure(tr("按“运行”开始训练", "Press Run to train"))
         fig, axes = figure(9.0, 3.4, columns=2)
         for one, lines, name in zip(
             axes, self.lines(), (tr("损失", "loss"), tr("验证准确率", "validation accuracy")), strict=True
