@@ -1,7 +1,7 @@
 # Everything runs in this folder's own .venv and by relative paths, so the checkout may lie anywhere.
 PYTHON ?= python3
 LABKIT_LANG ?= zh
-NOTEBOOK ?= notebooks/$(LABKIT_LANG)/01_first_finetune.ipynb
+NOTEBOOK ?= notebooks/$(LABKIT_LANG)/00_start_here.ipynb
 ARGS ?=
 RUN = .venv/bin/python
 WIDGETS7 = test -d .venv/widgets7 || $(RUN) -m pip install -q --target .venv/widgets7 --no-deps ipywidgets==7.7.1 ipython_genutils
