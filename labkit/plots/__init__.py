@@ -3,6 +3,7 @@
 The only door to matplotlib.
 """
 
+from labkit.plots.attributions import attribution
 from labkit.plots.comparing import forest, grid, pareto, runs, verdicts
 from labkit.plots.diagnosing import diagnosis, rates
 from labkit.plots.forgetting import forgetting
@@ -17,6 +18,7 @@ __all__ = [
     "FONT",
     "MARKERS",
     "anatomy",
+    "attribution",
     "bars",
     "confusion",
     "curves",

@@ -7,21 +7,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labkit.plots.look import COLOURS, FAMILIES, drawn, figure, legend, number, whole_numbers
-from labkit.plots.terrain import Ground, edge, ground, ground_of, shaded
+from labkit.plots.terrain import Ground, bands, edge, ground, ground_of, shaded
 from labkit.text import tr
 
 INK = "#33413f"
 PARTS = (("gradient", "#222222", "-"), ("momentum", COLOURS[0], "--"), ("adaptive", COLOURS[1], ":"))
 
 
-def map_of(land: Ground, width: float = 6.4, names: tuple[str, str] = ("x", "y")) -> tuple[Any, Any]:
+def map_of(land: Ground, width: float = 4.8, names: tuple[str, str] = ("x", "y")) -> tuple[Any, Any]:
     """A figure with the terrain, its contour lines and their losses."""
     fig, axes = figure(width, 0.9 + (width - 1.6) * land.shape)
-    fig.colours = 256  # terrain alone fills the usual palette
+    fig.colours = 80  # terrain alone fills a good part of the usual palette
     left, right, bottom, top = land.window
-    look = {"origin": "lower", "aspect": "auto", "interpolation": "bicubic"}
-    axes.imshow(shaded(land), extent=(left, right, bottom, top), **look)
     if float(land.levels[-1]) > 0:
+        edges, tints = bands(land)
+        axes.contourf(land.x, land.y, land.height, levels=edges, colors=tints, antialiased=False)
         look = {"colors": INK, "linewidths": 0.6, "alpha": 0.45}
         lines = axes.contour(land.x, land.y, land.height, levels=land.levels, **look)
         axes.clabel(lines, lines.levels[1::3], fmt=lambda h: number(land.true(h)), fontsize=7.5, inline_spacing=2)
@@ -64,7 +64,7 @@ def walk_map(walks: Mapping[str, Any], step: int | None = None) -> Any:
     landmarks(axes, surface, next(iter(walks.values())).position[0])
     upto = "" if step is None else tr(f"，第 {step} 步", f", step {step}")
     axes.set_title(surface.title + upto)
-    fig.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
+    fig.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2 if len(walks) < 5 else 3)
     return fig
 
 
@@ -126,7 +126,7 @@ def walk_losses(walks: Mapping[str, Any]) -> Any:
     """Loss against step, a line an optimizer; on a logarithmic scale where losses are above 0 and far apart."""
     import numpy
 
-    fig, axes = figure()
+    fig, axes = figure(5.6, 2.7)
     surface = next(iter(walks.values())).surface
     most = 10 * max(float(abs(w.loss[0])) for w in walks.values()) + 1e-12
     least = min(float(w.loss.min()) for w in walks.values())
@@ -161,7 +161,7 @@ def step_sizes(walks: Mapping[str, Any]) -> Any:
     gives each parameter a step size of its own."""
     import numpy
 
-    fig, both = figure(8.8, 3.5, columns=2)
+    fig, both = figure(7.2, 2.7, columns=2)
     for axes, which, title in zip(both, (0, 1), ("x", "y"), strict=True):
         for (name, walk), colour in zip(walks.items(), colours(len(walks)), strict=True):
             size = walk.step_size[:, which]
@@ -193,7 +193,7 @@ def one_step(walk, step: int = 1) -> Any:
     half, middle = 0.75 * max(float((high - low).max()), 1e-6), (low + high) / 2
     x, y = (numpy.linspace(m - half, m + half, 121) for m in middle)
     land = ground(x, y, walk.surface.on_grid(*numpy.meshgrid(x, y)))
-    fig, axes = map_of(land, 5.6)
+    fig, axes = map_of(land)
     words = {
         "gradient": tr("梯度：SGD 会走的一步", "gradient: the step of SGD"),
         "momentum": tr("动量加上的", "what momentum adds"),

@@ -100,12 +100,13 @@ def nice(low: float, high: float) -> list[float]:
     return [round(k * step, 12) for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
-def scene(walks: Mapping[str, Any], step: int | None = None, arrows: bool = False) -> str:
+def scene(walks: Mapping[str, Any], step: int | None = None, arrows: bool = False, beside: bool = True) -> str:
     """The map of a surface with the optimizers' ways up to a step (all of them without one), and where each stands.
 
     >>> HTML(scene(traces({"SGD": optimizer("SGD", 0.3)}, "ravine"), step=40, arrows=True))
 
-    With `arrows`, the step that comes next is drawn in its three parts: gradient, momentum, own scales.
+    With `arrows`, the step that comes next is drawn in its three parts: gradient, momentum, own scales. `beside` puts the
+    legend with the losses to the right of the map.
     """
     first = next(iter(walks.values()))
     land = ground_of(first.surface)
@@ -128,20 +129,26 @@ def scene(walks: Mapping[str, Any], step: int | None = None, arrows: bool = Fals
     marks.append(f'<circle cx="{x:g}" cy="{y:g}" r="5" fill="white" stroke="{INK}" stroke-width="1.6"/>')
     title = first.surface.title + ("" if step is None else tr(f"，第 {step} 步", f", step {step}"))
     body = (
-        f'{backdrop(first.surface)}<svg width="{WIDE}" height="{high}" fill="none" stroke-linejoin="round">{"".join(ways)}</svg>'
-        f'{"".join(marks)}<g transform="translate({WIDE + 14},0)" font-size="12">{"".join(lines)}</g>'
+        f'{backdrop(first.surface)}<svg style="width:{WIDE}px;height:{high}px;overflow:hidden" fill="none" '
+        f'stroke-linejoin="round">{"".join(ways)}</svg>{"".join(marks)}'
     )
-    return framed(body, title, TOP + max(high, 21 * len(lines) + 30) + BELOW)
+    if not beside:
+        return framed(body, title, TOP + high + BELOW, LEFT + WIDE + 8)
+    body += f'<g transform="translate({WIDE + 14},0)" font-size="12">{"".join(lines)}</g>'
+    return framed(body, title, TOP + max(high, 21 * len(lines) + 30) + BELOW, LEFT + WIDE + SIDE, tr("损失", "loss"))
 
 
-def framed(body: str, title: str, high: int) -> str:
-    """The whole picture: title and frame around what stands on the map and beside it."""
-    wide = LEFT + WIDE + SIDE
+def framed(body: str, title: str, high: int, wide: int, column: str = "") -> str:
+    """The whole picture: title, and the name of the right column, around what stands on the map and beside it.
+
+    The size of its letters is its own, whatever the page says of text in pictures.
+    """
     return (
         f'<svg class="labkit-scene" viewBox="0 0 {wide} {high}" role="img" aria-label="{escape(title)}" '
-        'style="width:100%;max-width:760px;height:auto" font-family="sans-serif" fill="currentColor">'
-        f'<text x="{LEFT}" y="14" font-size="13">{escape(title)}</text>'
-        f'<text x="{wide - 2}" y="14" font-size="11" text-anchor="end" opacity=".75">{tr("损失", "loss")}</text>'
+        f'style="width:100%;max-width:{wide * 760 // 650}px;height:auto" font-family="sans-serif" fill="currentColor">'
+        "<style>.labkit-scene text{font-size:inherit!important}</style>"
+        f'<g font-size="13"><text x="{LEFT}" y="14">{escape(title)}</text></g>'
+        f'<g font-size="11" opacity=".75"><text x="{wide - 2}" y="14" text-anchor="end">{column}</text></g>'
         f'<g transform="translate({LEFT},{TOP})">{body}</g></svg>'
     )
 
@@ -185,10 +192,16 @@ def legend_line(row: int, look: str, name: str, said: str) -> str:
 
 def parts_legend(row: int) -> list[str]:
     """What the strokes of the next step are."""
-    words = (
+    looks = (stroke("currentColor" if name == "gradient" else colour, style) for name, colour, style in PARTS)
+    return [
+        legend_line(row + i, look, word, "") for i, (word, look) in enumerate(zip(parts_words(), looks, strict=True))
+    ]
+
+
+def parts_words() -> tuple[str, str, str]:
+    """The three parts of a step in words."""
+    return (
         tr("下一步：梯度", "next step: gradient"),
         tr("动量加上的", "momentum adds"),
         tr("各自步长改变的", "own scales change"),
     )
-    looks = (stroke("currentColor" if name == "gradient" else colour, style) for name, colour, style in PARTS)
-    return [legend_line(row + i, look, word, "") for i, (word, look) in enumerate(zip(words, looks, strict=True))]

@@ -8,7 +8,17 @@ The only door to ipywidgets (7.7 up to 8), stock classes only. Each name is reso
 
 import importlib
 
-_HOME = {"Compare": "compare", "Data": "data", "Train": "train", "History": "history", "Panel": "panel"}
+_HOME = {
+    "Compare": "compare",
+    "Data": "data",
+    "FreezeMap": "freezemap",
+    "Train": "train",
+    "TryIt": "tryit",
+    "Optimizer": "optimizer",
+    "LiveHead": "live",
+    "History": "history",
+    "Panel": "panel",
+}
 
 __all__ = [*sorted(_HOME)]
 
