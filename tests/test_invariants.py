@@ -8,7 +8,18 @@ from stand_ins import corpus, family
 from labkit import adapters
 from labkit.models import blocks, load, save
 from labkit.records import BadInput, StepDone
-from labkit.strategies import NAMES, Adapter, Full, GradualUnfreeze, HeadOnly, LoRA, PrefixTuning, PTuningV2, TopK
+from labkit.strategies import (
+    NAMES,
+    Adapter,
+    Full,
+    GradualUnfreeze,
+    HeadOnly,
+    LoRA,
+    OnlyBlocks,
+    PrefixTuning,
+    PTuningV2,
+    TopK,
+)
 from labkit.training import TrainConfig, Trainer
 
 ROWS = corpus(n=24)
@@ -23,6 +34,7 @@ STRATEGIES = [
     Full(decay=0.8),
     HeadOnly(pooler=False),
     TopK(1),
+    OnlyBlocks(("layer 1", "head")),
     GradualUnfreeze(schedule="stall"),
     LoRA(rank=2, where="all", dropout=0.1),
     PrefixTuning(tokens=3, hidden=8),
@@ -117,7 +129,9 @@ class TestEveryStrategy:
         trainer.fit()
         save(trainer.model, tmp_path / "kept")
         again = load(tmp_path / "kept")
-        assert torch.equal(logits(trainer.model), logits(again))
+        # Prompts that a network computes are saved computed; computed in another batch they are rounded otherwise.
+        rounding = 1e-6 if getattr(strategy, "hidden", None) else 0
+        assert torch.allclose(logits(trainer.model), logits(again), rtol=0, atol=rounding)
         assert again.config.label2id == {"mark0": 0, "mark1": 1}
 
     def test_merging_keeps_the_logits_and_leaves_the_model_as_it_was(self, make, kind, strategy):

@@ -11,7 +11,7 @@ import re
 from labkit.records import BadInput
 from labkit.strategies.adding import Adapter, LoRA, PrefixTuning, PTuningV2
 from labkit.strategies.contract import Strategy, frozen_modules, head_parts, train_only
-from labkit.strategies.freezing import BitFit, Full, GradualUnfreeze, HeadOnly, TopK
+from labkit.strategies.freezing import BitFit, Full, GradualUnfreeze, HeadOnly, OnlyBlocks, TopK, freeing
 from labkit.text import listing, tr
 
 __all__ = [
@@ -21,11 +21,13 @@ __all__ = [
     "GradualUnfreeze",
     "HeadOnly",
     "LoRA",
+    "OnlyBlocks",
     "PTuningV2",
     "PrefixTuning",
     "Strategy",
     "TopK",
     "by_name",
+    "freeing",
     "frozen_modules",
     "head_parts",
     "name_of",
@@ -66,10 +68,12 @@ def name_of(strategy: Strategy) -> str:
     `name_of(HeadOnly(pooler=False)) == "head(pooler=False)"`, so that two runs of a comparison never share a name."""
     if isinstance(strategy, TopK):
         return f"top-{strategy.k}"
+    if isinstance(strategy, OnlyBlocks):
+        return f"only({'+'.join(strategy.names)})"
     told = [f"{f.name}={v}" for f in dataclasses.fields(strategy) if (v := getattr(strategy, f.name)) != f.default]
     return f"{strategy.name}({','.join(told)})" if told else strategy.name
 
 
 def settings_of(strategy: Strategy) -> dict:
     """A strategy's fields as JSON values."""
-    return dataclasses.asdict(strategy)
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(strategy).items()}

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from labkit.models import blocks
 from labkit.records import BadInput
 from labkit.strategies.contract import Strategy, layers_of, scaled, train_only, trained
-from labkit.text import tr
+from labkit.text import listing, tr
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,53 @@ class TopK(Strategy):
 
     def default_epochs(self, model) -> int:
         return 4
+
+
+@dataclass(frozen=True)
+class OnlyBlocks(Strategy):
+    """Just these blocks train, whichever they are.
+
+    >>> OnlyBlocks(("layer 1", "head"))                       # names as blocks(model) has them
+    """
+
+    names: tuple[str, ...]
+    name: ClassVar[str] = "only"
+
+    def __post_init__(self):
+        object.__setattr__(self, "names", tuple(self.names))
+
+    def check(self, model) -> None:
+        known = [b.name for b in blocks(model)]
+        if not self.names or set(self.names) - set(known):
+            raise BadInput(
+                tr(
+                    f"names={list(self.names)} 不行：至少写一块，可选：{listing(known, 40)}。",
+                    f"names={list(self.names)} won't do: name one block or more of {listing(known, 40)}.",
+                )
+            )
+
+    def prepare(self, model) -> Any:
+        self.check(model)
+        return train_only(model, {n for b in blocks(model) if b.name in self.names for n in b.parameters})
+
+    def default_epochs(self, model) -> int:
+        return 4
+
+
+def freeing(model, names: Sequence[str]) -> Strategy:
+    """The strategy that trains these blocks of a model, by its usual name where it has one.
+
+    >>> freeing(model, ("head", "layer 4"))
+    TopK(k=1)
+    """
+    found = blocks(model)
+    chosen = tuple(b.name for b in found if b.name in names)
+    if len(chosen) == len(found):
+        return Full()
+    if chosen == ("head",):
+        return HeadOnly()
+    top = chosen == tuple(b.name for b in found[-len(chosen) :])
+    return TopK(len(chosen) - 1) if top and len(chosen) > 1 else OnlyBlocks(chosen)
 
 
 @dataclass(frozen=True)
