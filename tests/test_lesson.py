@@ -31,7 +31,7 @@ def test_the_tiny_model_works_anywhere(capsys):
 
 def test_the_big_model_wants_a_graphics_card_and_says_what_to_expect(capsys, monkeypatch):
     monkeypatch.setattr(machine, "device", lambda: "cpu")
-    with pytest.raises(BadInput, match="no graphics card.*big=False"):
+    with pytest.raises(BadInput, match=r"no graphics card.*big=False"):
         equipment(big=True)
     monkeypatch.setattr(machine, "device", lambda: "cuda")
     assert equipment(big=True) == ("bert-base-chinese", "cuda")

@@ -43,18 +43,19 @@ STUB = {"zh": "# 在这里写你的代码", "en": "# your code here"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 COLAB = """\
 # @title Colab：安装 labkit · install labkit (elsewhere this cell does nothing)
+import importlib.metadata
+import importlib.util
+import subprocess
 import sys
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
-from subprocess import run
 
 SOURCE = "{source}"  # a wheel or a Git address
 
-if "google.colab" in sys.modules and not find_spec("labkit"):
+if "google.colab" in sys.modules and not importlib.util.find_spec("labkit"):
     assert SOURCE, "SOURCE: 请写 labkit 的 wheel 或 Git 地址 · name a wheel of labkit or its Git address"
-    Path("keep.txt").write_text(f"torch=={{version('torch')}}\\nnumpy=={{version('numpy')}}\\n")  # Colab's own stay
-    run([sys.executable, "-m", "pip", "install", "-q", "-c", "keep.txt", SOURCE], check=True)"""
+    keep = [f"{{name}}=={{importlib.metadata.version(name)}}\\n" for name in ("torch", "numpy")]  # Colab's own stay
+    Path("keep.txt").write_text("".join(keep))
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-c", "keep.txt", SOURCE], check=True)"""
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 
