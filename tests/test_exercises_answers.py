@@ -7,6 +7,11 @@ import planted_01  # noqa: F401
 import planted_02  # noqa: F401
 import planted_03  # noqa: F401
 import planted_04  # noqa: F401
+import planted_05  # noqa: F401
+import planted_06  # noqa: F401
+import planted_07  # noqa: F401
+import planted_08  # noqa: F401
+import planted_09  # noqa: F401
 import pytest
 from planting import RIGHT, WRONG
 
