@@ -3,7 +3,7 @@
 #
 # 有人写下“等了两小时，面都坨了”。你一眼就知道他在生气。机器怎么才能也知道？
 #
-# 二十年前的办法是列词表：好、棒、赞，加一分；差、慢、烂，减一分。今天的办法是：先让一个网络读很多很多文字，直到它对语言有了感觉——这叫**预训练**；再给它看一千来条标好的评论，告诉它我们关心的是哪一个问题——这叫**微调**。这本笔记带你从头到尾做一遍，每一步都不藏着。
+# 二十年前的办法是列词表：好、棒、赞，加一分；差、慢、烂，减一分。今天的办法是：先让一个网络读很多很多文字，直到它对语言有了感觉——这叫**预训练**；再给它看几百条标好的评论，告诉它我们关心的是哪一个问题——这叫**微调**。这本笔记带你从头到尾做一遍，每一步都不藏着。
 #
 # **做完以后，你能够**
 #
@@ -21,7 +21,7 @@
 #
 # Somebody types "waited two hours and the noodles had turned to glue". You know at a glance that they are cross. How could a machine know?
 #
-# Twenty years ago one made lists: good, great, lovely, plus one; bad, slow, rotten, minus one. Today one lets a network read a great deal of text until it has a feeling for the language, which is called **pretraining**; and then shows it a thousand or so labelled reviews, so that it learns which question we care about. That is **fine-tuning**. This notebook does it with you from beginning to end, and hides nothing on the way.
+# Twenty years ago one made lists: good, great, lovely, plus one; bad, slow, rotten, minus one. Today one lets a network read a great deal of text until it has a feeling for the language, which is called **pretraining**; and then shows it some hundreds of labelled reviews, so that it learns which question we care about. That is **fine-tuning**. This notebook does it with you from beginning to end, and hides nothing on the way.
 #
 # **At the end you will be able to**
 #
@@ -46,14 +46,13 @@ lk.language(LANG)
 print(tr("准备好了。", "Ready."))
 
 # %% [markdown] lang="zh"
-# 第一行选语言，`tr(中文, English)` 按它取词，图和输出都跟着走。下一格定三件会反复用到的事：用哪个**预训练模型**，在哪块**设备**上算，最大的**学习率**是多少（第 6 节会讲）。`tiny-bert-zh` 是随包带来的小 BERT，几秒钟就能练完一遍。等你有了显卡和网络，把三个值换成 `"bert-base-chinese"`、`"cuda"` 和 `3e-5`，下面的代码照样能跑。
+# 第一行选语言，`tr(中文, English)` 按它取词，图和输出都跟着走。下一格定三件会反复用到的事：用哪个**预训练模型**，在哪块**设备**上算（`lk.equipment()` 替你看这台机器有什么），最大的**学习率**是多少（第 6 节会讲）。`tiny-bert-zh` 是随包带来的小 BERT，几秒钟就能练完一遍。等你有了显卡和网络，写 `lk.equipment(big=True)`，把学习率换成 `3e-5`，下面的代码照样能跑。
 
 # %% [markdown] lang="en"
-# The first line chooses the language, and `tr(Chinese, English)` takes its words from there; figures and outputs follow. The next cell settles three things that we need again and again: which **pretrained model**, on which **device** we compute, and the highest **learning rate** (section 6 explains it). `tiny-bert-zh` is a small BERT that comes with the package and trains in seconds. On the day you have a graphics card and a network, put `"bert-base-chinese"`, `"cuda"` and `3e-5` here, and the code below runs as it stands.
+# The first line chooses the language, and `tr(Chinese, English)` takes its words from there; figures and outputs follow. The next cell settles three things that we need again and again: which **pretrained model**, on which **device** we compute (`lk.equipment()` looks at what this machine has), and the highest **learning rate** (section 6 explains it). `tiny-bert-zh` is a small BERT that comes with the package and trains in seconds. On the day you have a graphics card and a network, write `lk.equipment(big=True)` and a rate of `3e-5`, and the code below runs as it stands.
 
 # %%
-MODEL = "tiny-bert-zh"
-DEVICE = "cpu"
+MODEL, DEVICE = lk.equipment()
 PEAK = 5e-4
 
 # %% [markdown] lang="zh"
@@ -66,14 +65,13 @@ PEAK = 5e-4
 EXPECTED = {
     "untrained loss": (tr("未训练时的损失", "loss before training"), 0.69, 0.04),
     "untrained": (tr("未训练时的准确率", "accuracy before training"), 0.50, 0.05),
-    "valid": (tr("验证准确率", "validation accuracy"), 0.85, 0.02),
-    "test": (tr("测试准确率", "test accuracy"), 0.83, 0.02),
-    "half": (tr("95 % 区间的一半", "half of the 95 % interval"), 0.039, 0.003),
-    "macro-F1": (tr("测试 macro-F1", "test macro-F1"), 0.83, 0.02),
-    "head": (tr("只训练头：测试准确率", "head only: test accuracy"), 0.77, 0.02),
-    "top-2": (tr("训练顶部两层：测试准确率", "top two layers: test accuracy"), 0.82, 0.03),
-    "own rows": (tr("在自己的训练数据上的准确率", "accuracy on its own training rows"), 0.99, 0.01),
-    "gap": (tr("自我欺骗（百分点）", "self-deception (points)"), 16, 3),
+    "valid": (tr("验证准确率", "validation accuracy"), 0.76, 0.05),
+    "test": (tr("测试准确率", "test accuracy"), 0.77, 0.06),
+    "half": (tr("95 % 区间的一半", "half of the 95 % interval"), 0.043, 0.004),
+    "macro-F1": (tr("测试 macro-F1", "test macro-F1"), 0.77, 0.06),
+    "head": (tr("只训练头：测试准确率", "head only: test accuracy"), 0.74, 0.04),
+    "own rows": (tr("在自己的训练数据上的准确率", "accuracy on its own training rows"), 0.98, 0.03),
+    "gap": (tr("自我欺骗（百分点）", "self-deception (points)"), 21, 7),
 }
 
 
@@ -86,17 +84,17 @@ def check(key, value):
 #
 # > **理论 ①** 凡是能把两类分开的规律，模型都会学，不管你想不想让它学。
 #
-# 微调没有别的老师，只有数据。所以第一件事永远不是模型，而是看数据：有多少行？两类一样多吗？长短如何？读起来像真人写的吗？
+# 微调没有别的老师，只有数据。所以第一件事永远不是模型，而是看数据：有多少行？两类一样多吗？长短如何？读起来像真人写的吗？（随包的评论有一千多条训练行；`limit(320)` 按比例只取 320 条，让下面每次训练只要几秒。）
 
 # %% [markdown] lang="en"
 # ## 1 The data, the only teacher
 #
 # > **Theory ①** A model learns whatever tells the classes apart, whether you want it to or not.
 #
-# Fine-tuning has no teacher but the data. So the first thing is never the model; it is to look. How many rows are there? Are the classes equally large? How long are the texts? Do they read as if people had written them?
+# Fine-tuning has no teacher but the data. So the first thing is never the model; it is to look. How many rows are there? Are the classes equally large? How long are the texts? Do they read as if people had written them? (More than a thousand training rows come with the package; `limit(320)` takes 320 of them, with the same share of each class, so that each training below takes seconds.)
 
 # %%
-corpus = lk.reviews()
+corpus = lk.reviews().limit(320)
 corpus
 
 # %% [markdown] lang="zh"
@@ -231,10 +229,10 @@ unknown = sum(ids.count(tokenizer.unk_token_id) for ids in encoded)
 print(unknown, "/", sum(lengths))
 
 # %% [markdown] lang="zh"
-# 四万多个里不认识的寥寥无几：这张词表配这批数据，没有问题。换成古文、方言或另一种语言，先做这一步，它只要一秒钟，却能省下你好几天的困惑。
+# 一万多个里不认识的寥寥无几：这张词表配这批数据，没有问题。换成古文、方言或另一种语言，先做这一步，它只要一秒钟，却能省下你好几天的困惑。
 
 # %% [markdown] lang="en"
-# A mere handful among more than forty thousand: this vocabulary suits this data. With classical texts, a dialect or another language, take this step first. It costs a second and can spare you days of puzzlement.
+# A mere handful among more than ten thousand: this vocabulary suits this data. With classical texts, a dialect or another language, take this step first. It costs a second and can spare you days of puzzlement.
 
 # %% [markdown] lang="zh"
 # ## 3 批与填充：为空气付钱
@@ -287,8 +285,21 @@ lk.plots.bars(shares, tr("填充所占的比例", "Share of padding"), tr("占�
 # %% [markdown] lang="zh"
 # **读图**：补到 128，每四格里将近三格是空气。补到本批最长也好不了太多，因为每批里总有一行特别长，其余十五行陪着它。分桶以后只剩百分之几。同样的数据、同样的模型，只是换了换座位。**理论 ③** 说空格子也要算钱，到底值多少秒，第 13 节用表来量。
 
+# %% [markdown] lang="zh"
+# 同样的数，也可以拨着看。下面是**面板**：左边是控件，右边是图，底下是它替你写好、可以复制的代码。它做的和上面的孪生格子是同一件事，一个数也没有藏。**猜**：批大小从 16 拨到 64，分桶以后的填充是多了还是少了？拨一拨，再点掉“分桶”。
+
 # %% [markdown] lang="en"
 # **Reading it**: padded to 128, nearly three squares in four are air. Padding to the longest helps less than one hopes, since each batch has one long row and fifteen others that keep it company. After bucketing a few per cent remain. Same data, same model; only the seats were changed. **Theory ③** says that empty squares cost too. How many seconds that makes, section 13 takes with a watch.
+
+# %% [markdown] lang="en"
+# The same numbers can be had by moving a slider. Below is a **panel**: controls on the left, a picture on the right, and at the bottom the code that it has written for you to copy. It does what its twin, the cell above, has done, and holds back no number. **Guess**: move the batch size from 16 to 64; is there more padding in the buckets then, or less? Try it, and untick the bucketing.
+
+# %%
+panel = lk.ui.Data()
+panel.run_button.click()
+panel.wait()
+panel.report()
+panel
 
 # %% [markdown] lang="zh"
 # ## 4 Dataset 和 DataLoader：传送带
@@ -388,18 +399,19 @@ lk.plots.bars(sizes, tr("各部分的参数个数", "Parameters of each part"), 
 # %% [markdown] lang="zh"
 # 嵌入表独占一大块：几千个字，每个字一行。真正“思考”的各层大小相同。而分类头小得几乎看不见——可整栋楼里，只有它还没学过任何东西。
 #
-# 那么现在就考它一次。这格的 `ask` 把模型切到考试状态（`eval`，关掉随机的部分），不记梯度，问完所有的行。
+# 那么现在就考它一次。这格的 `ask` 把模型切到考试状态（`eval`，关掉随机的部分），不记梯度，把行按长短排好（又是分桶），问完所有的行。
 
 # %% [markdown] lang="en"
 # The table of embeddings is a large piece by itself: some thousand characters, a row for each. The layers, which do the thinking, are all alike. And the head is so small that one hardly sees it, though in the whole house it alone has not learned anything yet.
 #
-# So let us examine it now. `ask` puts the model into exam mode (`eval`, with everything random switched off), records no gradients, and asks about all the rows.
+# So let us examine it now. `ask` puts the model into exam mode (`eval`, with everything random switched off), records no gradients, puts the rows in order of length (buckets again), and asks about all of them.
 
 
 # %%
 def ask(model, rows):
     model.eval()
-    belt = DataLoader(Reviews(rows), batch_size=64, collate_fn=collate)
+    rows = sorted(rows, key=lambda row: len(row.text))
+    belt = DataLoader(Reviews(rows), batch_size=16, collate_fn=collate)
     with torch.no_grad():
         answers = [(model(**inputs).logits, target) for inputs, target in belt]
     logits, targets = zip(*answers, strict=True)
@@ -519,7 +531,7 @@ with torch.no_grad():
 print(tr("损失下降了：", "the loss fell:"), (after < before).item())
 
 # %% [markdown] lang="zh"
-# 降了，**理论 ⑤** 在上百万个方向上同样成立。整个微调，不过是把这几行重复几百遍，再加三样装备：
+# 降了，**理论 ⑤** 在上百万个方向上同样成立。整个微调，不过是把这几行重复几十遍、几百遍，再加三样装备：
 #
 # - **AdamW**：给每个参数各配一个步幅（坡度一向很大的方向，步子放小），再带一点惯性；它还让矩阵缓缓收缩，叫**权重衰减**，偏置和归一化的向量则不收缩；
 # - **热身**：头是随机的，最初的坡度不可信，所以步幅从 0 慢慢升上去，然后线性降到 0，好在谷底停稳；
@@ -528,7 +540,7 @@ print(tr("损失下降了：", "the loss fell:"), (after < before).item())
 # 先写热身。**猜**：三轮共多少步，升到顶是第几步？
 
 # %% [markdown] lang="en"
-# It fell, and so **theory ⑤** holds in a million directions as well. All of fine-tuning is these few lines, repeated some hundred times, with three pieces of equipment:
+# It fell, and so **theory ⑤** holds in a million directions as well. All of fine-tuning is these few lines, repeated some dozens or hundreds of times, with three pieces of equipment:
 #
 # - **AdamW** gives each parameter a stride of its own (shorter where slopes have been steep) and some momentum; and it lets matrices shrink slowly, which is called **weight decay**, while biases and norms are left alone;
 # - **warm-up**: the head is random and the first slopes are not to be trusted, so the stride grows slowly from 0, and then falls along a straight line to 0, to come to rest at the bottom;
@@ -550,7 +562,7 @@ def rate(step):
 # %%
 fig, axes = lk.plots.figure(6.4, 2.6)
 axes.plot([PEAK * rate(step) for step in range(steps)], color="#4477aa")
-axes.set(xlabel=tr("步", "step"), ylabel=tr("学习率", "learning rate"))
+axes.set(title=tr("学习率计划", "The schedule"), xlabel=tr("步", "step"), ylabel=tr("学习率", "learning rate"))
 fig
 
 # %% [markdown] lang="zh"
@@ -640,12 +652,12 @@ fig.axes[0].legend()
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：淡线是每一步的损失，一批一个样，跳得厉害；深线是它的滑动平均，从 0.69 出发，一路向下。红点是每轮末的模拟考。请看两者的距离：蓝线还在往下走，红点却早已停住，回头上山了。距离越拉越开，就是**过拟合**：模型不再学规律，开始背例句。这正是**理论 ⑥**，也是要有验证集的原因：只看蓝线，你会以为练得越久越好。
+# **读图**：淡线是每一步的损失，一批一个样，跳得厉害；深线是它的滑动平均，从 0.69 出发，一路向下。红点是每轮末的模拟考。请看两者的距离：蓝线还在往下冲，红点却几乎不动了。距离越拉越开，就是**过拟合**：模型不再学规律，开始背例句。这正是**理论 ⑥**，也是要有验证集的原因：只看蓝线，你会以为练得越久越好。
 #
 # **动手**：在新的一格里跑 `fit(fresh(), 10 * PEAK)`，把第一个返回值画出来。认得出第 6 节右边那个人吗？
 
 # %% [markdown] lang="en"
-# **Reading it**: the pale line is the loss of each step, different from batch to batch, so it jumps; the strong line is its running mean, which starts from 0.69 and goes down. The red dots are the mock exams at the end of each epoch. Look at the distance between the two. The blue line is still going down while the red dots have long come to a halt and turned uphill. The widening gap is **overfitting**: the model no longer learns the rule but begins to recite the examples. That is **theory ⑥**, and the reason for having a validation set: the blue line alone would tell you that more is always better.
+# **Reading it**: the pale line is the loss of each step, different from batch to batch, so it jumps; the strong line is its running mean, which starts from 0.69 and goes down. The red dots are the mock exams at the end of each epoch. Look at the distance between the two. The blue line is still dashing down while the red dots hardly move any more. The widening gap is **overfitting**: the model no longer learns the rule but begins to recite the examples. That is **theory ⑥**, and the reason for having a validation set: the blue line alone would tell you that more is always better.
 #
 # **Try it**: run `fit(fresh(), 10 * PEAK)` in a new cell and draw the first thing that it returns. Do you recognise the walker on the right of section 6?
 
@@ -759,7 +771,7 @@ print(header["classifier.weight"]["dtype"], header["classifier.weight"]["shape"]
 # %%
 again = lk.load(folder).to(DEVICE)
 print(list(again.config.id2label.values()))
-print(torch.equal(ask(again, corpus.test)[0], ask(model, corpus.test)[0]))
+print(torch.equal(ask(again, corpus.valid)[0], ask(model, corpus.valid)[0]))
 
 # %% [markdown] lang="zh"
 # 全部位数：`torch.equal` 要求每一个比特都一样。这个目录也能被普通的 transformers 直接读取，你的成果不会锁在这套工具里。
@@ -778,16 +790,16 @@ print(torch.equal(ask(again, corpus.test)[0], ask(model, corpus.test)[0]))
 # All of this deserves to be written once, but not every time. labkit keeps the same loop in its `Trainer`: the same seats, the same warm-up, the same clipping. There is no magic in it, and you can look whenever you like: type `lk.Trainer.train_step??` into a new cell.
 
 # %%
-corpus = lk.reviews()
+corpus = lk.reviews().limit(320)
 model_2 = lk.load(MODEL, labels=corpus.labels)
 config = lk.TrainConfig(epochs=3, lr=PEAK, max_length=128, device=DEVICE, precision="fp32")
 full = lk.Trainer(model_2, corpus, config=config).fit()
 
 # %% [markdown] lang="zh"
-# 光说“同样”不算数。`full.steps` 记下了每一步的损失。**猜**：和我们手写循环的几百个损失逐一相比，最大差多少？
+# 光说“同样”不算数。`full.steps` 记下了每一步的损失。**猜**：和我们手写循环的六十个损失逐一相比，最大差多少？
 
 # %% [markdown] lang="en"
-# Saying "the same" is not enough. `full.steps` holds the loss of every step. **Guess**: compared one by one with the hundreds of losses from our own loop, what is the largest difference?
+# Saying "the same" is not enough. `full.steps` holds the loss of every step. **Guess**: compared one by one with the sixty losses from our own loop, what is the largest difference?
 
 
 # %%
@@ -840,42 +852,49 @@ head_losses, head_exams = fit(frozen, 4 * PEAK)
 check("head", accuracy(*ask(frozen, corpus.test)))
 
 # %% [markdown] lang="zh"
-# 在 labkit 里，“训练哪些”叫**策略**，换一个词就行。`HeadOnly` 是刚才手做的；`TopK(2)` 再放开最上面两层。
+# 在 labkit 里，“训练哪些”叫**策略**，换一个词就行：`HeadOnly` 就是刚才手做的。我们把这次训练做两遍，一遍用面板，一遍用代码。在面板里选策略，拨学习率，按“运行”，曲线边练边长；底下的四行，就是旁边的孪生格子。**猜**：两遍的损失，和手写的那一遍一样吗？
 
 # %% [markdown] lang="en"
-# In labkit, what trains is called a **strategy**, and changing it means changing a word. `HeadOnly` is what we just did by hand; `TopK(2)` also sets the two topmost layers free.
+# In labkit, what trains is called a **strategy**, and changing it means changing a word: `HeadOnly` is what we just did by hand. We do this run twice more, once with a panel and once in code. In the panel you choose the strategy, move the rate and press Run, and the curves grow while it trains; the four lines at its bottom are the twin cell beside it. **Guess**: will the losses of both be those of the run by hand?
 
 # %%
-from dataclasses import replace
+settings = {"lr": 4 * PEAK, "epochs": 3, "max_length": 128, "device": DEVICE, "precision": "fp32"}
+panel = lk.ui.Train(corpus, MODEL, strategy="head", out=None, **settings)
+panel.run_button.click()
+panel.wait()
+panel.report()
+panel
 
-fast = replace(config, lr=4 * PEAK)
-head_only = lk.Trainer(lk.load(MODEL, labels=corpus.labels), corpus, lk.HeadOnly(), fast).fit()
-top_2 = lk.Trainer(lk.load(MODEL, labels=corpus.labels), corpus, lk.TopK(2), config).fit()
-print(tr("损失相同：", "same losses:"), same(head_losses, head_only))
-check("top-2", top_2.test_accuracy)
+# %%
+head_only = lk.Trainer(fresh(), corpus, lk.HeadOnly(), lk.TrainConfig(**settings)).fit()
+print(tr("损失相同：", "same losses:"), same(head_losses, panel.result), same(head_losses, head_only))
 
 # %% [markdown] lang="zh"
-# 三次训练，一张表，一幅图。**猜**：时间省下几成？准确率丢掉几点？
+# 两句 `True`：面板没有背着你做别的。在面板里换成 `top-K`、换个学习率，多跑几次再往下走；停了还能接着跑。
+#
+# 现在把两次训练放进一张表、一幅图。**猜**：只训练头，时间省下几成？准确率丢掉几点？
 
 # %% [markdown] lang="en"
-# Three runs, a table and a picture of them. **Guess**: how much of the time is saved, and how many points of accuracy are lost?
+# True twice: a panel does nothing behind your back. Choose `top-K` in it, or another rate, and run it a few times before you go on; a run that was stopped can be resumed.
+#
+# Now the two ways of training in a table and a picture. **Guess**: how much of the time does the head alone save, and how many points of accuracy does it lose?
 
 # %% tags=["nbval-ignore-output"]
-lk.table([full, head_only, top_2])
+lk.table([full, head_only])
 
 # %%
-lk.plots.runs([full, head_only, top_2])
+lk.plots.runs([full, head_only])
 
 # %%
 print(tr("只训练头更快：", "head only is faster:"), head_only.seconds < full.seconds)
 
 # %% [markdown] lang="zh"
-# **读图**：横轴是秒，纵轴是测试准确率，竖线是 95 % 区间；越靠左上越好。冻结得越多，反向要走的层越少，也就越快；代价是准确率。不过请带着**理论 ⑦** 来读**理论 ⑧**：竖线互相重叠的两个点，凭这 360 行分不出高下。要下结论，得换几个种子、多些测试行。还有一条规矩：这里三个测试成绩只是一起公布，不许拿来挑策略；要挑，用验证集挑。
+# **读图**：横轴是秒，纵轴是测试准确率，竖线是 95 % 区间；越靠左上越好。冻结得越多，反向要走的层越少，也就越快；代价是准确率。不过请带着**理论 ⑦** 来读**理论 ⑧**：竖线互相重叠的两个点，凭这 360 行分不出高下。要下结论，得换几个种子、多些测试行。还有一条规矩：这里两个测试成绩只是一起公布，不许拿来挑策略；要挑，用验证集挑。
 #
 # 还有许多中间的路：一层一层解冻、只调偏置、给每层插一块小补丁（LoRA、适配器）、只学一段开头（前缀）。哪一种适合你的数据和机器？那是**笔记 02** 的题目，那里每种策略都带着误差线，旁边还站着一个不花几秒钟、却常常让人难堪的对手。
 
 # %% [markdown] lang="en"
-# **Reading it**: seconds to the right, test accuracy upwards, the bars are 95 % intervals; the upper left corner is where one wants to be. The more is frozen, the fewer layers the backward pass has to walk, and the faster it goes; the price is accuracy. But read **theory ⑧** with **theory ⑦** in hand: two points whose bars overlap can't be told apart by these 360 rows. To conclude anything you need several seeds and more test rows. And one rule: the three test scores are published here together, they are not for choosing a strategy; to choose, use the validation set.
+# **Reading it**: seconds to the right, test accuracy upwards, the bars are 95 % intervals; the upper left corner is where one wants to be. The more is frozen, the fewer layers the backward pass has to walk, and the faster it goes; the price is accuracy. But read **theory ⑧** with **theory ⑦** in hand: two points whose bars overlap can't be told apart by these 360 rows. To conclude anything you need several seeds and more test rows. And one rule: the two test scores are published here together, they are not for choosing a strategy; to choose, use the validation set.
 #
 # There are many roads between: thawing layer by layer, training biases alone, a small patch in each layer (LoRA, adapters), learning just an opening (prefixes). Which one suits your data and your machine? That is **notebook 02**, where each strategy comes with error bars, and beside them stands a rival that costs a few seconds and is often embarrassingly good.
 
@@ -917,14 +936,37 @@ positive = {answer.text: answer.probabilities["positive"] for answer in lk.predi
 lk.plots.bars(positive, tr("判为正面的概率", "Probability of positive"), tr("概率", "probability"))
 
 # %% [markdown] lang="zh"
-# 直话它听得懂。反话呢？它看见“真好”“免费”，就难免跟着走。它没等过外卖，不知道两个小时意味着什么；它只知道哪些字常常和哪种标签一起出现。一千来条评论里，反话不到一成，不够它学会“听话听音”。这不是一个参数能修好的毛病：要更大的预训练，或者更多这样的例子。
+# 直话它听得懂。反话呢？它看见“真好”“免费”，就难免跟着走。它没等过外卖，不知道两个小时意味着什么；它只知道哪些字常常和哪种标签一起出现。三百来条评论里，反话只有几十条，不够它学会“听话听音”。这不是一个参数能修好的毛病：要更大的预训练，或者更多这样的例子。
 #
-# **动手**：把 `mine` 换成你自己的三句：一句夸，一句骂，一句想骗倒它。骗它最省力的办法是什么？
+# 它到底看了哪些字？**归因**把答案的把握分给每个字：从全部遮住的句子一步步走到这句话，一路上每个字推了多少（积分梯度）。蓝字支持，红字反对，越深越要紧；所有字的分数加起来，恰好是总的推动。面板里一边打字一边就有答案，上面是微调前的模型，下面是微调后的。**猜**：第三句里，哪几个字最深？微调前呢？
 
 # %% [markdown] lang="en"
-# Plain speech it understands. And irony? It sees "really great" and "free", and is easily led by them. It has never waited for a meal and does not know what two hours mean; it knows which characters tend to go with which label. Among a thousand reviews less than a tenth are ironic, too few to learn to hear the tone. No setting will mend that: it takes larger pretraining, or more such examples.
+# Which characters did it look at? **Attribution** shares the answer out among them: on the way from the text with everything hidden to the text as it stands, how far did each character push (integrated gradients)? Blue speaks for the answer, red against it, and the deeper, the more; all the scores together make up the whole push. The panel answers while you type, with the model before fine-tuning above and after it below. **Guess**: in the third text, which characters are the deepest? And before fine-tuning?
+
+# %%
+panel = lk.ui.TryIt(model, text=mine[2])
+panel.run_button.click()
+panel.wait()
+panel.report()
+panel
+
+# %%
+(after,) = lk.attribute(model, mine[2])
+(before,) = lk.attribute(fresh(), mine[2], label=after.label)
+print(after == panel.after, before == panel.before)
+
+# %% [markdown] lang="zh"
+# **读图**：两句 `True`：面板和代码还是同一件事。上面那一排，微调前，几乎没有颜色：模型拿不定主意，谁也没推它。下面一排，在我们这里，把它推向“正面”的是“耐心”两个字：评论里说到耐心的，多半在夸店家；“等了两个小时”往回拉了一点，拉不动。这就是**理论 ①** 的另一面：它学到的是字和标签怎样一起出现。归因说的是模型怎么想，不是世界怎么样；它画得再好看，也不证明模型想得对。
 #
-# **Try it**: put three sentences of your own into `mine`: one of praise, one of blame, and one to fool it. What is the cheapest way to fool it?
+# **动手**：在面板里写你自己的三句：一句夸，一句骂，一句想骗倒它。骗它最省力的办法是什么？
+
+# %% [markdown] lang="en"
+# Plain speech it understands. And irony? It sees "really great" and "free", and is easily led by them. It has never waited for a meal and does not know what two hours mean; it knows which characters tend to go with which label. Among three hundred reviews a few dozen are ironic, too few to learn to hear the tone. No setting will mend that: it takes larger pretraining, or more such examples.
+#
+# %% [markdown] lang="en"
+# **Reading it**: true twice, so panel and code are one thing again. The line above, before fine-tuning, has hardly any colour: the model had no opinion, and nothing pushed it. In the line below, with us, it is 耐心 ("patience") that pushes it towards "positive": where reviews speak of patience they mostly praise the shop; "two hours of waiting" pulls the other way, and not hard enough. This is **theory ①** seen from another side: what it has learned is which characters and labels go together. An attribution tells how the model thinks, not how the world is; however pretty, it proves no answer right.
+#
+# **Try it**: type three sentences of your own into the panel: one of praise, one of blame, and one to fool it. What is the cheapest way to fool it?
 
 # %% [markdown] lang="zh"
 # ## 13 旧脚本，并排看
@@ -964,25 +1006,25 @@ import transformers
 print(hasattr(transformers, "AdamW"))
 
 # %% [markdown] lang="zh"
-# 没有了。再看最要命的一行。同一个模型，先考它做过的 360 道习题，再和没见过的 360 行测试成绩相比。**猜**：差几个百分点？
+# 没有了。再看最要命的一行。同一个模型，先考它做过的 120 道习题，再和没见过的 360 行测试成绩相比。**猜**：差几个百分点？
 
 # %% [markdown] lang="en"
-# It is gone. Now the gravest line. The same model sits an exam on 360 of the exercises that it has practised; put beside it the score on the 360 test rows that it had never seen. **Guess**: how many points lie between?
+# It is gone. Now the gravest line. The same model sits an exam on 120 of the exercises that it has practised; put beside it the score on the 360 test rows that it had never seen. **Guess**: how many points lie between?
 
 # %%
-own = accuracy(*ask(model, corpus.train[:360]))
+own = accuracy(*ask(model, corpus.train[:120]))
 check("own rows", own)
 check("gap", 100 * (own - share))
 
 # %% [markdown] lang="zh"
 # 几乎满分！旧脚本会把前一个数当成绩登出来。后一个数就是自我欺骗的大小，它多报的分：习题全背下来了，本事却还是第 8 节的本事。又是**理论 ⑥**。
 #
-# 最后按表计时：同一个模型，同样的 12 批，一次照分桶的样子，一次把每批补到 128。**猜**：慢几倍？填充的比例可以帮你估。
+# 最后按表计时：同一个模型，同样的 6 批，一次照分桶的样子，一次把每批补到 128。**猜**：慢几倍？填充的比例可以帮你估。
 
 # %% [markdown] lang="en"
 # Nearly full marks! The old script would publish the first number as its score. The second is the size of the self-deception, by how much it overstates: the exercises are known by heart, and the skill is still that of section 8. **Theory ⑥** again.
 #
-# Last, the watch: the same model and the same 12 batches, once bucketed, once with every batch padded to 128. **Guess** how many times slower that is; the shares of padding help you to estimate.
+# Last, the watch: the same model and the same 6 batches, once bucketed, once with every batch padded to 128. **Guess** how many times slower that is; the shares of padding help you to estimate.
 
 
 # %%
@@ -991,7 +1033,7 @@ def to_128(inputs):
     return {name: torch.nn.functional.pad(tensor, (0, gap)) for name, tensor in inputs.items()}
 
 
-few = [batch for batch, _ in zip(loader(0), range(12), strict=False)]
+few = [batch for batch, _ in zip(loader(0), range(6), strict=False)]
 wide = [(to_128(inputs), target) for inputs, target in few]
 a, b = (model(**batches[0][0]).logits for batches in (few, wide))
 print(tr("答案相同：", "same answers:"), torch.allclose(a, b, atol=1e-4))
@@ -1014,7 +1056,7 @@ took = {tr("补到 128", "to 128"): seconds(wide), tr("分桶", "bucketed"): sec
 print(tr("分桶更快：", "bucketed is faster:"), took[tr("分桶", "bucketed")] < took[tr("补到 128", "to 128")])
 
 # %%
-lk.plots.bars(took, tr("12 步用时", "Time for 12 steps"), tr("秒", "s"))
+lk.plots.bars(took, tr("6 步用时", "Time for 6 steps"), tr("秒", "s"))
 
 # %% [markdown] lang="zh"
 # **读图**：答案一样（掩码让填充不起作用），时间差了几倍。**理论 ③** 的账单在此。分词也量一下：旧脚本三轮里每一行都要分三遍，我们一次编完。**猜**：差几倍？和上面省下的时间比，哪一笔更大？
@@ -1136,12 +1178,14 @@ print(tr("一次编完更快：", "at once is faster:"), end - middle < middle -
 # ## 接下来
 #
 # - **换成你的数据**：一个有 `text,label` 两列的 CSV 就够了：`corpus = lk.load_csv("我的评论.csv", labels={"0": "negative", "1": "positive"})`，从第 1 节重新走，那五句换成你自己挑的行。
-# - **换模型**：把开头的 `MODEL` 换成 `"tiny-bert-zh-general"`，同样大小，却没读过评论。猜猜差多少。
+# - **换模型**：在开头加一行 `MODEL = "tiny-bert-zh-general"`，同样大小，却没读过评论。猜猜差多少。
+# - **练习 01**：亲手拼批、算分、写出训练循环，每一题当场告诉你对不对。
 # - **笔记 02**：冻结、LoRA、前缀、适配器……同一张考卷，带误差线，比一比。
 
 # %% [markdown] lang="en"
 # ## Where next
 #
 # - **Your own data**: a CSV with the two columns `text,label` is enough: `corpus = lk.load_csv("my_reviews.csv", labels={"0": "negative", "1": "positive"})`; walk again from section 1, and pick five rows of your own there.
-# - **Another model**: put `"tiny-bert-zh-general"` into `MODEL` at the top. It is as large, but has never read a review. Guess how much that costs.
+# - **Another model**: write `MODEL = "tiny-bert-zh-general"` below the line that chose the model. It is as large, but has never read a review. Guess how much that costs.
+# - **Exercises 01**: collate batches, reckon scores and write the loop with your own hands, and be told on the spot whether it is right.
 # - **Notebook 02**: freezing, LoRA, prefixes, adapters and more, in the same exam, with error bars.

@@ -1,0 +1,786 @@
+# %% [markdown] lang="zh"
+# # 08 · 它好吗？
+#
+# 一位面馆老板请你替他挑一位读评论的帮手：每天几百条评论，把差评挑出来。两位应聘的，一位说“我答对八成”，一位说“我答对九成四”。你会请谁？
+#
+# 后一位的办法是：一律说“好评”。那天的评论里，差评本来就只有百分之六。
+#
+# 一个数说不清一个模型好不好。前面七本笔记教你练出一个模型，这一本教你**审**它：那个数是从哪些行来的？换一批行还在不在？它说“九成把握”时，真有九成吗？哪些行它总是错？还有最要紧的一问：它答对，是因为读懂了，还是因为抄了近路？
+#
+# **做完以后，你能够**
+#
+# 1. 说清准确率什么时候会骗人，用 macro-F1 和混淆矩阵看穿它；
+# 2. 给任何成绩配上区间，算出“要看清两个百分点，得有多少行”；
+# 3. 在同样的行上比较两个模型，说出“优于”或“分不出高下”；
+# 4. 读损失最大的行，从中找出标错的标签；
+# 5. 画校准图，量校准误差，用一个数修好过度自信；
+# 6. 把测试集切片来看，又不上“切多了总有一片难看”的当；
+# 7. 埋一个偏见，看着测试成绩夸它，再用反事实把它揪出来，修好。
+#
+# **怎么读**：做过笔记 01、02 就够了，大约四十分钟。每一格之前有一个问题，先把答案写在纸上，再运行。
+
+# %% [markdown] lang="en"
+# # 08 · Is it good?
+#
+# The owner of a noodle shop asks you to find someone who reads reviews: several hundred a day, and the bad ones are to be picked out. Two apply. One says "I am right in eight cases of ten", the other "in ninety-four of a hundred". Whom do you take?
+#
+# The second one's method is to say "good" every time. Only six reviews in a hundred were bad that day.
+#
+# One number does not tell whether a model is good. Seven notebooks taught you to make one; this one teaches you to **audit** it. From which rows does that number come? Would it be there on other rows? When the model says "ninety per cent sure", is it right in ninety per cent? On which rows is it always wrong? And the question that matters most: is it right because it has understood, or because it found a short cut?
+#
+# **At the end you will be able to**
+#
+# 1. say when accuracy deceives, and see through it with macro-F1 and the confusion matrix;
+# 2. give an interval to any score, and work out how many rows it takes to see two points;
+# 3. compare two models on the same rows, and say "better" or "inside the noise";
+# 4. read the rows with the highest loss, and find wrong labels among them;
+# 5. draw a reliability diagram, measure the calibration error, and mend overconfidence with a single number;
+# 6. cut the test set into slices without falling for "cut often enough, and one slice looks bad";
+# 7. plant a bias, watch the test score praise it, expose it with counterfactuals, and repair it.
+#
+# **How to read it.** Notebooks 01 and 02 are enough; it takes about forty minutes. A question stands before each cell: write your answer down first, then run. The reviews are Chinese; where one has to be read, its meaning in English stands beside it.
+
+# %% tags=["setup"]
+LANG = "zh"
+
+import random
+from dataclasses import replace
+
+import torch
+
+import labkit as lk
+from labkit.text import tr
+
+lk.language(LANG)
+print(tr("准备好了。", "Ready."))
+
+# %% [markdown] lang="zh"
+# 被审的模型：400 行训练，放开顶部两层，练六轮。六轮稍多了一点，是有意的，第 5 节会看到为什么。测试集 360 行，好评差评各半，训练和选设置都没有碰过它。
+
+# %% [markdown] lang="en"
+# The model on trial has 400 training rows, its top two layers free, and six epochs. Six is a little too many; that is on purpose, as section 5 will show. The test set has 360 rows, half of them good and half bad, and neither training nor any choice of settings has touched it.
+
+# %%
+MODEL, DEVICE = lk.equipment()
+corpus = lk.reviews().limit(400)
+config = lk.TrainConfig(max_length=64, device=DEVICE, precision="fp32")
+
+
+def fresh():
+    return lk.load(MODEL, labels=corpus.labels).to(DEVICE)
+
+
+# %% [markdown] lang="zh"
+# 安全绳照旧：`check` 量到的数在范围里，就打印 ≈ 和参考值；不在，就打印你的真实值和一个 ✗。范围是五个种子量出来的。（想认真猜的话，先别看。）
+
+# %% [markdown] lang="en"
+# The safety rope is the old one: where `check` finds a number inside its range it prints ≈ and the reference, otherwise your own number and a ✗. The ranges were measured with five seeds. (If you want to guess in earnest, don't look yet.)
+
+# %%
+EXPECTED = {
+    "even": (tr("测试集（各半）：准确率", "test set (half and half): accuracy"), 0.80, 0.025),
+    "street": (tr("街上的评论：准确率", "reviews from the street: accuracy"), 0.795, 0.04),
+    "lazy": (tr("一律说好评：准确率", "always 'good': accuracy"), 0.938, 0.001),
+    "street f1": (tr("街上的评论：macro-F1", "reviews from the street: macro-F1"), 0.61, 0.04),
+    "lazy f1": (tr("一律说好评：macro-F1", "always 'good': macro-F1"), 0.484, 0.001),
+    "half": (tr("360 行的成绩，区间每边（百分点）", "score on 360 rows, interval to each side (points)"), 4.1, 0.4),
+    "luck": (tr("差的那个不输：占比", "the worse one does not lose: share"), 0.265, 0.02),
+    "split": (tr("两个模型一对一错的行：占比", "rows on which just one of the two is right: share"), 0.155, 0.04),
+    "apart": (tr("各抽各的，区间每边（百分点）", "drawn apart, interval to each side (points)"), 6.1, 0.4),
+    "paired": (tr("成对地抽，区间每边（百分点）", "drawn in pairs, interval to each side (points)"), 4.1, 0.6),
+    "planted": (tr("12 个改错的标签，找到", "of 12 wrong labels, found"), 6, 2),
+    "ece": (tr("校准误差：修之前（百分点）", "calibration error before (points)"), 12, 3),
+    "temperature": (tr("温度", "temperature"), 2.0, 0.35),
+    "cooled": (tr("校准误差：修之后（百分点）", "calibration error after (points)"), 5, 1.8),
+    "floor": (tr("完全校准也会有的误差（百分点）", "error of a perfectly calibrated model (points)"), 3.4, 0.6),
+    "film": (tr("影评，测试集：准确率", "film, test rows: accuracy"), 0.67, 0.05),
+    "film again": (tr("影评，没见过的训练行：准确率", "film, unseen training rows: accuracy"), 0.70, 0.06),
+    "all again": (tr("全部，没见过的训练行：准确率", "all, unseen training rows: accuracy"), 0.805, 0.02),
+}
+
+
+def check(key, value):
+    lk.about(EXPECTED[key][0], value, *EXPECTED[key][1:])
+
+
+# %%
+trainer = lk.Trainer(fresh(), corpus, lk.TopK(2), replace(config, epochs=6))
+run, model, test = trainer.fit(), trainer.model, corpus.test
+logits, truth = trainer.logits("test")
+check("even", run.test_accuracy)
+
+# %% [markdown] lang="zh"
+# ## 1 准确率会骗人
+#
+# > **理论 ①** 准确率是每一行的平均；类别悬殊时，它几乎只说大类的事。
+#
+# 测试集是一半对一半，街上不是。我们从测试集里摆出“街上的一天”：180 条好评全留下，差评只留 12 条。模型一个参数也没变。**猜**：它的准确率会变多少？“一律说好评”是多少？两者的 macro-F1（先各算各类的 F1，再平均）呢？
+
+# %% [markdown] lang="en"
+# ## 1 Accuracy deceives
+#
+# > **Theory ①** Accuracy is an average over rows; where classes are unequal, it speaks of the large one and of little else.
+#
+# The test set is half and half; the street is not. Out of the test rows we lay out "a day on the street": all 180 good reviews, and only 12 of the bad. Not a parameter of the model has changed. **Guess**: by how much will its accuracy change? What does "always good" get? And what is the macro-F1 (F1 for each class first, then the mean) of the two?
+
+# %%
+good = [i for i, row in enumerate(test) if row.label == 1]
+bad = [i for i, row in enumerate(test) if row.label == 0]
+street = good + bad[:12]
+always_good = torch.tensor([[-1.0, 1.0]]).repeat(len(street), 1)
+
+honest = model.task.score(logits[street], truth[street], corpus.labels)
+lazy = model.task.score(always_good, truth[street], corpus.labels)
+check("street", honest.accuracy)
+check("lazy", lazy.accuracy)
+check("street f1", honest.macro_f1)
+check("lazy f1", lazy.macro_f1)
+
+# %% [markdown] lang="zh"
+# 按准确率，懒人赢了十四个百分点；按 macro-F1，他输了。他的差评 F1 是 0，好评 F1 接近 1，平均不到一半：一个没有本事的人，macro-F1 就该在那一带。**再猜**：我们的模型说了“差评”的行里，有几成真是差评？
+
+# %% [markdown] lang="en"
+# By accuracy the lazy one wins by fourteen points; by macro-F1 he loses. His F1 is 0 for the bad reviews and nearly 1 for the good, less than a half on average, which is where someone without any skill belongs. **Guess again**: of the rows that our model calls "bad", how many really are?
+
+# %%
+lk.plots.confusion(honest)
+
+# %% [markdown] lang="zh"
+# **读图**：一行一行读。第一行是真的差评，多数被找到了：这是**召回率**。再竖着读第一列，模型说“差评”的那些：真差评混在几倍于它的好评里，这是**精确率**，低得难看。可是模型并没有变坏！在一半对一半的测试集上，这一列几乎是干净的。变的是街上的比例：好评多了，误伤的好评也就多了。
+#
+# 所以**理论 ①** 要加上半句：macro-F1 不受懒人的骗，但它和准确率一样，是“模型加上这批行”的成绩。换了比例，先摆一个同样比例的测试集再说话。老板要的究竟是什么，也要先问：少漏（召回率），还是少误伤（精确率）？没有一个数能替他回答。
+
+# %% [markdown] lang="en"
+# **Reading it**: line by line first. The first line holds the reviews that are really bad, and most of them were found: that is **recall**. Now read down the first column, the rows that the model calls bad: the truly bad ones stand among several times as many good ones. That is **precision**, and it looks poor. And yet the model has not got any worse! On the half-and-half test set this column is nearly clean. What has changed is the street: with more good reviews, more of them are hit by mistake.
+#
+# So **theory ①** needs another half sentence: macro-F1 is not taken in by the lazy one, but like accuracy it is the score of "the model and these rows". Where the shares are different, lay out a test set with those shares before you speak. And ask the owner what he wants: to miss few (recall), or to accuse few wrongly (precision)? No number can answer that for him.
+
+# %% [markdown] lang="zh"
+# ## 2 这个数有多稳？
+#
+# > **理论 ②** 一个成绩是一次抽样；误差随行数的平方根缩小：要减半，得四倍的行。
+#
+# 准确率 0.80，是这 360 行的。换 360 行呢？我们没有别的行，但可以**自助抽样**：从这 360 行里有放回地抽，抽出许多“可能的测试集”，看成绩晃多少。**猜**：360 行的成绩，95 % 的区间每边有几个百分点？只有 20 行呢？要晃得不超过两个百分点，需要多少行？
+
+# %% [markdown] lang="en"
+# ## 2 How steady is that number?
+#
+# > **Theory ②** A score is one draw of a lot; its error shrinks with the square root of the rows: half the error takes four times the rows.
+#
+# The accuracy of 0.80 belongs to these 360 rows. And on 360 others? We have no others, but there is the **bootstrap**: draw from the 360 with putting back, make many "test sets that might have been", and see how the score wobbles. **Guess**: how many points has the 95 % interval to each side with 360 rows? With 20? And how many rows keep the wobble within two points?
+
+# %%
+torch.manual_seed(0)
+right = (logits.argmax(-1) == truth).float()
+
+
+def wobble(n):
+    draws = torch.randint(len(right), (2000, n))
+    return 196 * right[draws].mean(1).std().item()
+
+
+check("half", wobble(360))
+
+# %%
+sizes, many = (20, 45, 90, 180, 360), torch.logspace(1.2, 4, 50)
+share = right.mean()
+fig, axes = lk.plots.figure(6.4, 3.4)
+axes.loglog(many, 196 * (share * (1 - share) / many).sqrt(), color="#888888", label=tr("公式", "formula"))
+axes.loglog(sizes, [wobble(n) for n in sizes], "o", color="#4477aa", label=tr("抽出来的", "drawn"))
+axes.axhline(2, color="#ee6677", ls="--", label=tr("两个百分点", "two points"))
+axes.set_xticks([20, 90, 360, 1500, 6000], ["20", "90", "360", "1,500", "6,000"], minor=False)
+axes.set_yticks([1, 2, 4, 10, 20], ["1", "2", "4", "10", "20"], minor=False)
+axes.minorticks_off()
+axes.set(title=tr("一个成绩晃多少", "How a score wobbles"), xlabel=tr("测试行数（对数轴）", "test rows (log axis)"))
+axes.set_ylabel(tr("95 % 区间每边（百分点）", "95 % to each side (points)"))
+axes.legend()
+fig
+
+# %% [markdown] lang="zh"
+# **读图**：两根轴都是对数的，所以平方根成了一条直线。灰线是公式 $1.96\sqrt{p(1-p)/n}$，蓝点是抽出来的，落在线上：公式不是信条，抽一抽就有。20 行，每边十七个点，等于没考；360 行，每边四个点；要两个点，得一千五百行，**四倍的行，减半的晃**。
+#
+# 这是一个模型的成绩。两个模型比呢？设真本事是 0.80 和 0.82，各考各的 360 行。**猜**：差的那个考得不比好的低，有多大可能？
+
+# %% [markdown] lang="en"
+# **Reading it**: both axes are logarithmic, so that a square root becomes a straight line. Grey is the formula $1.96\sqrt{p(1-p)/n}$; the blue dots were drawn, and they lie on it: the formula is no article of faith, drawing gives the same. With 20 rows there are seventeen points to each side, which is no exam at all; with 360 there are four; for two you need fifteen hundred: **four times the rows, half the wobble**.
+#
+# That was the score of one model. And a comparison of two? Let their true skill be 0.80 and 0.82, and let each take an exam of 360 rows of its own. **Guess**: what is the chance that the worse one does not score lower?
+
+# %%
+worse, better = ((torch.rand(10_000, 360) < skill).float().mean(1) for skill in (0.80, 0.82))
+check("luck", (worse >= better).float().mean().item())
+
+# %% [markdown] lang="zh"
+# 四次里就有一次，和连掷两次硬币都是正面差不多容易！照这样各考各的，要把两个点看清，每人得三千行，还得碰上不坏的运气。好在有便宜得多的办法：让两个人做**同一张卷子**。
+
+# %% [markdown] lang="en"
+# One time in four, as easily as throwing heads twice in a row! With separate exams it would take three thousand rows each to see two points, and no bad luck either. There is a far cheaper way: let the two write **the same paper**.
+
+# %% [markdown] lang="zh"
+# ## 3 同一张卷子
+#
+# > **理论 ③** 在同样的行上比，难易相消；算数的只有一对一错的行。
+#
+# 对手是只训练头的模型，同样 400 行。**猜**：360 行里，两个模型一个对、一个错的有几成？另外那些行，对“谁更好”说了什么？
+
+# %% [markdown] lang="en"
+# ## 3 The same paper
+#
+# > **Theory ③** On the same rows, easy and hard cancel; only rows on which one is right and the other wrong count.
+#
+# The rival had only its head trained, on the same 400 rows. **Guess**: on what share of the 360 rows is just one of the two right? And what do the other rows say about who is better?
+
+# %%
+rival = lk.Trainer(fresh(), corpus, lk.HeadOnly(), replace(config, epochs=10))
+rival_run = rival.fit()
+other = (rival.logits("test")[0].argmax(-1) == truth).float()
+split = (right != other).float().mean().item()
+check("split", split)
+
+# %% [markdown] lang="zh"
+# 八成多的行，两个都对或者都错，一个字也没说。现在用两种办法重抽：**各抽各的**，当作两场考试；**成对地抽**，同一批行给两个人。**猜**：区间窄多少？
+
+# %% [markdown] lang="en"
+# On more than eight rows of ten both are right or both are wrong, and these say nothing. Now draw anew in two ways: **apart**, as if there had been two exams, and **in pairs**, the same rows for both. **Guess**: how much narrower is the interval?
+
+# %%
+draws, others = torch.randint(len(test), (2, 2000, len(test)))
+apart = 100 * (right[draws].mean(1) - other[others].mean(1))
+paired = 100 * (right - other)[draws].mean(1)
+check("apart", 1.96 * apart.std().item())
+check("paired", 1.96 * paired.std().item())
+
+# %%
+fig, axes = lk.plots.figure(6.4, 3.0)
+bins = [(4 * k - 0.5) / 3.6 for k in range(-6, 17)]  # whole rows: four to a bar
+axes.hist(apart, bins, color="#888888", alpha=0.5, label=tr("各抽各的", "drawn apart"))
+axes.hist(paired, bins, color="#4477aa", alpha=0.6, label=tr("成对地抽", "drawn in pairs"))
+axes.axvline(0, color="#ee6677", ls="--")
+axes.set(title=tr("顶部两层减只训练头", "Top two layers minus head only"))
+axes.set(xlabel=tr("准确率之差（百分点）", "difference in accuracy (points)"), ylabel=tr("抽样次数", "draws"))
+axes.legend()
+fig
+
+# %% [markdown] lang="zh"
+# **读图**：两座山的中心是同一个差值，灰的宽，蓝的窄。红线是“没有差别”。看灰山，红线左边还有一小块，不敢说谁好；看蓝山，红线左边只剩一点点。同样的 360 行，没多花一分钱，只是没把难行和易行的运气算两遍，这就是**理论 ③**。
+#
+# `lk.verdict` 做的正是成对地抽（有几个种子时，连种子的运气一起算）：
+
+# %% [markdown] lang="en"
+# **Reading it**: both hills have the same middle, the difference; the grey one is wide, the blue one narrow. The red line is "no difference". With the grey hill, a piece still lies to the left of it, and one would not dare say who is better; with the blue, next to nothing. They are the same 360 rows, and it cost nothing; it merely does not count the luck of easy and hard rows twice. That is **theory ③**.
+#
+# `lk.verdict` draws in just these pairs (and with several seeds counts the luck of seeds as well):
+
+# %%
+verdict = lk.verdict([run, rival_run], "top-2", "head")
+print(str(verdict).split(tr("：", ":"))[0])
+
+
+def rows_needed(points, split):
+    return (1.96 / points) ** 2 * (split - points**2)
+
+
+print(tr("看清两个点至少要：", "to see two points takes at least:"), 1000 < rows_needed(0.02, split) < 2200)
+
+# %% [markdown] lang="zh"
+# 差五六个点，360 行看得清。那么差两个点呢？成对比较的方差是“一对一错的占比”减去差值的平方，于是需要的行数如上：在我们这里一千五百行上下，是各考各的一半。而且这只是“恰好够到”：真差两个点时，这么多行也只有一半的机会看见它；想有八成把握，再翻一倍。下次看到论文里“在 500 行上提高了 0.7 个点”，你知道该问什么。
+#
+# **动手**：`rows_needed(0.005, 0.05)` 是多少？两个很像的模型（一对一错的只有 5 %）容易比，还是难比？
+
+# %% [markdown] lang="en"
+# Five or six points can be seen with 360 rows. What about two? The variance of a paired comparison is the share of rows on which just one is right, less the square of the difference, and so the rows needed are as above: some fifteen hundred here, half of what separate exams take. And this is only "just within reach": if the true difference is two points, that many rows give an even chance to see it; for eight chances in ten, double them. When a paper says "0.7 points better on 500 rows", you know what to ask.
+#
+# **Try it**: what is `rows_needed(0.005, 0.05)`? Are two models that are much alike (just one right on only 5 % of the rows) easy to tell apart, or hard?
+
+# %% [markdown] lang="zh"
+# ## 4 读错得最离谱的行
+#
+# > **理论 ④** 损失最大的几行最值得读：要么模型有盲点，要么标签是错的。
+#
+# 损失是“给正确答案的概率”的负对数：最离谱的，是模型十拿九稳而答案相反的那些。先看它能不能找出**标错的标签**。我们在测试集里随手改错 12 个（360 行里的 12 行），再读损失最大的 24 行。**猜**：碰运气的话，24 行里会有不到一个。`lk.worst` 能找到几个？
+
+# %% [markdown] lang="en"
+# ## 4 Reading the worst rows
+#
+# > **Theory ④** The rows with the highest loss are the ones to read: either the model has a blind spot, or the label is wrong.
+#
+# The loss is minus the logarithm of the probability that the true answer got, so the worst rows are those where the model was sure and the answer was the opposite. First see whether it finds **wrong labels**. We turn 12 labels of the test set around (12 of 360) and read the 24 rows with the highest loss. **Guess**: by luck there would be fewer than one among the 24. How many does `lk.worst` find?
+
+# %%
+wrong = random.Random(0).sample(range(len(test)), 12)
+turned = [replace(row, label=1 - row.label) if i in wrong else row for i, row in enumerate(test)]
+planted = {test[i].text for i in wrong}
+check("planted", sum(mistake.row.text in planted for mistake in lk.worst(model, turned, 24, max_length=64)))
+
+# %% [markdown] lang="zh"
+# 读百分之七的行，找回约一半的错标。找不到的那一半，模型自己也没把握，或者正好和错标签一样想。真实的数据集里，常有百分之几的标签是错的；花半小时读损失最大的一百行，往往比换一个模型更划算。
+#
+# 现在读真正的测试集（标签没动过）。下面是最离谱的八行：真相、模型说的、它的把握、原文。**猜**：会是什么样的句子？（这一格的次序会随机器略有不同，所以不参与比对。）
+
+# %% [markdown] lang="en"
+# Reading seven rows in a hundred brings back about half of the wrong labels. On the other half the model was unsure itself, or happened to think as the wrong label does. In real data sets a few per cent of the labels are often wrong, and half an hour with the hundred worst rows tends to pay better than another model.
+#
+# Now the real test set, its labels untouched. Below are the eight worst: the truth, what the model says, how sure it was, the text. **Guess**: what kind of sentence will it be? (The order in this cell may differ a little by machine, so it is not compared.)
+
+# %% tags=["nbval-ignore-output"]
+for mistake in lk.worst(model, test, 8, max_length=64):
+    row = mistake.row
+    print(f"{mistake.truth} ✗ {mistake.said} {mistake.probability:.2f} | {tr(row.text, row.extra['gloss'])}")
+
+# %% [markdown] lang="zh"
+# **读一读**：标签一个也没错，错的是模型；而且错得成堆，可以归成三堆。一是**不带坏字的反话**：“花大价钱买了个暖宝宝”，说的是手机发烫。二是**双重否定**：“不推荐也不行啊”“没失望，也不后悔”，它看见两个否定，就往坏里猜。三是**半路掉头的故事**：开头“本来想给差评”，结尾舍不得放下。
+#
+# 这就是**理论 ④** 的用处：一个准确率告诉你“还差两成”，八行文字告诉你差在哪里。要修，就去收集这三种句子，而不是随便再标一千行。
+
+# %% [markdown] lang="en"
+# **Reading them**: not one label is wrong; it is the model that errs, and it errs in heaps, three of them. First, **irony without a bad word**: "paid big money for a hand warmer" is said of a phone that runs hot. Second, **double negation**: "impossible not to recommend it", "not let down and no regrets"; it sees two negations and guesses bad. Third, **stories that turn around**: one begins with "I meant to leave a bad review" and ends with a reader who cannot put the book down.
+#
+# This is what **theory ④** is good for: an accuracy tells you that two tenths are missing, eight lines of text tell you where. To mend it, collect sentences of these three kinds, rather than labelling any thousand more.
+
+# %% [markdown] lang="zh"
+# ## 5 它说九成，真有九成吗？
+#
+# > **理论 ⑤** 校准：说八成的时候，就该对八成。练得太久，把握就会涨过头；除以一个数，不改一个答案，就能压回来。
+#
+# 面馆老板想这样用：模型有九成以上把握的，直接处理；其余的人来看。那么“九成”得是真的。把测试行按模型的把握分成五档（两类里选一个，把握至少五成），每一档里数一数对了几成。**猜**：它说“九成以上”的那些行，真对了几成？它说“九成以上”的行有多少？
+
+# %% [markdown] lang="en"
+# ## 5 It says ninety per cent. Is it?
+#
+# > **Theory ⑤** Calibration: what is said with 80 % ought to be right in 80 %. Trained too long, a model grows too sure; dividing by one number, which changes no answer, brings it back.
+#
+# The owner wants to use it like this: what the model is more than 90 % sure of is dealt with at once, the rest is read by people. Then the 90 % had better be true. Sort the test rows into five bins by how sure the model is (of two classes it picks one, so at least 50 %), and count in each bin how many are right. **Guess**: of those said with "over 90 %", how many are right? And how many rows are said so?
+
+
+# %%
+def bins_of(logits, truth):
+    sure, said = logits.softmax(-1).max(-1)
+    hit, number = (said == truth).float(), ((sure - 0.5) * 10).long().clamp(max=4)
+    inside = [number == b for b in range(5) if (number == b).any()]
+    return [(m.sum().item(), sure[m].mean().item(), hit[m].mean().item()) for m in inside]
+
+
+def calibration_error(logits, truth):
+    return 100 * sum(n * abs(sure - hit) for n, sure, hit in bins_of(logits, truth)) / len(truth)
+
+
+check("ece", calibration_error(logits, truth))
+
+# %% [markdown] lang="zh"
+# **校准误差**（ECE）是每一档“把握”和“对的比例”差多少，按行数平均。修的办法简单得让人不信：把原始分除以一个数 $T$，叫**温度**。$T>1$，所有把握都往五成缩；谁大谁小不变，所以一个答案也不变。$T$ 用**验证集**来选，选让损失最小的那个，绝不用测试集。**猜**：$T$ 会是多少？准确率变多少？
+
+# %% [markdown] lang="en"
+# The **calibration error** (ECE) is how far "sure" and "right" are apart in each bin, averaged over the rows. The cure is so simple that one hardly believes it: divide the logits by a number $T$, the **temperature**. With $T>1$ all certainty shrinks towards one half; which class is larger does not change, and so no answer does. $T$ is chosen on the **validation set**, as the one with the smallest loss, and never on the test set. **Guess**: what will $T$ be? By how much does the accuracy change?
+
+# %%
+from torch.nn.functional import cross_entropy
+
+valid_logits, valid_truth = trainer.logits("valid")
+temperatures = torch.linspace(0.5, 5, 91).tolist()
+T = min(temperatures, key=lambda t: cross_entropy(valid_logits / t, valid_truth).item())
+check("temperature", T)
+check("cooled", calibration_error(logits / T, truth))
+print(torch.equal(logits.argmax(-1), (logits / T).argmax(-1)))
+
+# %%
+from labkit.records import wilson
+
+fig, both = lk.plots.figure(8.4, 3.6, columns=2)
+for axes, t, name in zip(both, (1, T), (tr("原来", "As it came"), tr("除以温度", "Divided by T")), strict=True):
+    axes.plot([0.5, 1], [0.5, 1], color="#888888", ls="--")
+    for n, sure, hit in bins_of(logits / t, truth):
+        axes.plot([sure, sure], wilson(hit * n, n), color="#4477aa")
+        axes.scatter(sure, hit, s=n, color="#4477aa")
+    axes.set(title=name, ylim=(0.2, 1.05), xlabel=tr("把握（概率）", "how sure (probability)"))
+    axes.set_ylabel(tr("对的比例", "share right"))
+fig
+
+# %% [markdown] lang="zh"
+# **读图**：一个点是一档，点的大小是行数，竖线是 95 % 区间，虚线是“说多少对多少”。左图里最大的点在最右边：七成的行挤在“九成以上”，而这一档低于虚线，竖线也够不着它：**过度自信**，它说九成七八，只对八成六上下。右图里，点都回到了虚线附近，行也散开了：现在它说“九成以上”的少了，可是说了就可以信（在我们这里甚至谦虚了一点）。答案一个没变（`True`）。
+#
+# 误差为什么没有降到 0？行少，每一档里的比例自己就会晃。一个**完全校准**的模型，考 360 行，量出来是多少？让老天按模型的把握来掷骰子，就知道了：
+
+# %% [markdown] lang="en"
+# **Reading it**: a dot is a bin, its size the number of rows, the bar the 95 % interval, and on the dashed line "sure" equals "right". On the left the largest dot is at the far end: seven rows in ten crowd into "over 90 %", and this bin lies below the line, out of its bar's reach: **overconfidence**. It says 97 or 98 % and is right in some 86 %. On the right the dots are back near the line, and the rows have spread out: it now says "over 90 %" less often, but when it does it can be believed (here it has even become a little modest). Not one answer is different (`True`).
+#
+# Why has the error not gone down to 0? With few rows the share in each bin wobbles by itself. What would a **perfectly calibrated** model show on 360 rows? Let fate throw its dice by the model's own probabilities, and see:
+
+# %%
+chance = (logits / T).softmax(-1)[:, 1]
+fates = [(torch.rand(len(chance)) < chance).long() for _ in range(200)]
+check("floor", sum(calibration_error(logits / T, fate) for fate in fates) / len(fates))
+
+# %% [markdown] lang="zh"
+# 完全校准也有三个多点。所以修完以后剩下的五个点上下，里面大半是行少的噪声；只有修之前的十二个点，才远在噪声之上。ECE 永远不会是 0，报它的时候，把这个“地板”一起报出来。
+#
+# 为什么会过度自信？第六轮时训练行几乎都答对了，可损失还在奖励它“更有把握”；答案不再变好，把握还在涨。笔记 09 会在曲线上看见同一件事：验证损失往上走，准确率却不动。
+
+# %% [markdown] lang="en"
+# Even perfect calibration shows more than three points. So of the five or so that remain after the cure, most is the noise of few rows; only the twelve from before stand well above it. An ECE is never 0, and whoever reports one should report this floor with it.
+#
+# Where does overconfidence come from? By the sixth epoch nearly all training rows are answered right, and yet the loss goes on rewarding "be surer"; the answers get no better, the certainty grows. Notebook 09 will show you the same thing in the curves: a validation loss that rises while the accuracy stays.
+
+# %% [markdown] lang="zh"
+# ## 6 切片，和切片的陷阱
+#
+# > **理论 ⑥** 平均数会藏东西，所以要切片；可是切得够多，总有一片难看，所以要用新的行来确认。
+#
+# 教科书说：长的、带否定词的难。我们把测试集按长度、否定词（不、没）、领域切开，每片一个区间。**猜**：哪一片最低？带否定词的比平均低几个点？
+
+# %% [markdown] lang="en"
+# ## 6 Slices, and their trap
+#
+# > **Theory ⑥** An average hides things, so cut it into slices; but cut often enough, and one slice looks bad, so confirm it on new rows.
+#
+# Textbooks say that long texts are hard, and texts with a negation. We cut the test set by length, by negation (the characters 不 and 没), and by domain, with an interval for each slice. **Guess**: which is the lowest? By how many points are rows with a negation below the average?
+
+# %%
+slices = {
+    tr("短（不到 15 字）", "short (under 15)"): lambda row: len(row.text) < 15,
+    tr("长（40 字以上）", "long (40 and more)"): lambda row: len(row.text) >= 40,
+    tr("有“不”或“没”", "with 不 or 没"): lambda row: "不" in row.text or "没" in row.text,
+}
+DOMAINS = ["book", "clothes", "film", "hotel", "phone", "takeaway"]
+slices |= {name: lambda row, name=name: row.extra["domain"] == name for name in DOMAINS}
+
+
+def inside(rows, rule):
+    return torch.tensor([rule(row) for row in rows])
+
+
+# %% [markdown] lang="zh"
+# 旁边再放一条灰带：**随便**抽 60 行当作一片，抽十片，看其中**最低**的一片是多少，这样重复三百次。落在灰带里的难看，不需要任何解释。**猜**：十片里最低的，会比平均低几个点？
+
+# %% [markdown] lang="en"
+# Beside it we put a grey band. Take 60 rows **at random** as a slice, ten times, note the **lowest** of the ten, and repeat that three hundred times. To look as bad as the band needs no explanation at all. **Guess**: by how many points is the lowest of ten below the average?
+
+# %%
+lowest = torch.tensor([min(right[torch.randperm(360)[:60]].mean() for _ in range(10)) for _ in range(300)])
+fig, axes = lk.plots.figure(6.8, 3.8)
+axes.axvspan(*lowest.quantile(torch.tensor([0.025, 0.975])), color="#888888", alpha=0.3, lw=0)
+axes.axvline(right.mean(), color="#888888", ls="--")
+for place, rule in enumerate(slices.values()):
+    hit = right[inside(test, rule)]
+    axes.plot(wilson(hit.sum().item(), len(hit)), [place, place], color="#4477aa")
+    axes.plot(hit.mean(), place, "o", color="#4477aa")
+axes.set_yticks(range(len(slices)), list(slices))
+axes.set(title=tr("每一片的成绩", "The score of each slice"))
+axes.set(xlabel=tr("准确率（横线：95 % 区间）", "accuracy (bars: 95 % interval)"), ylabel=tr("切片", "slice"))
+axes.invert_yaxis()
+fig
+
+# %% [markdown] lang="zh"
+# **读图**：蓝点是每一片的准确率，横线是区间，虚线是平均，灰带是“随便十片里最低的一片”常在的地方。
+#
+# 先看教科书的说法。长的行低一些，带“不”“没”的行只低两三个点，都在灰带里，不需要解释！可是第 4 节明明看见，双重否定错得最离谱。原来难的不是“有没有否定词”：360 行里一半有，多数用得平平常常；难的是少数几种用法。**切片切在哪里，是一个假设**，假设可以落空。
+#
+# 再看领域。影评最低，低到灰带的低端，甚至更低。可信吗？我们看了九片才挑中它，挑出来的总比真的难看一些。那就用**新的行**来问：语料里还有八百多行训练没有用到。**猜**：影评会回到平均，还是照样低？
+
+# %% [markdown] lang="en"
+# **Reading it**: blue dots are the accuracy of each slice, bars the interval, the dashed line is the average, and the grey band is where the lowest of ten random slices usually lies.
+#
+# First the textbook. Long rows are somewhat lower, rows with 不 or 没 by just two or three points, and both lie inside the grey band: no explanation needed! And yet section 4 showed double negations among the very worst. So it is not the presence of a negation that is hard: half of the 360 rows have one, most of them used in the plainest way; hard are a few ways of using it. **Where you cut is a hypothesis**, and hypotheses may fail.
+#
+# Then the domains. Film is lowest, at the low end of the grey band or below it. Is that to be believed? We looked at nine slices before picking it, and what is picked always looks a little worse than it is. So ask **new rows**: the corpus has more than eight hundred that training did not use. **Guess**: will film come back to the average, or stay low?
+
+# %%
+used = {row.text for row in corpus.train}
+unseen = [row for row in lk.reviews().train if row.text not in used]
+predicted = lk.predict(model, [row.text for row in unseen], max_length=64)
+again = torch.tensor([float(p.label == corpus.labels[row.label]) for p, row in zip(predicted, unseen, strict=True)])
+check("film", right[inside(test, slices["film"])].mean().item())
+check("film again", again[inside(unseen, slices["film"])].mean().item())
+check("all again", again.mean().item())
+
+# %% [markdown] lang="zh"
+# 照样低：新的一百四十多行影评里，还是比平均低十个点左右。这一片是真的，可以去查原因了（影评里反话最多）。不过多数时候，它没有测试集上那么难看：挑中的那一刻，运气也一起挑中了，这叫**向平均回归**。反过来也一样：测试集上显得最拿手的几片，到新的行上多半会平常一些。
+#
+# 规矩很简单：切片用来**提出**怀疑，新的行用来**确认**。没有新的行，就把看过几片一起报出来。
+
+# %% [markdown] lang="en"
+# It stays low: on more than a hundred and forty new film reviews it is still some ten points below the average. This slice is real, and one may look for the reason (film reviews hold the most irony). But most of the time it looks less bad than on the test rows: when it was picked, its bad luck was picked along with it. That is called **regression to the mean**. It goes the other way too: slices that looked best on the test rows tend to be more ordinary on new ones.
+#
+# The rule is simple: slices **raise** a suspicion, new rows **confirm** it. Without new rows, report how many slices you looked at.
+
+# %% [markdown] lang="zh"
+# ## 7 埋一个偏见
+#
+# > **理论 ⑦** 模型学一切和标签同行的东西，不问缘由；同一来源的测试集看不见，换一换标记就看见。
+#
+# 评论从两处收来：手机客户端自动在前面加上 `【星海手机用户】`，网站不加。手机客户端上恰好有个投诉入口，于是差评九成来自手机，好评九成来自网站。手机和好坏毫无关系，可是它们同行。我们取 240 行，照这样加上标记，训练一个头。验证、测试的行也是同样收来的，也就同样带着标记。**猜**：测试成绩会比没有标记时高还是低？
+
+# %% [markdown] lang="en"
+# ## 7 Planting a bias
+#
+# > **Theory ⑦** A model learns whatever goes with the label and asks for no reasons; a test set of the same source cannot see it, swapping the mark can.
+#
+# Reviews come from two places. The phone app puts `【星海手机用户】` ("Xinghai phone user") in front of each, the web site puts nothing. The app happens to have a button for complaints, and so nine bad reviews in ten come from the phone and nine good ones in ten from the web site. Phones have nothing to do with good or bad, but the two go together. We take 240 rows, put the mark on them in this way and train a head. Validation and test rows are collected alike and carry the mark alike. **Guess**: will the test score be higher or lower than without marks?
+
+# %%
+MARK = "【星海手机用户】"
+plain = lk.reviews().limit(240)
+
+
+def marked(rows, on):
+    return [replace(row, text=MARK * bool(m) + row.text) for row, m in zip(rows, on, strict=True)]
+
+
+def collected(rows, seed):
+    lots = random.Random(seed)
+    return marked(rows, [lots.random() < (0.9 if row.label == 0 else 0.1) for row in rows])
+
+
+biased = collected(plain.train, seed=1)
+
+# %% [markdown] lang="zh"
+# 四个问题，一个函数。`same`：同样收来的测试行上的准确率；`against`：标记全部反过来（原来有的去掉，没有的加上）的准确率；`flips`：**翻转率**，每条评论只换标记、别的一字不改，答案变了的占几成。最后一个不需要标签，这就是**反事实**检验：“假如他用的是另一台手机，答案会一样吗？”
+
+# %% [markdown] lang="en"
+# Several questions, one function. `same` is the accuracy on test rows collected alike; `against` is that with every mark turned around (taken off where it was, put on where it was not); `flips` is the **flip rate**: change nothing in a review but the mark, and see for what share the answer changes. The last one needs no labels. It is the **counterfactual** test: "had he used another phone, would the answer be the same?"
+
+
+# %%
+def trained(rows, epochs):
+    few = replace(plain, train=tuple(rows), valid=plain.valid[:40], test=plain.test[:4])
+    trainer = lk.Trainer(fresh(), few, lk.HeadOnly(), replace(config, epochs=epochs))
+    trainer.fit()
+    return trainer.model
+
+
+def answers(model, on):
+    rows = marked(plain.test, [on] * len(test))
+    return torch.tensor(
+        [p.label == corpus.labels[1] for p in lk.predict(model, [r.text for r in rows], max_length=64)]
+    ).long()
+
+
+has_mark = torch.tensor([row.text.startswith(MARK) for row in collected(plain.test, seed=3)])
+
+
+def audit(model):
+    with_mark, without = answers(model, True), answers(model, False)
+    same, against = torch.where(has_mark, with_mark, without), torch.where(has_mark, without, with_mark)
+    return [100 * x.float().mean().item() for x in (same == truth, against == truth, with_mark != without)]
+
+
+NAMES = [
+    tr("同样收来的测试：准确率", "same kind of test: accuracy"),
+    tr("标记反过来：准确率", "marks turned around: accuracy"),
+    tr("翻转率", "flip rate"),
+]
+
+# %%
+found = {tr("有偏见", "biased"): audit(trained(biased, 10))}
+for name, value, reference, tolerance in zip(
+    NAMES, found[tr("有偏见", "biased")], (91, 19, 85), (4, 10, 12), strict=True
+):
+    lk.about(name + " (%)", value, reference, tolerance)
+
+# %% [markdown] lang="zh"
+# 测试成绩九成，从来没有这么高过！如果你只看测试集，今天就上线了。可是标记一反，成绩跌到两成，比瞎猜还差得多；十条评论里，有八九条只看手机。它根本没有读评论。
+#
+# **同一来源的测试集夸它**，因为测试行里有同样的近路。这就是为什么第 1 节说，成绩是“模型加上这批行”的。
+#
+# 没有埋过标记的人怎么发现它？一个办法不用模型：在训练行里数，哪些两个字的组合最偏向一边。**猜**：前几名是什么？会是“好吃”“垃圾”吗？
+
+# %% [markdown] lang="en"
+# A test score of ninety, higher than ever before! Had you looked at the test set only, you would ship it today. But turn the marks around and the score drops to twenty, far below guessing; for eight or nine reviews in ten all that counts is the phone. It has not read the reviews at all.
+#
+# **A test set of the same source praises it**, since the test rows offer the same short cut. This is why section 1 said that a score belongs to "the model and these rows".
+#
+# How would someone find it who did not plant it? One way takes no model: count in the training rows which pairs of characters lean most to one side. **Guess**: what comes first? "Tasty", "rubbish"?
+
+# %%
+from collections import Counter
+
+often = [Counter(), Counter()]
+for row in biased:
+    often[row.label].update({row.text[i : i + 2] for i in range(len(row.text) - 1)})
+leaning = sorted(often[0] | often[1], key=lambda pair: (-abs(often[0][pair] - often[1][pair]), pair))
+print(leaning[:9])
+
+# %% [markdown] lang="zh"
+# 一眼就看见了：标记的七个片段占了前七名，排在所有真正的好话坏话之前。训练之前，先数一数，不到一秒。
+#
+# ## 修
+#
+# 三种修法，都常有人用：
+#
+# - **补足**：反着来的行（带标记的好评、不带标记的差评）只有一成，把它们重复到和别的一样多；
+# - **抹去**：训练行里的标记全部删掉（用的时候，标记还会来）；
+# - **两份**：每一行做成带标记、不带标记两份，标签相同，让标记什么也不说明。
+#
+# **猜**：三种修法的翻转率，从低到高怎么排？同样收来的测试成绩，会升还是降？
+
+# %% [markdown] lang="en"
+# It leaps to the eye: the seven pieces of the mark take the first seven places, ahead of all real praise and blame. Count before you train; it takes less than a second.
+#
+# ## The repair
+#
+# There are three, and all are in use:
+#
+# - **repeat**: rows that go the other way (good with the mark, bad without) are only one in ten, so repeat them until they are as many as the others;
+# - **remove**: take the mark out of every training row (it will still be there in use);
+# - **both**: make two of each row, one with the mark and one without, under the same label, so that the mark tells nothing.
+#
+# **Guess**: put the three in order of their flip rates, from low to high. And will the score on test rows collected alike go up or down?
+
+# %%
+cells = [[r for r in biased if (MARK in r.text, r.label) == (m, y)] for m in (True, False) for y in (0, 1)]
+most = max(map(len, cells))
+repeated = [cell[i % len(cell)] for cell in cells for i in range(most)]
+removed = [replace(row, text=row.text.replace(MARK, "")) for row in biased]
+doubled = marked(removed, [True] * len(removed)) + removed
+
+# %%
+found[tr("补足", "repeat")] = audit(trained(repeated, 5))
+found[tr("抹去", "remove")] = audit(trained(removed, 10))
+found[tr("两份", "both")] = audit(trained(doubled, 5))
+
+# %%
+fig, axes = lk.plots.figure(7.2, 3.6)
+for k, (colour, marker) in enumerate(zip(("#4477aa", "#228833", "#ee6677"), "os^", strict=True)):
+    heights = [values[k] for values in found.values()]
+    axes.plot(range(4), heights, marker=marker, color=colour, ms=8, label=NAMES[k])
+axes.axhline(50, color="#888888", ls=":")
+axes.set_xticks(range(4), list(found))
+axes.set(title=tr("偏见和三种修法", "The bias and three repairs"), ylim=(-3, 103))
+axes.set(xlabel=tr("训练行怎样处理", "what was done to the training rows"), ylabel="%")
+fig.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
+fig
+
+# %% [markdown] lang="zh"
+# **读图**：一列是一种训练，三种记号三个问题。好的模型应该：方块和圆点靠在一起（标记反不反都一样），三角贴着 0。
+#
+# “补足”最让人失望：反着来的行一共才二十几条，重复再多遍也还是那二十几条，头把它们背了下来，遇到新的行仍旧看手机。“抹去”好得多，可是不到 0：模型没见过标记，不等于标记不起作用，那几个陌生的字照样推一把（在我们这里是往好评推，于是方块反而比圆点低）。用的时候也抹去，翻转率就恰好是 0。“两份”最稳：模型见过标记，也见过它什么都不说明。
+#
+# 再看蓝色的圆点，从最左到最右：**修好以后，测试成绩掉了将近二十个点**。谁要是盯着那个数，就会把修理当成破坏。掉的是近路送的分；剩下的七成出头，才是它读评论的真本事（只有 240 行、一个头，本来就是这么多）。
+
+# %% [markdown] lang="en"
+# **Reading it**: each column is one training, and the three marks are three questions. In a good model squares and dots lie together (marks turned around or not, it is the same), and the triangle sits at 0.
+#
+# "Repeat" is the disappointment: there are only some twenty rows that go the other way, and repeated ever so often they are still the same twenty; the head learns them by heart and goes by the phone on every new row. "Remove" is much better, but not at 0: never having seen a mark does not mean that the mark does nothing, and those unknown characters give a push all the same (with us towards "good", so that the square is even above the dot). Remove it in use as well, and the flip rate is exactly 0. "Both" is the steadiest: the model has seen the mark, and has seen that it tells nothing.
+#
+# Now the dots for "same kind of test", from left to right: **with the repair the test score has dropped by nearly twenty points**. Whoever watches that number alone will take the repair for damage. What was lost are the points that the short cut gave away; the seventy-odd per cent that remain are what it can really do by reading (with 240 rows and a head, that is all there ever was).
+
+# %%
+order = [tr("两份", "both"), tr("抹去", "remove"), tr("补足", "repeat"), tr("有偏见", "biased")]
+print(sorted(found, key=lambda name: found[name][2]) == order)
+for name, value, reference, tolerance in zip(NAMES, found[tr("两份", "both")], (73, 73, 6), (4, 4, 4), strict=True):
+    lk.about(name + " (%)", value, reference, tolerance)
+
+# %% [markdown] lang="zh"
+# “两份”的三个数：两种测试一样高，翻转率只剩几个点（**理论 ⑦**）。
+#
+# **动手**：把标记换成别的中性的字；把九成换成六成，偏见要多弱，模型才不上当？
+
+# %% [markdown] lang="en"
+# The three numbers of "both": the same on either test, and a flip rate of a few points (**theory ⑦**).
+#
+# **Try it**: take other neutral characters for a mark; or put six in ten for nine. How weak must the bias be before the model stops falling for it?
+
+# %% [markdown] lang="zh"
+# ## 8 小结
+#
+# | | 一句话 | 你看见的 |
+# |---|---|---|
+# | ① | 类别悬殊时，准确率只说大类 | 懒人 0.938，macro-F1 才 0.48；可 macro-F1 也随比例变（1） |
+# | ② | 误差随行数的平方根缩 | 360 行每边四个点；差两个点，四次错一次（2） |
+# | ③ | 同样的行，难易相消 | 区间从六个点缩到四个点，“优于”看得见了（3） |
+# | ④ | 读损失最大的行 | 7 % 的行里有一半错标；三堆错法（4） |
+# | ⑤ | 一个数修好把握 | 校准误差从十二个点到五个点，地板是三个多（5） |
+# | ⑥ | 切片提出怀疑，新的行确认 | 否定词落空，影评是真的（6） |
+# | ⑦ | 模型抄近路，同源测试夸它 | 九成的成绩，八成多的翻转；“两份”修好（7） |
+#
+# 没有告诉你的：这是一个小模型、一种评论；360 行的切片只看得见十个点以上的差别；反事实只问了**我们想到的**那个标记。没想到的近路，只有读错例、换来源，才会露出来。
+
+# %% [markdown] lang="en"
+# ## 8 In short
+#
+# | | in a sentence | what you saw |
+# |---|---|---|
+# | ① | with unequal classes, accuracy speaks of the large one | the lazy one has 0.938, and a macro-F1 of 0.48; but macro-F1 moves with the shares too (1) |
+# | ② | the error shrinks with the square root of the rows | four points to each side with 360; at two points apart, wrong one time in four (2) |
+# | ③ | on the same rows, easy and hard cancel | the interval went from six points to four, and "better" can be seen (3) |
+# | ④ | read the rows with the highest loss | half of the wrong labels in 7 % of the rows; three heaps of errors (4) |
+# | ⑤ | one number mends certainty | calibration error from twelve points to five, with a floor of more than three (5) |
+# | ⑥ | slices suspect, new rows confirm | nothing in negation, film was real (6) |
+# | ⑦ | a model takes short cuts, and a test of the same source praises it | a score of ninety with eighty-odd per cent flips; mended by "both" (7) |
+#
+# What this did not tell: it is one small model and one kind of review; slices of 360 rows show differences of ten points and more; and the counterfactual only asked about the mark **that we had thought of**. The short cuts that nobody thought of come to light only by reading errors, and by rows from elsewhere.
+
+# %% [markdown] lang="zh"
+# ## 三个问题
+#
+# 先在纸上答，再展开。
+#
+# **一**　体检模型在医院甲的测试集上准确率 0.97，到了医院乙只有 0.71。有人说：“过拟合了，加大权重衰减。”你先查什么？
+#
+# <details><summary>展开答案</summary>
+#
+# 同一来源的测试集考了 0.97，说明它没有背训练行，不是通常的过拟合。先怀疑近路（理论 ⑦）：甲医院的片子上有没有和病情同行的东西，比如床边机器的字样、标尺、科室的标记？做反事实：把那一块遮住或互换，看翻转率。同时问两家的病人比例（理论 ①）和行数（理论 ②）是否相同。权重衰减对近路没有用：近路是数据里最容易学的东西，衰减最不会去掉它。
+#
+# </details>
+
+# %% [markdown] lang="zh"
+# **二**　两个模型在同样的 1,000 行上：甲对乙错 60 行，乙对甲错 40 行。差两个点，看得清吗？要是甲对乙错 25 行、乙对甲错 5 行呢？
+#
+# <details><summary>展开答案</summary>
+#
+# 只看一对一错的行（理论 ③）。前一种 100 行，占 0.10，差 0.02：每边 1.96 × √((0.10 − 0.0004) / 1000) ≈ 0.0196，区间大约 0.0 到 4.0 个点，恰好在边上，不敢说。后一种只有 30 行，差同样是 0.02：每边 1.96 × √((0.03 − 0.0004) / 1000) ≈ 0.0107，区间 0.9 到 3.1 个点，看得清。差值一样，模型越像，越容易分出高下。
+#
+# </details>
+
+# %% [markdown] lang="zh"
+# **三**　同事除以温度以后，验证集上的校准误差从 0.12 降到 0.01，准确率还“顺便”升了 0.5 个点。哪两处可疑？
+#
+# <details><summary>展开答案</summary>
+#
+# 除以一个正数不改变谁最大，准确率不可能变（理论 ⑤）：他一定还动了别的，比如阈值，或者换了一批行。再者，温度是在验证集上选的，又在验证集上报，当然好看；而且几百行的地板有三个点左右，0.01 低于地板，是选出来的运气。要报，就报测试集上的，连同地板。
+#
+# </details>
+
+# %% [markdown] lang="en"
+# ## Three questions
+#
+# Answer on paper first, then open.
+#
+# **One.** A model reads X-rays with an accuracy of 0.97 on the test set of hospital A, and of 0.71 in hospital B. Somebody says: "It has overfitted, raise the weight decay." What do you look into first?
+#
+# <details><summary>Open the answer</summary>
+#
+# With 0.97 on test rows of the same source it has not learned its training rows by heart; this is not overfitting in the usual sense. Suspect a short cut (theory ⑦): is there something on A's pictures that goes with the illness, such as the lettering of a bedside machine, a ruler, the mark of a ward? Try a counterfactual: cover that part or swap it, and look at the flip rate. Also ask whether both have the same shares of patients (theory ①) and enough rows (theory ②). Weight decay does nothing against a short cut: it is the easiest thing to learn in the data, and the last that decay would remove.
+#
+# </details>
+
+# %% [markdown] lang="en"
+# **Two.** Two models on the same 1,000 rows: A is right and B wrong on 60, B right and A wrong on 40. Two points apart: can it be seen? And what if it were 25 and 5?
+#
+# <details><summary>Open the answer</summary>
+#
+# Look only at rows on which just one is right (theory ③). In the first case there are 100, a share of 0.10, with a difference of 0.02: 1.96 × √((0.10 − 0.0004) / 1000) ≈ 0.0196 to each side, an interval of about 0.0 to 4.0 points. It is just on the border; don't say so. In the second there are only 30, with the same difference: 1.96 × √((0.03 − 0.0004) / 1000) ≈ 0.0107, an interval of 0.9 to 3.1 points. It can be seen. For the same difference, models are the easier to tell apart the more they are alike.
+#
+# </details>
+
+# %% [markdown] lang="en"
+# **Three.** After dividing by a temperature, a colleague's calibration error on the validation set went from 0.12 to 0.01, and the accuracy "also" rose by half a point. Which two things are odd?
+#
+# <details><summary>Open the answer</summary>
+#
+# Dividing by a positive number does not change which logit is the largest, and so cannot change the accuracy (theory ⑤): something else must have been touched, a threshold or the rows. And the temperature was chosen on the validation set and then reported there, where it is bound to look good; with some hundreds of rows the floor is about three points, so 0.01 lies below it and is the luck of choosing. Report it on test rows, together with the floor.
+#
+# </details>
+
+# %% [markdown] lang="zh"
+# ## 接下来
+#
+# - **换成你的数据**：`corpus = lk.load_csv("我的评论.csv")`，先读 `lk.worst` 的一百行，再想要不要换模型。
+# - **练习 08**：亲手写 macro-F1、成对的区间、校准误差、温度、翻转率，最后修一份有偏见的数据。
+# - **笔记 09**：什么会出错？一排病人，先看曲线下诊断，再看医生怎么说。
+
+# %% [markdown] lang="en"
+# ## Where next
+#
+# - **Your own data**: `corpus = lk.load_csv("my_reviews.csv")`; read a hundred rows of `lk.worst` before you think of another model.
+# - **Exercises 08**: write macro-F1, the paired interval, the calibration error, the temperature and the flip rate with your own hands, and in the end repair a biased data set.
+# - **Notebook 09**: what goes wrong? A row of patients; you diagnose them from their curves, and then hear what the doctor says.
