@@ -52,17 +52,29 @@ def checked(name: str, value, kind, rule) -> Any:
     """The value of one field, as a plain Python number; BadInput naming field, value and range where it won't do."""
     if value is None and "None" in str(kind):
         return None
-    if rule["choices"] or kind is bool:
-        choices = rule["choices"] or (True, False)
-        good, accepted = value in choices, tr(f"可选：{listing(choices)}", f"choose from: {listing(choices)}")
-    else:
-        whole = kind in (int, int | None)
-        number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
-        good = number and rule["low"] <= value <= rule["high"]
-        word = tr("整数", "a whole number") if whole else tr("数", "a number")
-        low, high = (format(x, "d" if whole else "g") for x in (rule["low"], rule["high"]))
-        accepted = tr(f"应是 {low} 到 {high} 之间的{word}", f"give {word} from {low} to {high}")
-        value = (int if whole else float)(value) if good else value
-    if not good:
+    if not rule["choices"] and kind is not bool:
+        return checked_number(name, value, rule["low"], rule["high"], whole=kind in (int, int | None))
+    choices = rule["choices"] or (True, False)
+    if value not in choices:
+        accepted = tr(f"可选：{listing(choices)}", f"choose from: {listing(choices)}")
         raise BadInput(tr(f"{name}={value!r} 不行；{accepted}。", f"{name}={value!r} won't do; {accepted}."))
     return value
+
+
+def checked_number(name: str, value, low: float, high: float, whole: bool = False) -> Any:
+    """A setting between two bounds, as a plain Python number; BadInput where it is none.
+
+    >>> checked_number("rank", 8, 1, 1024, whole=True)
+    8
+    """
+    number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    if number and low <= value <= high:
+        return (int if whole else float)(value)
+    word = tr("整数", "a whole number") if whole else tr("数", "a number")
+    low, high = (format(x, "d" if whole else "g") for x in (low, high))
+    raise BadInput(
+        tr(
+            f"{name}={value!r} 不行；应是 {low} 到 {high} 之间的{word}。",
+            f"{name}={value!r} won't do; give {word} from {low} to {high}.",
+        )
+    )

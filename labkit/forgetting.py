@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
+from labkit.config import checked_number
 from labkit.evaluation import asking, device_of, fitting
 from labkit.frozen import Answer
 from labkit.models import ASSETS, NoLanguageHead, base_of, blocks, load_masked_lm, width_of
@@ -208,7 +209,7 @@ class L2SP(Keep):
     name: ClassVar[str] = "l2sp"
 
     def __post_init__(self):
-        check_number("strength", self.strength)
+        checked_number("strength", self.strength, 0, 1e9)
 
     def start(self, model, seed: int) -> dict:
         head = set(blocks(model)[-1].parameters)
@@ -242,8 +243,8 @@ class Replay(Keep):
     def __post_init__(self):
         if self.texts is not None:
             object.__setattr__(self, "texts", tuple(self.texts))
-        check_number("weight", self.weight)
-        check_number("every", self.every, 1, whole=True)
+        checked_number("weight", self.weight, 0, 1e9)
+        checked_number("every", self.every, 1, 10**9, whole=True)
 
     def start(self, model, seed: int) -> Any:
         measured, free = general_text()
@@ -281,15 +282,3 @@ def keep_name(keep: Keep) -> str:
 def keep_settings(keep: Keep | None) -> dict | None:
     """Its name and fields as JSON values; None for none."""
     return keep and {"name": keep.name, **asdict(keep)}
-
-
-def check_number(name: str, value, low: float = 0, whole: bool = False) -> None:
-    kinds = int if whole else (int, float)
-    if not isinstance(value, kinds) or isinstance(value, bool) or not low <= value < float("inf"):
-        word = tr("整数", "a whole number") if whole else tr("数", "a number")
-        raise BadInput(
-            tr(
-                f"{name}={value!r} 不行；应是不小于 {low} 的{word}。",
-                f"{name}={value!r} won't do; give {word} of {low} or more.",
-            )
-        )

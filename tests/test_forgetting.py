@@ -368,10 +368,10 @@ def test_runs_with_different_repairs_have_different_names():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: L2SP(strength=-1), "strength=-1 won't do; give a number of 0 or more"),
+        (lambda: L2SP(strength=-1), "strength=-1 won't do; give a number from 0 to 1e+09"),
         (lambda: L2SP(strength="much"), "strength='much'"),
         (lambda: L2SP(strength=float("nan")), "strength=nan"),
-        (lambda: Replay(every=0), "every=0 won't do; give a whole number of 1 or more"),
+        (lambda: Replay(every=0), "every=0 won't do; give a whole number from 1 to 1000000000"),
         (lambda: Replay(every=1.5), "every=1.5"),
         (lambda: Replay(weight=True), "weight=True"),
     ],

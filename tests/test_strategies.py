@@ -151,7 +151,7 @@ def test_bitfit_trains_the_biases_and_the_head(model):
     "make, told",
     [
         (lambda: Full(decay=0), "decay=0 "),
-        (lambda: Full(decay=1.1), "decay=1.1 .* from 0 to 1"),
+        (lambda: Full(decay=1.1), "decay=1.1 .* from 1e-09 to 1"),
         (lambda: GradualUnfreeze(schedule="daily"), "schedule='daily'.*epoch.*stall"),
         (lambda: GradualUnfreeze(factor=0.5), "factor=0.5"),
         (lambda: LoRA(rank=0), "rank=0 .*from 1"),

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from labkit import adapters
+from labkit.config import checked_number
 from labkit.models import blocks, width_of
 from labkit.records import BadInput
 from labkit.strategies.contract import Strategy, head_parts, layers_of, scaled, train_only
-from labkit.strategies.freezing import check_number
+from labkit.strategies.freezing import SLIGHT
 from labkit.text import listing, tr
 
 QUERY_VALUE = ("query", "value", "q_lin", "v_lin", "c_attn")  # GPT-2 keeps query, key and value in one map
@@ -34,10 +35,10 @@ class LoRA(Strategy):
     name: ClassVar[str] = "lora"
 
     def __post_init__(self):
-        check_whole("rank", self.rank, 1, 1024)
-        check_number("alpha", self.alpha, 0.0, 1e4)
+        checked_number("rank", self.rank, 1, 1024, whole=True)
+        checked_number("alpha", self.alpha, SLIGHT, 1e4)
         if self.dropout:
-            check_number("dropout", self.dropout, 0.0, 0.9)
+            checked_number("dropout", self.dropout, 0, 0.9)
         if self.where not in ("query-value", "all"):
             raise BadInput(
                 tr(
@@ -75,9 +76,9 @@ class PrefixTuning(Strategy):
     name: ClassVar[str] = "prefix"
 
     def __post_init__(self):
-        check_whole("tokens", self.tokens, 1, 512)
+        checked_number("tokens", self.tokens, 1, 512, whole=True)
         if self.hidden is not None:
-            check_whole("hidden", self.hidden, 1, 65536)
+            checked_number("hidden", self.hidden, 1, 65536, whole=True)
 
     def check(self, model) -> None:
         refuse_prompts(model, self)
@@ -102,7 +103,7 @@ class PTuningV2(Strategy):
     name: ClassVar[str] = "ptuning-v2"
 
     def __post_init__(self):
-        check_whole("tokens", self.tokens, 1, 512)
+        checked_number("tokens", self.tokens, 1, 512, whole=True)
 
     def check(self, model) -> None:
         refuse_prompts(model, self)
@@ -127,7 +128,7 @@ class Adapter(Strategy):
     name: ClassVar[str] = "adapter"
 
     def __post_init__(self):
-        check_whole("size", self.size, 1, 65536)
+        checked_number("size", self.size, 1, 65536, whole=True)
 
     def check(self, model) -> None:
         adapters.refuse_second(model)
@@ -177,15 +178,5 @@ def refuse_prompts(model, strategy: Strategy) -> None:
                 "对这个模型可以用 lora 或 adapter。",
                 f"Strategy {strategy.name} does not work on {kind}: its attention takes no prefix. It works on: "
                 f"{listing(WITH_PREFIX, 20)}; on this model take lora or adapter.",
-            )
-        )
-
-
-def check_whole(name: str, value, low: int, high: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise BadInput(
-            tr(
-                f"{name}={value!r} 不行；应是 {low} 到 {high} 之间的整数。",
-                f"{name}={value!r} won't do; give a whole number from {low} to {high}.",
             )
         )

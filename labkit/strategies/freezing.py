@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from labkit.config import checked_number
 from labkit.models import blocks
 from labkit.records import BadInput
 from labkit.strategies.contract import Strategy, layers_of, scaled, train_only, trained
 from labkit.text import listing, tr
+
+SLIGHT = 1e-9  # the lowest of a setting that must not be 0
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Full(Strategy):
     name: ClassVar[str] = "full"
 
     def __post_init__(self):
-        check_number("decay", self.decay, 0.0, 1.0)
+        checked_number("decay", self.decay, SLIGHT, 1)
 
     def prepare(self, model) -> Any:
         return train_only(model, {n for n, _ in model.named_parameters()})
@@ -144,7 +147,7 @@ class GradualUnfreeze(Strategy):
                     "stall (thaw when the validation loss stops falling).",
                 )
             )
-        check_number("factor", self.factor, 1.0, 100.0)
+        checked_number("factor", self.factor, 1, 100)
 
     def prepare(self, model) -> Any:
         return train_only(model, set(blocks(model)[-1].parameters))
@@ -194,15 +197,3 @@ def by_depth(model, lr: float, decay: float) -> list[dict]:
         return [{"names": trained(model), "lr": lr}]
     groups = [[n for n in trained(model) if n in set(b.parameters)] for b in reversed(blocks(model))]
     return [{"names": names, "lr": lr * decay**depth} for depth, names in enumerate(groups) if names]
-
-
-def check_number(name: str, value, low: float, high: float) -> None:
-    """Refuse a setting outside ]0, high], or below `low`."""
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and max(low, 1e-9) <= value <= high
-    if not good:
-        raise BadInput(
-            tr(
-                f"{name}={value!r} 不行；应是 {low:g} 到 {high:g} 之间的数。",
-                f"{name}={value!r} won't do; give a number from {low:g} to {high:g}.",
-            )
-        )
