@@ -207,12 +207,24 @@ def test_a_drag_ends_with_the_setting_under_the_mouse_and_nothing_queues_up(page
     assert f"lr={rate}," in call(live)
 
 
+SLOW = """import time
+made = live.head.trainer
+def slow(**settings):
+    trainer = made(**settings)
+    steps = trainer.run()
+    trainer.run = lambda: (time.sleep(0.02) or event for event in steps)
+    return trainer
+live.head.trainer = slow
+"""
+
+
 def test_the_sliders_stay_free_while_it_trains_and_stop_ends_it(page, live):
-    execute(page, "live.set(epochs=50)")
+    execute(page, f"{SLOW}live.set(epochs=50)")
     state(live, "running")
     assert live.locator(".labkit-lr [disabled]").count() == 0
     live.locator(".labkit-stop").click()
     state(live, "stopped")
+    execute(page, "live.head.trainer = made")
     move(live, "epochs", ["Home"])
     state(live, "done")
     expect(live.locator(".labkit-state")).to_contain_text("4 steps")

@@ -214,8 +214,9 @@ def test_every_flag_of_the_config_reaches_the_run(lab, here, labkit):
 
 # The command in a process of its own, that sends itself a signal right after the given step.
 SIGNALLED = """
-import os, sys
+import os, signal, sys
 from labkit import bar, cli
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits that it is ignored
 at, number = int(sys.argv[1]), int(sys.argv[2])
 class Signalling(bar.Progress):
     def __call__(self, event):

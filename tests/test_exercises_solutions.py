@@ -122,14 +122,14 @@ def source(tmp_path):
 
 def test_each_solution_is_replaced_where_it_stands(source):
     student = builder.student_version(builder.read_source(source, "zh"), "zh")
-    assert student.cells[1].source == (
+    assert student.cells[2].source == (
         "class Two:\n    def one(self):\n        # 在这里写你的代码\n        raise NotImplementedError\n\n"
         "    def two(self):\n        # 在这里写你的代码\n        raise NotImplementedError"
     )
 
 
 def test_answers_are_solution_cells_and_checks_are_locked_grade_cells(source):
-    _, answer, check = builder.read_source(source, "en").cells
+    *_, answer, check = builder.read_source(source, "en").cells
     common = {"schema_version": 3, "task": False}
     assert answer.metadata.nbgrader == common | {
         "grade_id": "answer-01-1",
@@ -168,7 +168,7 @@ def test_both_versions_are_built_and_compared(source, monkeypatch):
     student = folder.parent / "exercises" / "en" / "01_try.ipynb"
     assert "ran" not in student.read_text() and "return 1" not in student.read_text()
     student.write_text(student.read_text().replace("your code", "YOUR code"))
-    assert builder.check(folder) == ["exercises/en/01_try.ipynb differs from src/01_try.py, first in its cell 2"]
+    assert builder.check(folder) == ["exercises/en/01_try.ipynb differs from src/01_try.py, first in its cell 3"]
     student.unlink()
     (student.parent / "09_old.ipynb").write_text(json.dumps(builder.new_notebook()))
     assert builder.check(folder) == ["exercises/en/01_try.ipynb is missing", "en/09_old.ipynb has no source"]
