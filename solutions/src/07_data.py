@@ -23,6 +23,7 @@ from collections import Counter, defaultdict
 import torch
 
 import labkit as lk
+from labkit.data import same_text as same
 from labkit.text import tr
 
 lk.language(LANG)
@@ -85,7 +86,7 @@ assert lk.check("07.1", read)
 # 请写 `split(rows, share, seed)`：`rows` 是 `(文字, 标签)` 的列表，返回一对行号列表 `(train, test)`。要求：
 #
 # - 每一行恰好在一边，测试约占 `share`，**每一类**都如此；
-# - `same(文字)` 相同的行在同一边（下面一格给了 `same`，只差标点、全半角、大小写的算同一段）；
+# - `same(文字)` 相同的行在同一边（第一格已经导入了 `same`，只差标点、全半角、大小写的算同一段）；
 # - 同一个种子永远同样的划分，换种子就换；不碰全局的随机数。
 
 # %% [markdown] lang="en"
@@ -94,12 +95,10 @@ assert lk.check("07.1", read)
 # Write `split(rows, share, seed)`: `rows` is a list of `(text, label)`; return a pair of lists of row numbers, `(train, test)`. What must hold:
 #
 # - every row is on one side, and the test has about `share` of the rows, **of every class**;
-# - rows with the same `same(text)` are on one side (the next cell gives you `same`, for which texts that differ in punctuation, width or case are one);
+# - rows with the same `same(text)` are on one side (the first cell imports `same`, for which texts that differ in punctuation, width or case are one);
 # - the same seed always gives the same split, another seed another; the global random numbers are left alone.
 
 # %%
-from labkit.data import same_text as same
-
 print(same("还会再来！！") == same("还会再来。"))
 
 
