@@ -183,6 +183,16 @@ def test_the_report_is_the_same_each_time(train, capsys):
     assert first == second == "Train: done; full on bert, 6 epochs, 12 steps; loss fell: yes"
 
 
+def test_a_loss_that_first_shot_up_and_came_down_again_has_not_fallen(train, capsys):
+    one = clicked(train(epochs=2))
+    first = one.result.steps[0][1]
+    means = (3 * first, 1.5 * first)  # of the epochs of a rate far too high
+    history = [dataclasses.replace(e, train_loss=m) for e, m in zip(one.result.history, means, strict=True)]
+    one.result = dataclasses.replace(one.result, history=tuple(history))
+    one.report()
+    assert capsys.readouterr().out.endswith("loss fell: no\n")
+
+
 def test_a_finished_run_is_kept_where_history_finds_it(train, tmp_path):
     for _ in range(2):
         clicked(train(out=tmp_path / "runs"))

@@ -134,7 +134,7 @@ def lengths(corpus, bins: int = 40) -> Any:
         xlabel=tr("字数", "characters"),
         ylabel=tr("行数", "rows"),
     )
-    legend(fig, axes, len(groups))
+    legend(fig, axes, len(groups), tr("标签", "label"))
     return fig
 
 

@@ -151,12 +151,12 @@ def whole_numbers(axes) -> None:
         axes.set_xlim(middle - 0.5, middle + 0.5)
 
 
-def legend(fig, axes, entries: int) -> None:
+def legend(fig, axes, entries: int, title: str | None = None) -> None:
     """Inside where it is short, beside the axes where it would cover the lines."""
     if entries > 5:
-        fig.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
+        fig.legend(*axes.get_legend_handles_labels(), loc="outside right upper", title=title)
     elif entries:
-        axes.legend()
+        axes.legend(title=title)
 
 
 def number(value: float) -> str:

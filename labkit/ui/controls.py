@@ -71,7 +71,7 @@ STYLE = """<style>
 .labkit-panel svg .m{opacity:.62}.labkit-panel svg .g{stroke:currentColor;opacity:.16;stroke-width:2}
 .labkit-panel svg .p{stroke-width:15;stroke-linecap:round}.labkit-panel svg .l{fill:none;stroke-width:4;stroke-linejoin:round;stroke-linecap:round}
 .labkit-charts{display:flex;flex-flow:row wrap;gap:10px 18px;margin-top:8px}
-.labkit-charts figure{margin:0;flex:1 1 240px;min-width:0;max-width:350px}
+.labkit-charts figure{margin:0;flex:1 1 240px;min-width:0;max-width:440px}
 .labkit-charts figcaption{display:flex;flex-wrap:wrap;gap:0 12px;padding:0 0 4px 4px;font-weight:600}
 .labkit-wide figure{max-width:520px}
 .labkit-ticks{display:flex;flex-flow:row wrap;gap:0 14px;margin:4px 0!important;overflow:visible}

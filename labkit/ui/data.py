@@ -159,4 +159,14 @@ class Data(Panel):
 
         if self.corpus is None:
             return self.card_figure(tr("按“读取”看数据", "Press Load to look at the data"))
-        return plots.lengths(self.corpus)
+        fig, (left, right) = plots.figure(8.4, 3, columns=2)
+        left.hist(self.tokens, bins=30)
+        left.set(title=tr("长度", "Lengths"), xlabel=tr("每行的词元数", "tokens of a row"), ylabel=tr("行数", "rows"))
+        shares = {name: 100 * share for name, share in self.padding().items()}
+        bars = right.barh(range(len(shares)), shares.values(), height=0.6)
+        right.bar_label(bars, [f"{share:.1f}" for share in shares.values()], padding=4, fontsize=9)
+        right.set(xlim=(0, 110), xlabel=tr("占一批的百分比", "per cent of a batch"))
+        right.set_title(tr("一轮里填充所占的比例", "Share of padding in an epoch"))
+        right.set_yticks(range(len(shares)), shares)
+        right.invert_yaxis()
+        return fig

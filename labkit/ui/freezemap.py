@@ -37,7 +37,7 @@ LOOK = """<style>
 .labkit-panel .labkit-stack .jupyter-button.labkit-block.labkit-partly{background:linear-gradient(90deg,#ee6677 14px,#c9d3e0 14px) border-box no-repeat;padding-left:26px}
 .labkit-panel .labkit-stack .jupyter-button.labkit-block.labkit-added{background:linear-gradient(90deg,#228833 14px,#c9d3e0 14px) border-box no-repeat;padding-left:26px}
 .labkit-panel .labkit-stack .jupyter-button.labkit-block:hover{filter:brightness(1.06)}
-.labkit-panel .labkit-map td,.labkit-panel .labkit-map th{padding:3px 8px 3px 0}.labkit-panel .labkit-map th{white-space:normal;vertical-align:bottom}
+.labkit-panel .labkit-map td,.labkit-panel .labkit-map th{padding:3px 8px 3px 0}.labkit-panel .labkit-map th{white-space:normal;word-break:keep-all;vertical-align:bottom}
 .labkit-map .b{width:30%;min-width:70px}.labkit-map .b div{display:flex;height:14px;border-radius:3px;overflow:hidden;background:rgba(128,128,128,.2)}
 .labkit-map .b i{display:block;height:100%}.labkit-map tr:last-child td{font-weight:600;border:none}
 </style>"""

@@ -266,6 +266,8 @@ class LiveHead(Panel):
                 axes.plot(*zip(*line.points, strict=True), color=line.colour, **look)
             axes.set_title(title, loc="left")
             axes.set_xlabel(tr("步", "step"))
+        both[0].set_ylabel(tr("交叉熵（nat）", "cross-entropy (nats)"))
+        both[1].set_ylabel(tr("准确率", "accuracy"))
         names = {
             TRAIN: tr("训练", "training"),
             VALID: tr("验证", "validation"),

@@ -59,9 +59,8 @@ class Optimizer(Panel):
         ticks.add_class("labkit-ticks")
         rest = (self.settings[n] for n in ("lr", "beta", "x", "y", "steps"))
         self.build(self.settings["surface"], ticks, *rest)
-        column, right = self.box.children[2].children
-        column.children = (*column.children, self.numbers)
-        right.children = (self.player, *right.children)
+        _, right = self.box.children[2].children
+        right.children = (self.player, *right.children, self.numbers)
         self.set(**values)
 
     def set(self, **values) -> None:

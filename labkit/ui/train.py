@@ -251,7 +251,9 @@ class Train(Panel):
         if len(losses) < 2:
             return text
         fell = tr("；损失下降：是", "; loss fell: yes"), tr("；损失下降：否", "; loss fell: no")
-        return text + fell[losses[-1] >= losses[0]]
+        return (
+            text + fell[losses[-1] >= min(losses[0], run.steps[0][1])]
+        )  # a first step too high spoils its epoch's mean
 
     def words_for(self, state: str) -> str:
         if state == "stopped" and self.resumable:
@@ -332,6 +334,8 @@ class Train(Panel):
                 }
                 one.plot([x for x, _ in line.points], [y for _, y in line.points], color=line.colour, **look)
             one.set(title=name, xlabel=tr("步", "step"))
+        axes[0].set_ylabel(tr("交叉熵（nat）", "cross-entropy (nats)"))
+        axes[1].set_ylabel(tr("准确率", "accuracy"))
         shown = [
             f"{words(n)} {self.settings[n].label if hasattr(self.settings[n], 'label') else self.settings[n].value}"
             for n in MAIN
