@@ -584,3 +584,86 @@ def by_accuracy_too(history):
         or stuck
         or (valid[-4:] == sorted(valid[-4:]) and len(valid) > 6 and min(valid[-4:]) > min(valid))
     )
+
+
+# Found by an attack on the checks: wrong answers that once passed, right ones that once failed
+
+
+@wrong("05.1", "evaluation mode")
+def stays_in_exam_mode_by_forward(model, batches, optimizer, epochs, rate):
+    step, means = 0, []
+    for epoch in range(epochs):
+        found = []
+        for inputs, target in batches(epoch):
+            optimizer.zero_grad()
+            loss = cross_entropy(model.forward(inputs), target)
+            loss.backward()
+            for group in optimizer.param_groups:
+                group["lr"] = rate(step)
+            optimizer.step()
+            found += [loss.item()] * len(target)
+            step += 1
+        means.append(sum(found) / len(found))
+    return means
+
+
+@wrong("05.1", "hold their graphs")
+def one_tensor_with_its_graph(*given):
+    return torch.stack(looped(*given, graph=True))
+
+
+@wrong("05.1", "counts steps, not epochs")
+def rate_of_the_epoch(model, batches, optimizer, epochs, rate):
+    means = []
+    for epoch in range(epochs):
+        means += looped(model, lambda _, e=epoch: batches(e), optimizer, 1, lambda _, e=epoch: rate(e))
+    return means
+
+
+@wrong("05.2", "graphs of 16 rows were in memory")
+def one_backward_in_the_end(model, inputs, target, size):
+    total = sum(
+        cross_entropy(model(x), y, reduction="sum") for x, y in zip(inputs.split(size), target.split(size), strict=True)
+    )
+    (total / len(target)).backward()
+    return total.item() / len(target)
+
+
+@wrong("05.2", "model's mode")
+def switches_the_mode(model, *given):
+    model.train()
+    model.eval()
+    return in_pieces(model, *given)
+
+
+@right("05.2")
+def layer_by_layer(model, inputs, target, size):
+    total = 0.0
+    for start in range(0, len(target), size):
+        hidden = inputs[start : start + size]
+        for layer in model:
+            hidden = layer(hidden)
+        loss = cross_entropy(hidden, target[start : start + size], reduction="sum") / len(target)
+        loss.backward()
+        total += loss.detach()
+    return total.numpy()
+
+
+@wrong("05.3", "parameters changed")
+def scales_the_parameters_too(parameters, most):
+    length = clipped(parameters, most)
+    for p in parameters:
+        p.data.mul_(0.5)
+    return length
+
+
+@wrong("05.5", "kept after it is not")
+def counts_only_its_own_steps(model, optimizer, draw, rate, steps, state=None):
+    losses, kept = walked(model, optimizer, draw, rate, steps, state)
+    return losses, kept | {"step": steps}
+
+
+@wrong("05.6", "twelve epochs, steady")
+def by_the_clock(history):
+    last = history[-1]
+    return not math.isfinite(last["train_loss"]) or (len(history) >= 5 and last["valid_loss"] > 2) or len(history) >= 8

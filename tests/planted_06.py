@@ -400,3 +400,42 @@ def by_tfidf(texts, sample, budget):
     vectors = TfidfVectorizer(analyzer="char", ngram_range=(1, 2)).fit_transform([*texts, *sample]).toarray()
     likeness = vectors[: len(texts)] @ vectors[len(texts) :].mean(0)
     return bought(texts, budget, (-likeness).argsort().tolist())
+
+
+# Found by an attack on the checks: wrong answers that once passed, right ones that once failed
+
+
+@wrong("06.1", "Special tokens were chosen too|Of the chosen places")
+def knows_the_numbers_of_one_test(ids, special, mask, words, generator):
+    return hidden(ids, {0, 1, 2, 3, 4}, 4, 200, generator)
+
+
+@wrong("06.1", "which the vocabulary does not have")
+def one_past_the_end(ids, special, mask, words, generator):
+    return hidden(ids, special, mask, words + 1, generator)
+
+
+@wrong("06.1", "hides the same places")
+def winds_the_generator_back(ids, special, mask, words, generator):
+    return hidden(ids, special, mask, words, torch.Generator().manual_seed(generator.initial_seed()))
+
+
+@right("06.4")
+def buffers_too(source, target):
+    old, now = source.state_dict(), target.state_dict()
+    fits = {k: v for k, v in old.items() if k.startswith("body.") and k in now and now[k].shape == v.shape}
+    target.load_state_dict(now | fits)
+    return fits.keys()
+
+
+@right("06.5")
+def numbers_of_numpy(texts, sample, budget):
+    import numpy as np
+
+    return np.array(by_characters(texts, sample, budget))
+
+
+@wrong("06.5", "among yours are .True")
+def a_mask(texts, sample, budget):
+    chosen = set(by_characters(texts, sample, budget))
+    return [i in chosen for i in range(len(texts))]

@@ -23,7 +23,7 @@ def decoded(data):
 def account(content, keep_conflicts=False, keep_unlabelled=False, strip=True, once=True):
     dropped, labels, order = Counter(), defaultdict(list), []
     for row in csv.DictReader(io.StringIO(content)):
-        text, label = row["text"].strip() if strip else row["text"], row["label"]
+        text, label = row["text"].strip() if strip else row["text"], row["label"].strip()
         if not text:
             dropped["empty"] += 1
         elif not label and not keep_unlabelled:
@@ -461,3 +461,97 @@ def longest_first(lengths, tokens, epoch):
     batches = packed(lengths, tokens, sorted(order, key=lambda i: -lengths[i]))
     rng.shuffle(batches)
     return [tuple(batch) for batch in batches]
+
+
+# Found by an attack on the checks: wrong answers that once passed, right ones that once failed
+
+
+@wrong("07.1", "blanks alone are no label")
+def keeps_blank_labels(data):
+    rows, dropped = account(decoded(data))
+    blank = [(r["text"], r["label"]) for r in csv.DictReader(io.StringIO(decoded(data))) if r["label"] == " "]
+    return rows + blank, dropped
+
+
+@wrong("07.1", "then conflicts, last repetitions")
+def repeats_before_conflicts(data):
+    rows, dropped = account(decoded(data))
+    return rows, dropped | {k: n for k, n in (("conflict", 2), ("duplicate", 2)) if dropped.get(k)}
+
+
+@wrong("07.1", "'empty'")
+def counts_in_a_bare_dictionary(data):
+    dropped = {}
+    rows = [(r["text"].strip(), r["label"]) for r in csv.DictReader(io.StringIO(decoded(data)))]
+    for text, _ in rows:
+        if not text:
+            dropped["empty"] += 1
+    return rows, dropped
+
+
+@wrong("07.1", "list of .text, label")
+def texts_only(data):
+    rows, dropped = account(decoded(data))
+    return [text for text, _ in rows], dropped
+
+
+@wrong("07.2", "global random numbers")
+def seeds_torch(rows, share, seed):
+    torch.manual_seed(seed)
+    return grouped(rows, share, random.Random(int(torch.randint(10**6, (1,)))))
+
+
+@wrong("07.2", "wrong way round")
+def test_first(rows, share, seed):
+    return grouped(rows, share, random.Random(seed))[::-1]
+
+
+@right("07.2")
+def by_scikit_learn(rows, share, seed):
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    folds = StratifiedGroupKFold(round(1 / share), shuffle=True, random_state=seed)
+    return next(folds.split(rows, [label for _, label in rows], [same(text) for text, _ in rows]))
+
+
+@wrong("07.4", "nor a True or False")
+def a_mask(rows):
+    marked = set(by_odds(rows))
+    return [i in marked for i in range(len(rows))]
+
+
+@right("07.4")
+def numbers_of_numpy(rows):
+    import numpy as np
+
+    return np.array(by_odds(rows), dtype=int)
+
+
+@wrong("07.5", "no probabilities")
+def the_probabilities(texts, labels, fit, k):
+    return sorted(left_out(texts, labels, fit, 5))[:k]
+
+
+@right("07.5")
+def by_topk(texts, labels, fit, k):
+    p = torch.tensor(left_out(texts, labels, fit, 5))
+    return list((p - torch.tensor(labels)).abs().topk(k).indices)
+
+
+@wrong("07.6", "should sit alone")
+def long_rows_share(lengths, tokens, epoch):
+    batches, rng = longest_first(lengths, tokens, epoch), random.Random(epoch)
+    long = [b[0] for b in batches if lengths[b[0]] > tokens]
+    batches = [b for b in batches if lengths[b[0]] <= tokens]
+    rng.shuffle(batches)
+    return [*batches, *([long] if long else [])]
+
+
+@wrong("07.6", "one batch is empty")
+def an_empty_batch(lengths, tokens, epoch):
+    return [*longest_first(lengths, tokens, epoch), []]
+
+
+@right("07.6")
+def tensors(lengths, tokens, epoch):
+    return [torch.tensor(batch) for batch in longest_first(lengths, tokens, epoch)]

@@ -417,3 +417,66 @@ def three_of_each(rows, marks):
         plain = bare(text, marks)
         found += [(plain, label), *((f"{mark}：{plain}", label) for mark in marks)]
     return found
+
+
+# Found by an attack on the checks: wrong answers that once passed or were told the wrong thing, right ones that once failed
+
+
+@wrong("08.2", r"order is \(low, high\)")
+def high_then_low(a, b, draws):
+    return ends(means(a, b, draws))[::-1]
+
+
+@wrong("08.2", "np.percentile takes 2.5")
+def takes_shares_for_per_cent(a, b, draws):
+    return tuple(
+        np.percentile(
+            (np.array(a) - np.array(b))[np.random.default_rng(0).integers(len(a), size=(draws, len(a)))].mean(1),
+            [0.025, 0.975],
+        )
+    )
+
+
+@wrong("08.3", "last group")
+def the_rest_at_the_end(sure, hit, bins):
+    rows = sorted(zip(sure, hit, strict=True))
+    size = len(rows) // bins
+    parts = [rows[i * size : None if i == bins - 1 else (i + 1) * size] for i in range(bins)]
+    return sum(abs(sum(s for s, _ in p) - sum(h for _, h in p)) for p in parts) / len(rows)
+
+
+@wrong("08.5", "more than once in a text")
+def the_first_place_only(answer, texts, pairs):
+    def change(text):
+        for a, b in pairs:
+            text = text.replace(a, "\0", 1).replace(b, a, 1).replace("\0", b, 1)
+        return text
+
+    return rate(answer, texts, change)
+
+
+@wrong("08.5", "Only the first pair")
+def the_first_pair_only(answer, texts, pairs):
+    return rate(answer, texts, lambda t: exchanged(t, pairs[:1]))
+
+
+@wrong("08.5", "a text counts once")
+def pair_after_pair(answer, texts, pairs):
+    rows = [(t, exchanged(t, [pair])) for pair in pairs for t in texts]
+    rows = [(a, b) for a, b in rows if a != b]
+    return sum(answer(a) != answer(b) for a, b in rows) / len(rows) if rows else 0.0
+
+
+@wrong("08.6", "must not give the label away")
+def a_mark_that_tells(rows, marks):
+    return [(f"来自{label}：{bare(text, marks)}", label) for text, label in rows]
+
+
+@wrong("08.6", r"Each row is \(text, label\)")
+def label_first(rows, marks):
+    return [(label, text) for text, label in rows]
+
+
+@right("08.6")
+def a_neutral_mark(rows, marks):
+    return [(f"来自某客户端：{bare(text, marks)}", label) for text, label in rows]

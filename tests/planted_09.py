@@ -422,3 +422,71 @@ def by_median(rates, losses):
     values = np.array([x if np.isfinite(x) else 9.0 for x in losses])
     curve = np.array([np.median(values[max(0, i - 7) : i + 8]) for i in range(len(values))])
     return float(rates[int(curve.argmin())] / 2.5)
+
+
+# Found by an attack on the checks: wrong answers that once passed or were told the wrong thing, right ones that once failed
+
+
+@wrong("09.1", "of training and of validation losses")
+def asks_only_validation(train, valid, chance):
+    return asked(train, valid, chance, finite=False) if all(map(math.isfinite, valid)) else HIGH
+
+
+@wrong("09.1", "not the first and last epoch")
+def first_against_last(train, valid, chance):
+    found = asked(train, valid, chance)
+    return LOW if found != HIGH and abs(valid[0] - valid[-1]) < 0.01 * chance else found
+
+
+@wrong("09.1", "did not fall on")
+def fell_since_the_epoch_before(train, valid, chance):
+    found = asked(train, valid, chance, fell=False)
+    return FINE if found == OVER and train[-1] >= train[-2] else found
+
+
+@wrong("09.1", "look at all of them")
+def first_epoch_only(train, valid, chance):
+    if all(map(math.isfinite, (*train, *valid))) and train[0] <= 1.1 * chance:
+        return asked([min(x, chance) for x in train], valid, chance)
+    return HIGH
+
+
+@wrong("09.2", "not its loss")
+def the_lowest_loss(losses, patience):
+    best, last = walked(losses, patience)
+    return losses[best - 1], last
+
+
+@right("09.2")
+def as_a_tensor(losses, patience):
+    return torch.tensor(walked(losses, patience))
+
+
+@wrong("09.3", "pooler is part of it")
+def only_the_classifier_is_head(model, start, strength):
+    pairs = [(n, p) for n, p in model.named_parameters() if "classifier" not in n]
+    return strength / 2 * sum((p - start[n]).square().sum() for n, p in pairs)
+
+
+@wrong("09.4", "fewer than `every`")
+def replays_after_the_rest(tasks, extra, every):
+    found = []
+    for number, begin in enumerate(range(0, len(tasks), every)):
+        found += [*tasks[begin : begin + every], extra[number % len(extra)]]
+    return found
+
+
+@wrong("09.4", "should give")
+def how_many_replays(tasks, extra, every):
+    return len(tasks) // every
+
+
+@wrong("09.5", "Report a row once")
+def once_for_each_twin(train, test):
+    return [i for i, t in enumerate(test) for other in train if reduced(t) and reduced(t) == reduced(other)]
+
+
+@wrong("09.5", "not a True or False")
+def a_mask(train, test):
+    hits = found(train, test, reduced)
+    return [i in hits for i in range(len(test))]

@@ -116,16 +116,19 @@ def judge(task: Exercise, answer) -> tuple[str, str]:
 @contextlib.contextmanager
 def same_start() -> Iterator[None]:
     """The same random numbers for every answer; the caller's random states are as before afterwards."""
+    import numpy as np
     import torch
 
-    state = random.getstate()
+    state, of_numpy = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             random.seed(0)
+            np.random.seed(0)
             yield
     finally:
         random.setstate(state)
+        np.random.set_state(of_numpy)
 
 
 def raised(error: Exception) -> str:

@@ -1,10 +1,10 @@
-"""The exercises of lesson 05, the training loop: the loop, accumulation, clipping, early stopping, resuming, giving up."""
+"""Checks of the exercises on the training loop that look at single steps: the loop, accumulation, clipping."""
 
 import functools
 import math
 
-from labkit.exercises.exercise import exercise, words
-from labkit.exercises.matching import faults, joined, kind_fault, near, pair_fault, shown
+from labkit.exercises.exercise import exercise
+from labkit.exercises.matching import faults, joined, near, shown
 from labkit.text import tr
 
 
@@ -49,7 +49,7 @@ def loop(answer):
         (3, 1, "SGD", {"lr": 9.0, "momentum": 0.9}),
     ):
         model, asked, modes = network(seed), [], []
-        model.register_forward_hook(lambda module, *_, modes=modes: modes.append(module.training))
+        model[0].register_forward_hook(lambda module, *_, modes=modes: modes.append(module.training))
         leave_gradients(model)
         batches = functools.partial(recorded, asked, seed)
         got = answer(model, batches, two_groups(model, kind, options), epochs, plan)
@@ -88,13 +88,29 @@ def leave_gradients(model) -> None:
         parameter.grad = torch.ones_like(parameter)
 
 
-def looped(seed, epochs, kind, options, clear="before", late=False, again=False, one=False, by_batch=False):
+def looped(
+    seed,
+    epochs,
+    kind,
+    options,
+    clear="before",
+    late=False,
+    again=False,
+    one=False,
+    by_batch=False,
+    by_epoch=False,
+    ahead=0,
+    steps=True,
+    plan=plan,
+):
     """Mean losses and final parameters of the plain loop, or of one with a mistake."""
     import torch
 
     model = network(seed).train()
     leave_gradients(model)
     optimizer, step, means = two_groups(model, kind, options), 0, []
+    if clear == "once":
+        optimizer.zero_grad()
     for epoch in range(epochs):
         found, step = [], 0 if again else step
         for inputs, target in recorded([], seed, epoch):
@@ -102,11 +118,13 @@ def looped(seed, epochs, kind, options, clear="before", late=False, again=False,
                 optimizer.zero_grad()
             loss = torch.nn.functional.cross_entropy(model(inputs), target)
             loss.backward()
+            lr = plan(epoch if by_epoch else step + ahead)
             if not late:
-                set_rate(optimizer, plan(step), one)
-            optimizer.step()
+                set_rate(optimizer, lr, one)
+            if steps:
+                optimizer.step()
             if late:
-                set_rate(optimizer, plan(step), one)
+                set_rate(optimizer, lr, one)
             if clear == "after":
                 optimizer.zero_grad()
             found += [loss.item()] * (1 if by_batch else len(target))
@@ -121,6 +139,36 @@ def set_rate(optimizer, lr: float, one: bool = False) -> None:
 
 
 LOOPS = (  # a mistake of the loop, and the words for it
+    (
+        {"steps": False},
+        "参数一步也没动：反向之后要 optimizer.step()。",
+        "The parameters have not moved at all: after backward comes optimizer.step().",
+    ),
+    (
+        {"plan": lambda step: 9.0},
+        "学习率没有照 rate(n) 来定，优化器一直用着自己带来的那个。",
+        "The rate was never set to rate(n): the optimizer went on with the one it came with.",
+    ),
+    (
+        {"plan": lambda step: 9.0 * plan(step)},
+        "你把计划乘在了优化器原来的学习率上：rate(n) 就是学习率本身。",
+        "The plan was multiplied by the rate that the optimizer came with: rate(n) is the rate itself.",
+    ),
+    (
+        {"by_epoch": True},
+        "你用的是 rate(轮次)：n 数的是步，不是轮。",
+        "You used rate(epoch): n counts steps, not epochs.",
+    ),
+    (
+        {"ahead": 1},
+        "步数早了一个：第一步是 rate(0)，从 0 数起。",
+        "The count is one ahead: the first step has rate(0), counted from 0.",
+    ),
+    (
+        {"clear": "once"},
+        "只在开头清了一次零，此后每一步都带着以前所有批的梯度：每批都要清。",
+        "Gradients are cleared once at the start, and each later step carries those of all batches before: clear in each.",
+    ),
     (
         {"clear": "after"},
         "模型交来时带着以前试验留下的梯度，混进了第一步：每次 backward 之前清零，而不只是 step 之后。",
@@ -160,7 +208,7 @@ def loop_faults(got, after, means, weights, how):
             f"After training the parameters differ from those of the plain loop ({how[2]}, {how[1]} epochs): is a step too "
             "many, too few, or altered?",
         )
-    if isinstance(got, (list, tuple)) and any(hasattr(x, "requires_grad") and x.requires_grad for x in got):
+    if any(getattr(x, "requires_grad", False) for x in (got, *(got if isinstance(got, (list, tuple)) else ()))):
         yield tr(
             "返回的损失还连着计算图，内存会越用越多：加 `loss.item()`。",
             "The losses returned still hold their graphs, and memory grows: add up `loss.item()`.",
@@ -186,8 +234,8 @@ def accumulating(answer):
     import torch
 
     for seed, rows, size in ((1, 16, 4), (2, 16, 6), (3, 5, 8), (4, 7, 1)):
-        model, seen = network(seed).train(), []
-        model.register_forward_hook(lambda module, given, _, seen=seen: seen.append(len(given[0])))
+        model, passes = network(seed).train(seed != 2), Passes()
+        model[0].register_forward_hook(passes)
         before, (inputs, target) = numbers_of(model.parameters()), examples(seed, rows)
         loss = answer(model, inputs, target, size)
         given = tr(f"{rows} 行、每次至多 {size} 行", f"With {rows} rows, at most {size} at a time")
@@ -200,16 +248,24 @@ def accumulating(answer):
             yield tr(
                 "参数动了：这里只求梯度，不迈步。", "The parameters have moved: only gradients are wanted, no step."
             )
-        if max(seen) > size:
+        if passes.largest > size:
             yield tr(
-                f"{given}，你却一次送了 {max(seen)} 行进模型。",
-                f"{given}, and yet you sent {max(seen)} into the model.",
+                f"{given}，你却一次送了 {passes.largest} 行进模型。",
+                f"{given}, and yet you sent {passes.largest} into the model.",
             )
-        if sum(seen) < rows:
+        if passes.most > size:
             yield tr(
-                f"{given}：只有 {sum(seen)} 行进过模型，最后不满的一份也要。",
-                f"{given}, only {sum(seen)} went through the model: the last piece counts though it is not full.",
+                f"{given}，内存里却同时留着 {passes.most} 行的计算图：每份算完就要 backward，它的图才会放掉。",
+                f"{given}, and yet the graphs of {passes.most} rows were in memory at once: call backward after each piece, "
+                "which lets go of its graph.",
             )
+        if passes.rows < rows:
+            yield tr(
+                f"{given}：只有 {passes.rows} 行进过模型，最后不满的一份也要。",
+                f"{given}, only {passes.rows} went through the model: the last piece counts though it is not full.",
+            )
+        if model.training != (seed != 2):
+            yield tr("你换了模型的模式：这里不用管它。", "You changed the model's mode: leave it as it is.")
         got = torch.cat([p.grad.flatten() for p in model.parameters()])
         whole, mean = piecewise(seed, rows, rows, lambda n, pieces: 1.0)
         mistakes = [
@@ -229,9 +285,33 @@ def accumulating(answer):
                 "这是各行损失之和的梯度，还要除以总行数。",
                 "This is the gradient of the sum over the rows; it still has to be divided by their number.",
             ),
+            (
+                piecewise(seed, rows, size, lambda n, pieces, share=size / rows: share)[0],
+                "每份都按 size 行算了：最后一份行数少，要用它真正的行数。",
+                "Every piece was taken to have `size` rows: the last has fewer, so use the number it really has.",
+            ),
+            (
+                piecewise(seed, rows, size, lambda n, pieces, rows=rows: n / rows, last=True)[0],
+                "只剩最后一份的梯度：前面的被清掉了，或被盖掉了。",
+                "Only the gradient of the last piece is left: those before were cleared or written over.",
+            ),
+        ]
+        each = piece_means(seed, rows, size)
+        returns = [
+            (
+                sum(each) / len(each),
+                "这是各份平均的平均：每份要按行数加权。",
+                "That is the mean of the pieces' means: weigh each piece by its rows.",
+            ),
+            (sum(each), "这是各份平均的和。", "That is the sum of the pieces' means."),
+            (
+                mean * rows,
+                "这是各行的和，还要除以总行数。",
+                "That is the sum over the rows: divide it by their number.",
+            ),
         ]
         yield from faults(tr(f"{given}，梯度", f"{given}, the gradient"), got, whole, mistakes, 1e-5)
-        yield from faults(tr(f"{given}，返回值", f"{given}, what is returned"), loss, mean, [], 1e-5)
+        yield from faults(tr(f"{given}，返回值", f"{given}, what is returned"), loss, mean, returns, 1e-5)
         if isinstance(loss, torch.Tensor) and loss.requires_grad:
             yield tr(
                 "返回的损失还连着计算图：用 .item() 换成普通的数。",
@@ -239,13 +319,37 @@ def accumulating(answer):
             )
 
 
-def piecewise(seed: int, rows: int, size: int, weight):
+class Passes:
+    """A forward hook that counts rows: in all, in the largest pass, and most of them with their graph kept at once."""
+
+    def __init__(self):
+        self.rows = self.largest = self.held = self.most = 0
+
+    def __call__(self, module, given, output) -> None:
+        n = len(output)
+        self.rows, self.largest = self.rows + n, max(self.largest, n)
+        if output.requires_grad:
+            self.held += n
+            self.most = max(self.most, self.held)
+            output.register_hook(lambda _: setattr(self, "held", self.held - n))
+
+
+def piece_means(seed: int, rows: int, size: int) -> list[float]:
+    """The mean loss of each piece."""
+    import torch
+
+    model, (inputs, target) = network(seed), examples(seed, rows)
+    pieces = zip(inputs.split(size), target.split(size), strict=True)
+    return [torch.nn.functional.cross_entropy(model(x), y).item() for x, y in pieces]
+
+
+def piecewise(seed: int, rows: int, size: int, weight, last: bool = False):
     """Gradient and mean loss of a batch in pieces, each weighed by `weight(its rows, number of pieces)`."""
     import torch
 
     model, (inputs, target) = network(seed).train(), examples(seed, rows)
     pieces = list(zip(inputs.split(size), target.split(size), strict=True))
-    for x, y in pieces:
+    for x, y in pieces[-1 if last else 0 :]:
         (torch.nn.functional.cross_entropy(model(x), y) * weight(len(y), len(pieces))).backward()
     mean = torch.nn.functional.cross_entropy(model(inputs), target).item()
     return torch.cat([p.grad.flatten() for p in model.parameters()]), mean
@@ -263,6 +367,8 @@ def clipping(answer):
         length = torch.nn.utils.clip_grad_norm_(want, most).item()
         got = answer(given, most)
         slopes, wanted = ([p.grad for p in one if p.grad is not None] for one in (given, want))
+        if any(not torch.equal(p, q) for p, q in zip(given, want, strict=True)):
+            yield tr("参数变了：只改梯度，不动参数。", "The parameters changed: only gradients may be scaled.")
         said = tr(
             f"梯度的总长度 {length:.4g}，界限 {most:g}",
             f"With gradients of total length {length:.4g} and the limit {most:g}",
@@ -280,6 +386,7 @@ def clipping(answer):
                 ),
                 clipping_reason(slopes, gradients(seed, scale), length, most),
             )
+        lengths = [total([p.grad]) for p in gradients(seed, scale) if p.grad is not None]
         mistakes = [
             (
                 min(length, most),
@@ -287,6 +394,16 @@ def clipping(answer):
                 "Return the length **before** clipping: one wants to know whether something happened.",
             ),
             (length**2, "忘了开平方。", "The square root is missing."),
+            (
+                sum(lengths),
+                "各张量的长度不能直接相加：相加的是平方，最后再开方。",
+                "Lengths of tensors don't add up: add their squares and take the root in the end.",
+            ),
+            (
+                max(lengths),
+                "这是最长的一个张量；要的是全部梯度合起来的长度。",
+                "That is the longest tensor; the length of all gradients together is wanted.",
+            ),
         ]
         yield from faults(tr(f"{said}，返回值", f"{said}, what is returned"), got, length, mistakes, 1e-5)
 
@@ -325,6 +442,19 @@ def clipping_reason(slopes, before, length: float, most: float) -> str:
             "你截断了每个数，方向就变了：全部梯度要乘同一个数。",
             "You cut off single numbers, and that turns the gradient: multiply all of it by one factor.",
         )
+    lengths = [total([g]) for g in before]
+    if near(slopes, [g * min(1.0, most / sum(lengths)) for g in before], 1e-4):
+        return tr(
+            "各张量的长度不能直接相加：相加的是平方，最后再开方。",
+            "Lengths of tensors don't add up: add their squares and take the root in the end.",
+        )
+    if near(slopes, [g * min(1.0, most / max(lengths)) for g in before], 1e-4):
+        return tr(
+            "你用了最长的一个张量的长度；要的是全部梯度合起来的长度。",
+            "You took the length of the longest tensor; the length of all gradients together is wanted.",
+        )
+    if near(slopes, [g * most / length**2 for g in before], 1e-4):
+        return tr("长度忘了开平方。", "The square root of the length is missing.")
     if near(slopes, before, 1e-6):
         return tr(
             "梯度没有变：要改动 p.grad 本身（例如 p.grad.mul_(…)）。",
@@ -334,332 +464,3 @@ def clipping_reason(slopes, before, length: float, most: float) -> str:
 
 
 # 05.4
-
-
-SCORES = (  # what score(model) says after each epoch, most, patience
-    ((0.5, 0.6, 0.7, 0.65, 0.68, 0.9), 6, 2),  # the 0.9 is never reached
-    ((0.5, 0.4, 0.6, 0.55, 0.7, 0.6, 0.8), 7, 2),
-    ((0.5, 0.6, 0.7), 3, 2),
-    ((0.7, 0.7, 0.7, 0.9), 4, 2),  # an equal score is no progress
-    ((0.5, 0.6, 0.55, 0.58, 0.4), 5, 1),
-    ((-3.0, -2.0, -2.5, -2.4, -2.3), 5, 3),  # a score may be negative, as minus a loss is
-)
-
-
-@exercise("05.4")
-def stopping(answer):
-    courses = []
-    for scores, most, patience in SCORES:
-        courses.append(Course(scores))
-        courses[-1].answer = answer(courses[-1].model, courses[-1].epoch, courses[-1].score, most, patience)
-    for course, (scores, most, patience) in zip(courses, SCORES, strict=True):
-        length, best = stopped(scores, most, patience)
-        said = f"score: {list(scores)}, most={most}, patience={patience}"
-        if course.done != length:
-            yield joined(
-                tr(
-                    f"{said}：应训练 {length} 轮，你训练了 {course.done} 轮。",
-                    f"{said}: {length} epochs should be trained; yours trained {course.done}.",
-                ),
-                stopping_reason([course.done for course in courses]),
-            )
-        if course.asked != length:
-            yield tr(
-                f"{said}：每轮之后只问一次 score；你训练 {length} 轮，问了 {course.asked} 次。",
-                f"{said}: ask score once after each epoch; in {length} epochs you asked {course.asked} times.",
-            )
-        held = round(course.model.weight.item())
-        alive = tr(
-            "`state_dict()` 给的是参数本身，不是抄件，会跟着训练一起变：每个张量都要 clone()。",
-            "`state_dict()` gives the parameters themselves, no copy, and they change as training goes on: clone() each.",
-        )
-        if held != best:
-            yield joined(
-                tr(
-                    f"{said}：最后应恢复第 {best} 轮的参数，模型里却是第 {held} 轮的。",
-                    f"{said}: the parameters of epoch {best} should be back in the end; the model holds those of epoch {held}.",
-                ),
-                alive if held == length else "",
-            )
-        off = (best - 1, "轮次从 1 数起。", "Epochs are counted from 1.")
-        yield from faults(tr(f"{said}，返回值", f"{said}, what is returned"), course.answer, best, [off])
-
-
-class Course:
-    """A model whose weight is the number of epochs trained, and scores that were fixed beforehand."""
-
-    def __init__(self, scores):
-        import torch
-
-        self.scores, self.done, self.asked = scores, 0, 0
-        self.model = torch.nn.Linear(1, 1, bias=False)
-        with torch.no_grad():
-            self.model.weight.zero_()
-
-    def epoch(self, model) -> None:
-        import torch
-
-        self.done += 1
-        with torch.no_grad():
-            model.weight.fill_(float(self.done))
-
-    def score(self, model) -> float:
-        self.asked += 1
-        return self.scores[min(round(model.weight.item()), len(self.scores)) - 1]
-
-
-def stopped(scores, most: int, patience: int, equal: bool = False, previous: bool = False, total: bool = False):
-    """(Epochs trained, the best epoch), or what a mistake makes of it."""
-    best, bad = 1, 0
-    for epoch in range(2, most + 1):
-        rival = scores[epoch - 2] if previous else scores[best - 1]
-        better = scores[epoch - 1] > rival or (equal and scores[epoch - 1] == rival)
-        bad = (bad if total else 0) if better else bad + 1
-        best = epoch if better else best
-        if bad >= patience:
-            return epoch, best
-    return most, best
-
-
-IMPATIENT = (  # a mistake of stopping, and the words for it
-    (
-        lambda *how: stopped(*how, equal=True),
-        "成绩相同不算进步：要严格更高。",
-        "An equal score is no progress: it must be higher.",
-    ),
-    (
-        lambda *how: stopped(*how, previous=True),
-        "要和**最好的**一轮比，不是和上一轮比。",
-        "Compare with the **best** epoch so far, not with the one before.",
-    ),
-    (
-        lambda *how: stopped(*how, total=True),
-        "没有进步的轮要**连续**才算：一有进步，就从 0 数起。",
-        "Epochs without progress must be **in a row**: count from 0 after each progress.",
-    ),
-    (
-        lambda scores, most, patience: stopped(scores, most, patience + 1),
-        "晚了一轮：连续 patience 轮没有进步，就停。",
-        "One epoch late: stop as soon as `patience` in a row brought nothing.",
-    ),
-    (lambda scores, most, patience: (most, 1), "从来没有停。", "It never stops."),
-)
-
-
-def stopping_reason(lengths: list[int]) -> str:
-    """Which known mistake trains for just so many epochs in each case."""
-    known = ((tr(zh, en), [mistake(*how)[0] for how in SCORES]) for mistake, zh, en in IMPATIENT)
-    return next((words for words, found in known if found == lengths), "")
-
-
-# 05.5
-
-
-@exercise("05.5")
-def resuming(answer):
-    import torch
-
-    for seed, kind, first, rest in ((1, "SGD", 4, 5), (2, "AdamW", 7, 4), (3, "AdamW", 1, 6)):
-        options = {"lr": 9.0, "momentum": 0.9} if kind == "SGD" else {"lr": 9.0}
-        model, optimizer, draw = workshop(seed, kind, options)
-        torch.manual_seed(seed)
-        pair = answer(model, optimizer, draw, falling, first)
-        if finding := pair_fault(pair, "losses", "state"):
-            yield finding
-        begun, state = pair
-        want_begun, want_rest = trained(seed, kind, options, first, rest)
-        yield from faults(
-            tr(f"{kind}，从头走 {first} 步，损失", f"{kind}, {first} steps from the start, the losses"),
-            begun,
-            want_begun,
-            [],
-            1e-6,
-        )
-        spoil(model, optimizer)  # the first run goes on, and elsewhere the state waits
-        other, again, draw = workshop(seed + 50, kind, options, like=seed)
-        torch.manual_seed(999)
-        pair = answer(other, again, draw, falling, rest, state)
-        if finding := pair_fault(pair, "losses", "state"):
-            yield finding
-        if list(pair[0]) == want_rest:
-            continue
-        said = tr(
-            f"{kind}，第 {first} 步之后恢复，接下来的损失应为 {shown(want_rest)}，你的是 {shown(list(pair[0]))}。",
-            f"{kind}, resumed after step {first}: the next losses should be {shown(want_rest)}; yours are {shown(list(pair[0]))}.",
-        )
-        yield joined(said, resuming_reason(list(pair[0]), seed, kind, options, first, rest))
-
-
-def falling(step: int) -> float:
-    return 0.3 / (1 + step)
-
-
-def workshop(seed: int, kind: str, options: dict, like: int | None = None):
-    """A new model with dropout, its optimizer, and `draw`, which takes 5 of 20 rows at random."""
-    import torch
-
-    inputs, target = examples(seed if like is None else like, 20)
-
-    def draw():
-        rows = torch.randperm(len(inputs))[:5]
-        return inputs[rows], target[rows]
-
-    model = network(seed, dropout=0.3).train()
-    return model, two_groups(model, kind, options), draw
-
-
-def spoil(model, optimizer) -> None:
-    """What a state that is no copy would not survive."""
-    import torch
-
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(1.0)
-            for value in optimizer.state[parameter].values():
-                if isinstance(value, torch.Tensor):
-                    value.zero_()
-
-
-def trained(seed, kind, options, first, rest, lost=()):
-    """Losses of `first` steps and of the `rest` after a break in which some of the state was lost."""
-    import torch
-
-    model, optimizer, draw = workshop(seed, kind, options)
-    torch.manual_seed(seed)
-    begun = walked(model, optimizer, draw, range(first))
-    if "moments" in lost:
-        optimizer.state.clear()
-    if "parameters" in lost:
-        with torch.random.fork_rng(devices=[]):
-            model.load_state_dict(network(seed + 50, dropout=0.3).state_dict())
-    if "copy" in lost:
-        spoil(model, optimizer)
-    if "random" in lost:
-        torch.manual_seed(999)
-    start = 0 if "step" in lost else first
-    return begun, walked(model, optimizer, draw, range(start, start + rest))
-
-
-def walked(model, optimizer, draw, steps) -> list[float]:
-    import torch
-
-    losses = []
-    for step in steps:
-        set_rate(optimizer, falling(step))
-        inputs, target = draw()
-        optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(model(inputs), target)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return losses
-
-
-LOST = (  # what may be missing, alone and with others, and the words for it
-    (
-        ("copy",),
-        "存下的是参数和动量本身，不是抄件，训练接着走它们就变了：用 copy.deepcopy，或逐个 clone()。",
-        "What you kept are the parameters and moments themselves, no copy, and they change as training goes on: take "
-        "copy.deepcopy, or clone() each.",
-    ),
-    (
-        ("random",),
-        "随机数的状态没有接上：抽到的行和随机失活都不同。要存 torch.get_rng_state()，恢复用 torch.set_rng_state(…)。",
-        "The random state was lost: other rows are drawn and other numbers dropped. Keep torch.get_rng_state() and put it "
-        "back with torch.set_rng_state(…).",
-    ),
-    (
-        ("moments",),
-        "优化器的动量没有接上：要存 optimizer.state_dict()。",
-        "The optimizer's moments were lost: keep optimizer.state_dict().",
-    ),
-    (
-        ("step",),
-        "步数没有接上：学习率计划又从第 0 步开始。",
-        "The number of the step was lost: the plan of the rate began at step 0 again.",
-    ),
-    (
-        ("parameters",),
-        "模型的参数没有恢复。",
-        "The model's parameters were not put back.",
-    ),
-    (
-        ("random", "moments", "step"),
-        "只有参数接上了：优化器的动量、步数、随机数的状态都丢了。",
-        "Only the parameters went on: the optimizer's moments, the number of the step and the random state were lost.",
-    ),
-)
-
-
-def resuming_reason(got, seed, kind, options, first, rest) -> str:
-    """Which part of the state, when lost, gives just these losses."""
-    for lost, zh, en in LOST:
-        if near(got, trained(seed, kind, options, first, rest, lost)[1], 1e-7):
-            return tr(zh, en)
-    if len(got) != rest:
-        return kind_fault(got, []) or tr(
-            f"再走 {rest} 步，应有 {rest} 个损失。", f"{rest} more steps make {rest} losses."
-        )
-    return tr("恢复要相同到每一个比特。", "Resuming should be equal to the very bit.")
-
-
-# 05.6
-
-
-def epochs_of(text: str) -> list[tuple[float, ...]]:
-    """Recorded epochs: training loss, validation loss, validation accuracy, all in hundredths.
-
-    >>> epochs_of("69 59 72 | 56 55 76")
-    [(0.69, 0.59, 0.72), (0.56, 0.55, 0.76)]
-    """
-    return [tuple(float(number) / 100 for number in epoch.split()) for epoch in text.split("|")]
-
-
-@exercise("05.6")
-def giving_up(answer):
-    for zh, en, text in words("05")["05.6"]["sound"]:
-        epochs = epochs_of(text)
-        best = 1 + min(range(len(epochs)), key=lambda i: epochs[i][1])
-        at = given_up(answer, epochs)
-        if isinstance(at, str):
-            yield at
-        elif at is not None and at < best:
-            yield tr(
-                f"一次健康的训练（{zh}）在第 {at} 轮被你叫停了，它最好的是第 {best} 轮：{told(epochs[:at])}。再等等。",
-                f"A sound run ({en}) was given up after epoch {at}, and its best was epoch {best}: {told(epochs[:at])}. "
-                "Wait longer.",
-            )
-    for zh, en, text, latest in words("05")["05.6"]["hopeless"]:
-        epochs = epochs_of(text)
-        at = given_up(answer, epochs)
-        if at is None or at > latest:
-            late = (f"到第 {at} 轮才", f"only after epoch {at}") if at else ("一直没有", "never")
-            yield tr(
-                f"一次没救的训练（{zh}）{late[0]}被叫停；最晚第 {latest} 轮应当叫停：{told(epochs[:latest])}。",
-                f"A hopeless run ({en}) was given up {late[1]}; it should be by epoch {latest}: {told(epochs[:latest])}.",
-            )
-
-
-def given_up(answer, epochs) -> int | str | None:
-    """After which epoch the answer says True; None where it never does, a sentence where it says something else."""
-    names = ("train_loss", "valid_loss", "valid_accuracy")
-    history = []
-    for number, found in enumerate(epochs, start=1):
-        history.append(dict(zip(names, found, strict=True)))
-        said = answer([dict(epoch) for epoch in history])
-        if said not in (True, False):
-            return joined(
-                tr(
-                    f"应返回 True 或 False，你的是 {shown(said)}。", f"True or False is wanted; yours is {shown(said)}."
-                ),
-                kind_fault(said, True),
-            )
-        if said:
-            return number
-    return None
-
-
-def told(epochs) -> str:
-    """The validation losses so far, in a few words."""
-    values = ", ".join(f"{valid:.3g}" for _, valid, _ in epochs[-6:])
-    return tr(f"验证损失 …{values}", f"validation losses … {values}")

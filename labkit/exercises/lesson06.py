@@ -3,53 +3,82 @@
 import math
 import random
 from collections import Counter
+from collections.abc import Iterable
 
 from labkit.exercises.exercise import exercise
 from labkit.exercises.matching import faults, joined, kind_fault, near, pair_fault, shown
 from labkit.text import tr
 
 SKIP = -100  # the target where nothing is guessed
-MASK, WORDS = 4, 200  # the [MASK] token and the size of the vocabulary in the tests of 06.1
+
+
+def as_list(got) -> list | None:
+    """A list of what was returned, be it a list, a set, an array or a tensor; None where it is nothing of the kind."""
+    got = got.tolist() if hasattr(got, "tolist") else got
+    return None if isinstance(got, (str, dict)) or not isinstance(got, Iterable) else list(got)
+
+
+def whole(items) -> list[int] | None:
+    """Whole numbers of any library as Python's; None where something else is among them, True and False included."""
+    found = [x.item() if getattr(x, "ndim", None) == 0 else x for x in items]
+    return found if all(isinstance(x, int) and not isinstance(x, bool) for x in found) else None
 
 
 # 06.1 hide(ids, special, mask, words, generator)
+
+
+HIDDEN = (  # special tokens, the [MASK], the size of the vocabulary, rows, tokens
+    ((0, 1, 2, 3, 4), 4, 200, 300, 120),
+    ((0, 1, 2, 3, 4, 9), 1, 40, 200, 150),
+)
 
 
 @exercise("06.1")
 def hiding(answer):
     import torch
 
-    special = {0, 1, 2, 3, MASK}
-    ids = torch.randint(5, WORDS, (300, 120), generator=torch.Generator().manual_seed(1))
-    ids[:, 0], ids[:, -1], ids[::3, 90:] = 2, 3, 0
-    ordinary, before = ids > MASK, ids.clone()
-    got = answer(ids, special, MASK, WORDS, torch.Generator().manual_seed(7))
-    if wrong := pair_fault(got, "inputs", "targets"):
-        yield wrong
-    inputs, targets = got
-    if not torch.equal(ids, before):
-        yield tr(
-            "你改动了交给你的 ids：目标就丢了。先 `inputs = ids.clone()`。",
-            "You changed the ids that you were given, and the true tokens are gone: begin with `inputs = ids.clone()`.",
+    for special, mask, words, rows, tokens in HIDDEN:
+        ids = torch.randint(5, words, (rows, tokens), generator=torch.Generator().manual_seed(1))
+        ids[:, 0], ids[:, -1], ids[::3, 90:] = 2, 3, 0
+        ordinary, before = ~torch.isin(ids, torch.tensor(special)), ids.clone()
+        source = torch.Generator().manual_seed(7)
+        got = answer(ids, set(special), mask, words, source)
+        if wrong := pair_fault(got, "inputs", "targets"):
+            yield wrong
+        inputs, targets = got
+        if not torch.equal(ids, before):
+            yield tr(
+                "你改动了交给你的 ids：目标就丢了。先 `inputs = ids.clone()`。",
+                "You changed the ids that you were given, and the true tokens are gone: begin with `inputs = ids.clone()`.",
+            )
+        for name, tensor in (("inputs", inputs), ("targets", targets)):
+            if not isinstance(tensor, torch.Tensor) or tensor.shape != ids.shape:
+                yield tr(f"{name} 应是和 ids 同样形状的张量。", f"{name} should be a tensor of the same shape as ids.")
+        asked = targets != SKIP
+        if (inputs == SKIP).any():
+            yield tr("次序反了：先是 inputs，后是 targets。", "The wrong way round: first inputs, then targets.")
+        yield from places_fault(inputs, targets, ids, asked, ordinary)
+        yield from shares_fault(inputs, ids, asked, ordinary, mask, words)
+        more = answer(ids.clone(), set(special), mask, words, source)
+        again, other = (
+            answer(ids.clone(), set(special), mask, words, torch.Generator().manual_seed(seed)) for seed in (7, 8)
         )
-    for name, tensor in (("inputs", inputs), ("targets", targets)):
-        if not isinstance(tensor, torch.Tensor) or tensor.shape != ids.shape:
-            yield tr(f"{name} 应是和 ids 同样形状的张量。", f"{name} should be a tensor of the same shape as ids.")
-    asked = targets != SKIP
-    yield from places_fault(inputs, targets, ids, asked, ordinary)
-    yield from shares_fault(inputs, ids, asked, ordinary)
-    again = answer(ids.clone(), special, MASK, WORDS, torch.Generator().manual_seed(7))
-    other = answer(ids.clone(), special, MASK, WORDS, torch.Generator().manual_seed(8))
-    if not torch.equal(again[0], inputs) or not torch.equal(again[1], targets):
-        yield tr(
-            "同一个种子给出了两种结果：每次抽签都要写 `generator=generator`。",
-            "The same seed gave two results: every draw needs `generator=generator`.",
-        )
-    if torch.equal(other[1], targets):
-        yield tr(
-            "换了种子，遮住的位置却没变：位置要用 generator 抽。",
-            "With another seed the same places are hidden: draw the places with the generator.",
-        )
+        if not torch.equal(again[0], inputs) or not torch.equal(again[1], targets):
+            yield tr(
+                "同一个种子给出了两种结果：每次抽签都要写 `generator=generator`。",
+                "The same seed gave two results: every draw needs `generator=generator`.",
+            )
+        if torch.equal(other[1], targets):
+            yield tr(
+                "换了种子，遮住的位置却没变：位置要用 generator 抽。",
+                "With another seed the same places are hidden: draw the places with the generator.",
+            )
+        if torch.equal(more[1], targets):
+            yield tr(
+                "接着用同一个 generator 再遮一次，遮的还是那些位置：不要把它倒回去，也不要另造一个，直接用它抽。",
+                "Hiding once more with the same generator hides the same places: don't wind it back or make another from its "
+                "seed; draw with it.",
+            )
 
 
 def places_fault(inputs, targets, ids, asked, ordinary):
@@ -76,7 +105,7 @@ def places_fault(inputs, targets, ids, asked, ordinary):
         )
 
 
-def shares_fault(inputs, ids, asked, ordinary):
+def shares_fault(inputs, ids, asked, ordinary, mask, words):
     """Fifteen per cent chosen; of these eighty, ten and ten."""
     share = (asked.sum() / ordinary.sum()).item()
     if abs(share - 0.15) > 0.012:
@@ -84,7 +113,7 @@ def shares_fault(inputs, ids, asked, ordinary):
             f"普通词元里应选中约 15 %，你选中了 {share:.1%}。",
             f"About 15 % of the ordinary tokens should be chosen; yours are {share:.1%}.",
         )
-    changed, masked = asked & (inputs != ids), asked & (inputs == MASK)
+    changed, masked = asked & (inputs != ids), asked & (inputs == mask)
     parts = [(p.sum() / asked.sum()).item() for p in (masked, changed & ~masked, asked & ~changed)]
     if not near(parts, [0.8, 0.1, 0.1], 0.03):
         yield joined(
@@ -106,11 +135,20 @@ def shares_fault(inputs, ids, asked, ordinary):
     noise = inputs[changed & ~masked]
     if (noise < 5).any():
         yield tr(
-            "随机词元里出现了特殊符号：从 5 到 words 之间抽。",
-            "There are special tokens among the random ones: draw from 5 up to words.",
+            "随机词元里出现了特殊符号：从 5 到 words - 1 之间抽。",
+            "There are special tokens among the random ones: draw from 5 to words - 1.",
         )
-    if len(noise.unique()) < 0.7 * (WORDS - 5):
-        yield tr("随机词元应从整个词表里抽。", "The random tokens should come from the whole vocabulary.")
+    if (noise >= words).any():
+        yield tr(
+            f"随机词元里有 {words} 号，词表里没有它：编号到 words - 1 为止（torch.randint 不含上限）。",
+            f"Among the random tokens is number {words}, which the vocabulary does not have: they end at words - 1 (torch.randint "
+            "leaves its upper end out).",
+        )
+    if len(noise.unique()) < 0.7 * (words - 5) or (words < 100 and noise.max() < words - 1):
+        yield tr(
+            "随机词元应从整个词表里抽，从 5 到 words - 1。",
+            "The random tokens should come from the whole vocabulary, from 5 to words - 1.",
+        )
 
 
 # 06.2 masked_loss(logits, targets)
@@ -144,12 +182,29 @@ def masked_loss(answer):
             (each[asked].sum(), "这是总和；要的是每个要猜的位置平均多少。", "That is the sum; the mean over the places to be guessed is wanted."),
             (by_row, "你先按行平均、再把各行平均：遮得少的行就占了便宜。所有要猜的位置一视同仁。", "You took means of rows, and then their mean, so that a row with few hidden places counts too much. All places count alike."),
             (loss / math.log(2), "你用的是以 2 为底的对数；nat 用自然对数。", "That is the logarithm to base 2; nats take the natural one."),
+            (
+                -log_p.exp()[asked].gather(-1, targets[asked][:, None]).mean() if n else 1.0,
+                "少了对数：要的是概率的负对数。",
+                "A logarithm is missing: it takes minus the log of the probability.",
+            ),
+            (
+                torch.nn.functional.cross_entropy(log_p.exp()[asked], targets[asked]) if n else 1.0,
+                "softmax 做了两次：cross_entropy 自己会做。",
+                "There are two softmaxes: cross_entropy takes one by itself.",
+            ),
+            (math.exp(loss), "次序反了：先是损失，后是困惑度。", "The wrong way round: first the loss, then the perplexity."),
             (raw[asked].mean() if n else 1.0, "少了 softmax：logits 还不是对数概率。", "A softmax is missing: logits are no log-probabilities yet."),
         ]  # fmt: skip
         yield from faults(given + tr("损失", "the loss"), got[0], loss, mistakes, 1e-4)
         mistakes = [
+            (
+                0.0 if n == 0 else loss,
+                "一个要猜的位置也没有时，困惑度是 e 的 0 次方。" if n == 0 else "困惑度是 e 的损失次方，不是损失自己。",
+                "With no place to guess the perplexity is e to the power of 0."
+                if n == 0
+                else "Perplexity is e to the power of the loss, not the loss.",
+            ),
             (2**loss, "底数错了：nat 对应 e 的次方。", "The wrong base: nats go with powers of e."),
-            (loss, "困惑度是 e 的损失次方，不是损失自己。", "Perplexity is e to the power of the loss, not the loss."),
             (
                 each[asked].exp().mean() if n else 0.0,
                 "先求平均的损失，再取 e 的次方；你是先取次方再平均。",
@@ -178,8 +233,9 @@ def tying(answer):
             )
         if decoder.weight.shape != (words, width) or not torch.equal(decoder.weight, table):
             yield given + tr(
-                f"绑定之后 decoder.weight 应就是嵌入表，形状 {(words, width)}，不用转置。",
-                f"Once tied, decoder.weight should be the embedding's table, of shape {(words, width)}, not transposed.",
+                f"绑定之后交给你的 decoder 的 weight 应就是嵌入表，形状 {(words, width)}，不用转置。",
+                f"Once tied, the weight of the decoder that you were given should be the embedding's table, of shape "
+                f"{(words, width)}, not transposed.",
             )
         if bias and (decoder.bias is None or not torch.equal(decoder.bias, offset)):
             yield given + tr("偏置不绑定，留着它自己的。", "The bias is not tied; leave it as it was.")
@@ -198,6 +254,8 @@ def tying(answer):
         mistakes = [
             (saved + words, "偏置没有省下来，不要算它。", "The bias is not saved; don't count it."),
             (2 * saved, "省下的是一份表，不是两份。", "One table is saved, not two."),
+            (words, "一行有不止一个数：行数 × 宽。", "A row holds more than one number: rows × width."),
+            (4 * saved, "要数的是数字的个数，不是字节。", "Count numbers, not bytes."),
             (1, "要数的是数字的个数，不是张量的个数。", "Count numbers, not tensors."),
         ]
         yield from faults(given + tr("省下的参数", "parameters saved"), got, saved, mistakes)
@@ -267,7 +325,8 @@ def moving(answer):
                 "训练目标的时候，来源也跟着变了：数要抄过去，不是共用。",
                 "When the target trains, the source changes with it: copy the numbers, don't share them.",
             )
-        if not isinstance(got, (set, list, tuple, frozenset)):
+        listed = as_list(got)
+        if listed is None or any(not isinstance(name, str) for name in listed):
             yield joined(
                 given
                 + tr(
@@ -276,11 +335,14 @@ def moving(answer):
                 ),
                 kind_fault(got, []),
             )
-        if set(got) != names:
-            more, less = sorted(set(got) - names), sorted(names - set(got))
+        reported = set(listed) - {
+            name for name, _ in target.named_buffers()
+        }  # whoever copies buffers as well may say so
+        if reported != names:
+            more, less = sorted(reported - names), sorted(names - reported)
             yield given + tr(
-                f"返回的名字不对：多了 {more[:3]}，少了 {less[:3]}。只报形状相同、真抄了的参数。",
-                f"The names are not right: too many {more[:3]}, missing {less[:3]}. Report parameters of equal shape that were really copied.",
+                f"返回的名字不对：多了 {more[:3]}，少了 {less[:3]}。只报形状相同、真抄了的参数，用它们在整个模型里的名字。",
+                f"The names are not right: too many {more[:3]}, missing {less[:3]}. Report parameters of equal shape that were really copied, by their names in the whole model.",
             )
 
 
@@ -327,7 +389,8 @@ def choosing(answer):
     for domain, budget, seed in (("hotel", 1500, 0), ("takeaway", 1500, 1), ("film", 1200, 2)):
         texts, sample, unseen, free = shelf(domain, seed)
         got = answer(list(texts), list(sample), budget)
-        if not isinstance(got, (list, tuple, set)):
+        items = as_list(got)
+        if items is None:
             yield joined(
                 tr(
                     f"应返回行号的列表，你的是 {shown(got)}。",
@@ -335,11 +398,12 @@ def choosing(answer):
                 ),
                 kind_fault(got, []),
             )
-        rows = list(got)
-        if any(not isinstance(i, int) or isinstance(i, bool) or not 0 <= i < len(texts) for i in rows):
+        rows = whole(items)
+        if rows is None or any(not 0 <= i < len(texts) for i in rows):
+            odd = [i for i in items if whole([i]) is None or not 0 <= i < len(texts)]
             yield tr(
-                f"要的是 texts 里的行号，0 到 {len(texts) - 1}；你的里面有 {shown(rows[:3])}。",
-                f"Row numbers of texts are wanted, from 0 to {len(texts) - 1}; among yours are {shown(rows[:3])}.",
+                f"要的是 texts 里的行号，0 到 {len(texts) - 1}；你的里面有 {shown(odd[:3])}。",
+                f"Row numbers of texts are wanted, from 0 to {len(texts) - 1}; among yours are {shown(odd[:3])}.",
             )
         if len(set(rows)) < len(rows):
             yield tr(
@@ -365,8 +429,9 @@ def choice_fault(texts, chosen, unseen, free, budget, domain):
     mine, goal = surprise(chosen, unseen), (mixed + known) / 2
     if mine > goal:
         right = sum(t in free for t in chosen) / max(1, len(chosen))
+        kind = {"hotel": "酒店", "takeaway": "外卖", "film": "电影"}[domain]
         yield tr(
-            f"目标是 {domain}：读了你选的文字，没见过的评论每个字的损失是 {mine:.3f} nat；随便选是 {mixed:.3f}，应不高于 {goal:.3f}。"
+            f"目标是{kind}评论：读了你选的文字，没见过的评论每个字的损失是 {mine:.3f} nat；随便选是 {mixed:.3f}，应不高于 {goal:.3f}。"
             f"你选的里面 {right:.0%} 是这一类。",
             f"Wanted: {domain}. After your texts, unseen reviews cost {mine:.3f} nats a character; a random choice costs "
             f"{mixed:.3f}, and {goal:.3f} or less is asked. Of your texts {right:.0%} are of that kind.",

@@ -6,15 +6,17 @@ import math
 import random
 import unicodedata
 from collections import Counter
+from collections.abc import Callable
 
 from labkit.exercises.exercise import exercise
+from labkit.exercises.lesson06 import as_list, whole
 from labkit.exercises.matching import faults, joined, kind_fault, pair_fault, shown
 from labkit.text import tr
 
 # 07.1 read(data)
 
 PLAIN = "text,label\n味道不错,1\n送得太慢,0\n"
-MESSY = 'id,label,text\n1,1,味道不错\n2,0,"送得慢，而且""凉""了"\n3,,漏填了标签\n4,0,  \n5,1,味道不错\n6,1,一般般\n7,0,一般般\n8,1,还会再来\n'
+MESSY = 'id,label,text\n1,1,味道不错\n2,0,"送得慢，而且""凉""了"\n3,,漏填了标签\n4,0,  \n5,1,味道不错\n6,1,一般般\n7,0,一般般\n8,1,还会再来\n9, ,空格不算标签\n10,,\n11,1,一般般\n'
 FILES = (  # what the file is, its bytes, the rows, what was dropped
     ("UTF-8", PLAIN.encode(), [("味道不错", "1"), ("送得太慢", "0")], {}),
     ("UTF-8, BOM", PLAIN.encode("utf-8-sig"), [("味道不错", "1"), ("送得太慢", "0")], {}),
@@ -24,13 +26,13 @@ FILES = (  # what the file is, its bytes, the rows, what was dropped
         "UTF-8",
         MESSY.encode(),
         [("味道不错", "1"), ('送得慢，而且"凉"了', "0"), ("还会再来", "1")],
-        {"unlabelled": 1, "empty": 1, "duplicate": 1, "conflict": 2},
+        {"unlabelled": 2, "empty": 2, "duplicate": 1, "conflict": 3},
     ),
     (
         "GBK",
         MESSY.encode("gb18030"),
         [("味道不错", "1"), ('送得慢，而且"凉"了', "0"), ("还会再来", "1")],
-        {"unlabelled": 1, "empty": 1, "duplicate": 1, "conflict": 2},
+        {"unlabelled": 2, "empty": 2, "duplicate": 1, "conflict": 3},
     ),
 )
 
@@ -47,6 +49,8 @@ def reading(answer):
                 "decoding failed. Try utf-8-sig first (it takes the BOM away), then gb18030.",
             )
         except KeyError as error:
+            if error.args[0] not in ("text", "label"):
+                raise
             yield given + tr(
                 f"找不到列 {error}：开头可能有看不见的 BOM，用 utf-8-sig 解码。",
                 f"no column {error}: an invisible BOM may stand before the first name; decode with utf-8-sig.",
@@ -60,19 +64,29 @@ def reading(answer):
                 ),
                 kind_fault(got, ()),
             )
-        found, gone = [tuple(row) for row in got[0]], {k: v for k, v in dict(got[1]).items() if v}
+        found, gone = as_list(got[0]), {k: v for k, v in dict(got[1]).items() if v}
+        if found is None or any(not isinstance(row, (tuple, list)) or len(row) != 2 for row in found):
+            yield given + tr(
+                f"rows 应是 (文字, 标签) 的列表，你的是 {shown(got[0])}。",
+                f"rows should be a list of (text, label); yours is {shown(got[0])}.",
+            )
         yield from reading_fault(given, found, rows)
         if gone != dropped:
             yield given + tr(
-                f"没有收下的应是 {dropped}，你的是 {gone}。先看文字空不空，再看有没有标签，最后看重复和矛盾；矛盾的行数是那段文字的全部行。",
+                f"没有收下的应是 {dropped}，你的是 {gone}。先看文字空不空，再看有没有标签，然后看矛盾，最后看重复；矛盾的行数是那段文字的全部行。",
                 f"dropped should be {dropped}; yours is {gone}. First see whether the text is empty, then whether there is a label, "
-                "last repetitions and conflicts; a conflict counts all the rows of its text.",
+                "then conflicts, last repetitions; a conflict counts all the rows of its text.",
             )
 
 
 def reading_fault(given, found, rows):
     texts = [text for text, _ in found]
-    if any('"' in text and '而且"凉"了' not in text for text in texts) or any(len(row) != 2 for row in found):
+    if any(not isinstance(part, str) for row in found for part in row):
+        yield given + tr(
+            f"文字和标签都应是字符串，你的第一行是 {shown(found[0])}。",
+            f"text and label should both be strings; your first row is {shown(found[0])}.",
+        )
+    if any('"' in text and '而且"凉"了' not in text for text in texts):
         yield given + tr(
             "引号里可以有逗号和双引号：用 csv 模块读。", "quotes may hold commas and quotes: read with the csv module."
         )
@@ -81,8 +95,10 @@ def reading_fault(given, found, rows):
             "“一般般”有两种标签：不知道哪个对，一行也不要。",
             "“一般般” has two labels: nobody knows which is right, so keep none of its rows.",
         )
-    if "漏填了标签" in texts:
-        yield given + tr("没有标签的行也收下了。", "a row without a label was kept.")
+    if "漏填了标签" in texts or "空格不算标签" in texts:
+        yield given + tr(
+            "没有标签的行也收下了：只有空格也算没有。", "a row without a label was kept; blanks alone are no label."
+        )
     if any(not text.strip() for text in texts):
         yield given + tr(
             "文字为空的行也收下了：只有空格也算空。", "a row without text was kept: blanks alone are no text."
@@ -115,6 +131,24 @@ def shop(n: int, seed: int, classes=(0.5, 0.3, 0.2), again=0.3):
     return rows
 
 
+def watched(call: Callable):
+    """What a call returns, and whether it moved the global random numbers of Python, numpy or torch."""
+    import numpy as np
+    import torch
+
+    def luck():
+        kind, keys, *rest = np.random.get_state()
+        return random.getstate(), kind, keys.tolist(), rest, torch.get_rng_state().tolist()
+
+    kept = np.random.get_state()
+    try:
+        random.random(), np.random.random(), torch.rand(1)  # a seed set before would else go unnoticed
+        before = luck()
+        return call(), luck() != before
+    finally:
+        np.random.set_state(kept)
+
+
 @exercise("07.2")
 def splitting(answer):
     for n, seed, share, classes in (
@@ -124,16 +158,21 @@ def splitting(answer):
     ):
         rows = shop(n, seed, classes)
         given = tr(f"{len(rows)} 行，share={share}：", f"{len(rows)} rows, share={share}: ")
-        state = random.getstate()
         got = answer(list(rows), share, 0)
         if wrong := pair_fault(got, "train", "test"):
             yield given + wrong
-        if random.getstate() != state:
+        train, test = (whole(as_list(part) or ["?"]) for part in got)
+        if train is None or test is None:
+            yield given + tr(
+                f"train 和 test 应是行号的列表，你的是 {shown(got)}。",
+                f"train and test should be lists of row numbers; yours are {shown(got)}.",
+            )
+        again, moved = watched(lambda rows=rows, share=share: answer(list(rows), share, 0))
+        if moved:
             yield given + tr(
                 "你动了全局的随机数：用自己的 `random.Random(seed)`。",
                 "you moved the global random numbers: use a `random.Random(seed)` of your own.",
             )
-        train, test = (list(part) for part in got)
         if sorted(train + test) != list(range(len(rows))):
             yield given + tr(
                 "每个行号应恰好出现一次，在 train 或 test 里。",
@@ -148,14 +187,16 @@ def splitting(answer):
             )
         for label, many in sorted(Counter(label for _, label in rows).items()):
             mine = sum(rows[i][1] == label for i in test)
+            if abs(many - mine - share * many) <= 3 < abs(mine - share * many):
+                yield given + tr("次序反了：先是 train，后是 test。", "the wrong way round: first train, then test.")
             if abs(mine - share * many) > max(3, 0.08 * many):
                 yield given + tr(
                     f"类别 {label} 有 {many} 行，测试里应约有 {share * many:.0f} 行，你的是 {mine}：一类一类地划。",
                     f"class {label} has {many} rows, so about {share * many:.0f} belong in the test; yours has {mine}: split class by class.",
                 )
-        if [list(part) for part in answer(list(rows), share, 0)] != [train, test]:
+        if [as_list(part) for part in again] != [train, test]:
             yield given + tr("同一个种子，两次划分不一样。", "the same seed gave two different splits.")
-        if sorted(answer(list(rows), share, 1)[1]) == sorted(test):
+        if sorted(as_list(answer(list(rows), share, 1)[1])) == sorted(test):
             yield given + tr("换了种子，划分没有变。", "another seed gave the same split.")
 
 
@@ -167,7 +208,7 @@ def weighing(answer):
     import torch
 
     for counts, labels in (
-        ((90, 10), (0, 0, 0, 1)),
+        ((90, 10), (0, 0, 0, 0, 1)),
         ((5, 5), (0, 1, 1)),
         ((60, 30, 10), (2, 0, 0, 1, 0)),
         ((99, 1), (0, 0)),
@@ -189,8 +230,17 @@ def weighing(answer):
                 "Divide by the **sum of the weights**, not by the rows, or the size of the loss depends on the batch.",
             ),
             (mean(1 / here), "权重要由训练集的 counts 来定，不是由这一批。", "The weights come from the training set's counts, not from this batch."),
-            (mean(1 / rows, len(labels)), "除以权重的和。", "Divide by the sum of the weights."),
-            (mean(rows.sum() / len(counts) / rows).sqrt(), "不要开方。", "Take no root."),
+            *(
+                (
+                    mean(scale / rows, by),
+                    "加权以后，要除以这些行的**权重的和**，不是别的数。",
+                    "Divide by the **sum of the weights** of these rows, and by nothing else.",
+                )
+                for scale in (1.0, rows.sum(), 1 / (1 / rows).sum())
+                for by in (len(labels), 1.0, (1 / rows).sum())
+            ),
+            (mean(1 - rows / rows.sum()), "权重应是 1 ÷ 行数，不是 1 − 份额。", "The weight is one over the count, not one minus the share."),
+            (mean(rows**-0.5), "权重应是 1 ÷ 行数，不开方。", "The weight is one over the count, without a root."),
         ]  # fmt: skip
         got = answer(logits.clone(), target.clone(), list(counts))
         given = f"balanced_loss(logits, labels={list(labels)}, counts={list(counts)})"
@@ -221,7 +271,8 @@ def leaking(answer):
     for case in LEAKS:
         rows, marked = handed_over(*case)
         got = answer(list(rows))
-        if not isinstance(got, (list, tuple, set, frozenset)):
+        items = as_list(got)
+        if items is None:
             yield joined(
                 tr(
                     f"应返回行号的列表，你的是 {shown(got)}。",
@@ -229,12 +280,14 @@ def leaking(answer):
                 ),
                 kind_fault(got, []),
             )
-        if any(not isinstance(i, int) for i in got):
+        numbered = whole(items)
+        if numbered is None:
             yield tr(
-                "要的是带着记号的**行号**，不是记号本身：找到记号以后，再看哪些行里有它。",
-                "The **numbers of the rows** with the mark are wanted, not the mark: once found, see which rows hold it.",
+                f"要的是带着记号的**行号**，不是记号本身，也不是每行一个 True 或 False；你的是 {shown(items[:3])}……",
+                "The **numbers of the rows** with the mark are wanted, not the mark, nor a True or False for each; yours are "
+                f"{shown(items[:3])} …",
             )
-        found = set(got)
+        found = set(numbered)
         if not marked and found:
             yield tr(
                 f"一份干净的数据，你却报了 {len(found)} 行：真的评价词（如“难吃”）也偏向一类，但不会在一百多行里都这样。",
@@ -299,7 +352,8 @@ def suspecting(answer):
             return learner(texts, labels)
 
         got = answer(list(texts), list(labels), fit, k)
-        if not isinstance(got, (list, tuple, set)):
+        items = as_list(got)
+        if items is None:
             yield joined(
                 tr(
                     f"应返回行号的列表，你的是 {shown(got)}。",
@@ -307,11 +361,18 @@ def suspecting(answer):
                 ),
                 kind_fault(got, []),
             )
-        found = set(got)
-        if len(found) != k or not found <= set(range(len(texts))):
+        rows = whole(items)
+        if rows is None or not set(rows) <= set(range(len(texts))):
             yield tr(
-                f"应返回 {k} 个不同的行号，你的是 {len(found)} 个。",
-                f"{k} different row numbers are wanted; yours are {len(found)}.",
+                f"要的是行号，0 到 {len(texts) - 1}，不是概率，也不是每行一个 True 或 False；你的是 {shown(items[:3])}……",
+                f"Row numbers are wanted, from 0 to {len(texts) - 1}, no probabilities, nor a True or False for each; yours are "
+                f"{shown(items[:3])} …",
+            )
+        found = set(rows)
+        if len(rows) != k or len(found) != k:
+            yield tr(
+                f"应返回 {k} 个不同的行号；你的有 {len(rows)} 个，其中不同的 {len(found)} 个。",
+                f"{k} different row numbers are wanted; you have {len(rows)}, of which {len(found)} are different.",
             )
         hits, floor = len(found & bad), best_of(texts, labels, bad, k)
         said = tr(
@@ -358,31 +419,47 @@ def best_of(texts, labels, bad, k) -> int:
 # 07.6 seats(lengths, tokens, epoch)
 
 
+LONG = [4, 30, 12, 5, 25, 11, 12, 30, 4, 3, 25, 5]  # some rows are longer than the 20 places of a batch
+
+
 @exercise("07.6")
 def seating(answer):
     rng = random.Random(3)
     many = [min(120, max(3, round(rng.lognormvariate(3.2, 0.6)))) for _ in range(900)]
-    for lengths, tokens in (([5, 9, 5, 9, 7], 20), (many, 640), (many[:50], 120)):
-        given = f"{tr(f'{len(lengths)} 行', f'{len(lengths)} rows')}, tokens={tokens}: "
-        state = random.getstate()
-        got = answer(list(lengths), tokens, 0)
-        if not isinstance(got, (list, tuple)) or any(not isinstance(b, (list, tuple)) for b in got):
+    for lengths, tokens in (([5, 9, 5, 9, 7], 20), (many, 640), (many[:50], 120), (LONG, 20)):
+        given = tr(f"{len(lengths)} 行，tokens={tokens}：", f"{len(lengths)} rows, tokens={tokens}: ")
+        got, batches = answer(list(lengths), tokens, 0), None
+        again, moved = watched(lambda lengths=lengths, tokens=tokens: answer(list(lengths), tokens, 0))
+        if as_list(got) is not None:
+            batches = [whole(as_list(b) or []) if as_list(b) is not None else None for b in as_list(got)]
+        if batches is None or None in batches:
             yield joined(
                 given
                 + tr("应返回批的列表，每批是行号的列表。", "a list of batches is wanted, each a list of row numbers."),
                 kind_fault(got, []),
             )
+        got = batches
         if sorted(i for b in got for i in b) != list(range(len(lengths))):
             yield given + tr("每一行应恰好出现一次。", "every row should appear exactly once.")
-        sizes = [len(b) * max(lengths[i] for i in b) for b in got if b]
-        if max(sizes) > max(tokens, max(lengths)):
+        if [] in got:
+            yield given + tr("有一批是空的，里面一行也没有。", "one batch is empty, without a row in it.")
+        sizes = [len(b) * max(lengths[i] for i in b) for b in got]
+        over = [b for b, size in zip(got, sizes, strict=True) if size > tokens and len(b) > 1]
+        if over and max(lengths[i] for i in over[0]) > tokens:
             yield given + tr(
-                f"有一批算了 {max(sizes)} 格：行数 × 最长的一行，不能超过 {tokens}。填充也要算进去。",
-                f"one batch computes {max(sizes)} places: rows × longest row must not be more than {tokens}, padding included.",
+                f"长 {max(lengths[i] for i in over[0])} 的一行，自己就超过了 {tokens} 格，应自己坐一批；你让它和别的行同坐。",
+                f"a row of {max(lengths[i] for i in over[0])} is more than {tokens} places by itself and should sit alone; yours "
+                "shares a batch.",
             )
-        if random.getstate() != state:
+        if over:
+            most = max(len(b) * max(lengths[i] for i in b) for b in over)
+            yield given + tr(
+                f"有一批算了 {most} 格：行数 × 最长的一行，不能超过 {tokens}。填充也要算进去。",
+                f"one batch computes {most} places: rows × longest row must not be more than {tokens}, padding included.",
+            )
+        if moved:
             yield given + tr("你动了全局的随机数。", "you moved the global random numbers.")
-        if [list(b) for b in answer(list(lengths), tokens, 0)] != [list(b) for b in got]:
+        if [as_list(b) for b in as_list(again)] != got:
             yield given + tr("同一轮问两次，座位不一样。", "asked twice for the same epoch, the seats differ.")
         if len(lengths) >= 50:
             yield from seating_fault(given, lengths, tokens, got, sizes, answer)
@@ -401,7 +478,7 @@ def seating_fault(given, lengths, tokens, got, sizes, answer):
             f"你用了 {len(got)} 批，{fewest:.0f} 批左右就够：短的行，一批可以多坐几行。",
             f"you need {len(got)} batches where about {fewest:.0f} would do: of short rows a batch holds more.",
         )
-    if [list(b) for b in answer(list(lengths), tokens, 1)] == [list(b) for b in got]:
+    if [as_list(b) for b in as_list(answer(list(lengths), tokens, 1))] == got:
         yield given + tr("每一轮的座位应不同。", "every epoch should have another plan.")
     longest = [max(lengths[i] for i in b) for b in got]
     rising = sum(a <= b for a, b in itertools.pairwise(longest)) / max(1, len(longest) - 1)

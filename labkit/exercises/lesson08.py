@@ -2,6 +2,7 @@
 
 import functools
 import random
+from collections import Counter
 
 from labkit.exercises.exercise import exercise
 from labkit.exercises.matching import faults, joined, kind_fault, near, numbers, pair_fault, shown
@@ -68,7 +69,7 @@ def macro_f1(answer):
         )
 
 
-PAIRS = ((400, 0.86, 0.80, 0.7, 0), (150, 0.70, 0.72, 0.5, 1), (600, 0.90, 0.85, 0.9, 2))
+PAIRS = ((600, 0.90, 0.85, 0.9, 2), (400, 0.86, 0.80, 0.7, 0), (150, 0.70, 0.72, 0.5, 1))
 
 
 def two_models(rows, a, b, alike, seed):
@@ -94,11 +95,23 @@ def paired_interval(answer):
         draws = np.random.default_rng(1).integers(rows, size=(2, 4000, rows))
         each, apart = (first - second)[draws[0]].mean(1), first[draws[0]].mean(1) - second[draws[1]].mean(1)
         want, middle = np.quantile(each, (0.025, 0.975)).tolist(), float(each.mean())
-        half, tolerance = (want[1] - want[0]) / 2, 0.1 * (want[1] - want[0]) / 2 + 1 / rows
+        half = (want[1] - want[0]) / 2
+        if any(numbers(x) is None or numbers(x).numel() != 1 for x in got):
+            yield given + tr(
+                f"(low, high) 应是两个数，你的是 {shown(got)}。",
+                f"(low, high) should be two numbers; yours are {shown(got)}.",
+            )
         got = [float(x) for x in got]
-        if all(abs(g - w) <= tolerance for g, w in zip(got, want, strict=True)):
+        middles, widths = ([sum(ends) / 2 for ends in (got, want)], [ends[1] - ends[0] for ends in (got, want)])
+        if (
+            abs(middles[0] - middles[1]) < 0.1 * half + 1 / rows
+            and abs(widths[0] - widths[1]) / 2 < 0.1 * half + 0.5 / rows
+        ):
             continue
-        yield joined(given + interval_words(want, got), interval_fault(got, half, middle, apart.std(), each.std()))
+        yield joined(
+            given + interval_words(want, got),
+            interval_fault(got, half, middle, apart.std(), each.std(), (first - second).std()),
+        )
 
 
 def interval_words(want, got) -> str:
@@ -106,10 +119,21 @@ def interval_words(want, got) -> str:
     return tr(f"应约为 {a}，你的是 {b}。", f"about {a} is expected; yours is {b}.")
 
 
-def interval_fault(got, half, middle, apart, paired) -> str:
+def interval_fault(got, half, middle, apart, paired, row) -> str:
     """What kind of interval it is instead."""
     low, high = got
     mine = (high - low) / 2
+    if near((low, high), (middle, half), 0.06 * half):
+        return tr("要的是两端，不是中心和半宽。", "The two ends are wanted, not the middle and half the width.")
+    if low > high:
+        return tr("次序是（低，高）。", "The order is (low, high).")
+    if near(((low + high) / 200, mine / 100), (middle, half), 0.2 * half):
+        return tr("准确率是 0 到 1 的数，不是百分数。", "Accuracies are numbers from 0 to 1, not per cent.")
+    if high < middle - half / 2 and mine < half / 2:
+        return tr(
+            "两端都在最低的地方：np.percentile 要的是百分数 2.5 和 97.5，np.quantile 才是 0.025 和 0.975；或者中心算错了。",
+            "Both ends are at the very bottom: np.percentile takes 2.5 and 97.5, np.quantile 0.025 and 0.975; or else the middle is off.",
+        )
     if near(-(low + high) / 2, middle, 0.3 * abs(middle)) and abs(middle) > half / 5:
         return tr("减反了：应是第一个减第二个。", "The wrong way round: it should be the first minus the second.")
     if mine < half / 20:
@@ -125,6 +149,8 @@ def interval_fault(got, half, middle, apart, paired) -> str:
     known = (
         (1.96 * apart, "两个模型各抽了各的行：同一次抽样要用同样的行。", "The two models were given rows of their own: in one draw both get the same rows."),
         (1.645 * paired, "这是 90 % 的区间：两头各去掉 2.5 %。", "This is the 90 % interval: cut off 2.5 % at each end."),
+        (1.96 * paired * 2**0.5, "宽了四成：每次要抽和原来一样多的行，不是一半。", "It is four tenths too wide: each draw takes as many rows as there are, not half of them."),
+        (1.96 * row, "这是一行一行的散布；要的是平均的散布，它小 √n 倍。", "This is how single rows spread; the mean spreads √n times less."),
         (paired, "这是正负一个标准误；95 % 要 2.5 % 和 97.5 % 的分位数。", "This is one standard error to each side; 95 % takes the quantiles at 2.5 % and 97.5 %."),
     )  # fmt: skip
     return next((tr(zh, en) for width, zh, en in known if abs(mine - width) < 0.12 * width), "")
@@ -136,6 +162,14 @@ def grouped(sure, hit, bins):
 
     order = np.argsort(sure, kind="stable")
     return [(np.array(sure)[part], np.array(hit)[part]) for part in np.array_split(order, bins) if len(part)]
+
+
+def cut_at(rows, begins):
+    """Sorted rows (sure, hit) in groups that begin at these places."""
+    import numpy as np
+
+    ends = [*list(begins)[1:], len(rows)]
+    return [tuple(np.array(rows[a:b]).T) for a, b in zip(begins, ends, strict=True)]
 
 
 def gap(groups, weigh=True, sign=False) -> float:
@@ -169,6 +203,11 @@ def calibration_error(answer):
                 (gap(fixed), "你按等宽的档分了组；这里要按行数等分。", "You cut into bins of equal width; here groups have equal numbers of rows."),
                 (gap(whole), "先按把握从小到大排好，再分组。", "Sort by how sure the model is, and then cut."),
                 (gap([(s, h) for s, h in cut]), "分不尽时，多出来的行丢了：前面的组各多一行。", "Where the rows do not divide, the rest was dropped: the first groups get one row more each."),
+                (gap(cut_at(by, range(0, rows, -(-rows // bins)))), "各组的大小不对：n // bins 行，前 n % bins 组各多一行。", "The groups have the wrong sizes: n // bins rows, and one more in the first n % bins."),
+                (gap(cut_at(by, range(0, size * bins, size))), "多出来的行都进了最后一组：应是前面的组各多一行。", "All rows left over went into the last group: the first groups get one more each."),
+                (gap(grouped([-s for s in sure], [-h for h in hit], bins)), "要从小到大排。", "Sort from low to high."),
+                (gap([(np.array(s), np.array(h)) for s, h in zip(np.array_split(sorted(sure), bins), np.array_split(hit, bins), strict=True)]), "只排了把握，对错没有跟着排。", "Only how sure was sorted; right and wrong have to go along."),
+                (sum(len(s) * (s.mean() - h.mean()) ** 2 for s, h in groups) / rows, "要的是差的绝对值，不是平方。", "Take the absolute gap, not its square."),
                 (gap(groups, weigh=False), "各组要按行数加权。", "Groups are weighted by their rows."),
                 (abs(gap(groups, sign=True)), "先取每组差的绝对值，再平均；不然正负会相消。", "Take each group's absolute gap before averaging; else plus and minus cancel."),
                 (gap(groups, sign=True), "每组的差要取绝对值。", "Take the absolute value of each group's gap."),
@@ -224,6 +263,8 @@ def temperature(answer):
 def temperature_fault(got, want, loss) -> str:
     if got <= 0:
         return tr("温度必须大于 0。", "A temperature is above 0.")
+    if abs(got - loss[1]) < 0.01 * loss[1]:
+        return tr("要的是温度，不是那里的损失。", "The temperature is wanted, not the loss there.")
     if abs(got - 1 / want) < 0.03 / want:
         return tr("倒过来了：原始分是除以温度，不是乘。", "Upside down: logits are divided by the temperature, not multiplied.")  # fmt: skip
     if want < 1 <= got <= 1.1:
@@ -251,6 +292,12 @@ FLIPS = (
     (["甲店送得快", "乙店送得慢", "丙店还行", "丁店还行", "没说哪家"], [("甲店", "乙店"), ("丙店", "丁店")], "店送"),
     (["很好", "不好"], [("星海", "云山")], "好"),
     (["乙店好", "甲店好", "甲店比乙店好"], [("甲店", "乙店")], "甲店"),
+    (
+        ["丙店好", "丁店好", "甲店比丙店好", "甲店和丁店都好吃", "丁店还行"],
+        [("甲店", "乙店"), ("丙店", "丁店")],
+        "丙店",
+    ),
+    (["都说好吃，真好吃", "好吃", "难吃，真难吃", "一般"], [("好吃", "难吃")], "无"),
 )
 
 
@@ -278,13 +325,23 @@ def flip_rate(answer):
         def whole(text, pairs=pairs):
             return swapped(text, pairs)
 
+        def once(text, pairs=pairs):
+            for a, b in pairs:
+                text = text.replace(a, "\0", 1).replace(b, a, 1).replace("\0", b, 1)
+            return text
+
         touched = [t for t in texts if whole(t) != t]
+        apart = [(t, swapped(t, [pair])) for pair in pairs for t in texts if swapped(t, [pair]) != t]
+        first = [t for t in texts if swapped(t, pairs[:1]) != t]
         yield from faults(
             tr(f"{texts}，互换 {pairs}：flip_rate", f"{texts}, swapping {pairs}: flip_rate"),
             answer(model, list(texts), list(pairs)),
             rate(whole, touched),
             [
                 (rate(whole, texts), "分母只数换得动的文本：没有这些词的行什么也没检验。", "Only texts that the swap changes count: a row without these words tests nothing."),
+                (rate(once, touched), "一条文本里的词可能不止一处：要全部换掉。", "A word may stand more than once in a text: exchange all of them."),
+                (sum(model(a) != model(b) for a, b in apart) / max(1, len(apart)), "几对词要在同一条文本里一起换，一条文本只算一次。", "The words of all pairs are exchanged in a text together, and a text counts once."),
+                (rate(lambda t, pairs=pairs: swapped(t, pairs[:1]), first), "只换了第一对词。", "Only the first pair was exchanged."),
                 (rate(chained, touched), "先把甲换成乙，再把乙换成甲，就都成了甲：两边要同时换。", "After A became B, turning B into A makes all of them A: swap both at once."),
                 (rate(chained, texts), "先把甲换成乙，再把乙换成甲，就都成了甲；分母也只数换得动的。", "After A became B, turning B into A makes all of them A; and only texts that change count."),
                 (rate(one_way, [t for t in texts if one_way(t) != t]), "两个方向都要换：甲换乙，乙也换甲。", "Swap both ways: A becomes B, and B becomes A."),
@@ -296,6 +353,7 @@ def flip_rate(answer):
 
 MARKS = ("来自星海客户端", "来自云山客户端")
 FLIPPING, ACCURATE, MANY = 0.14, 0.7, 4
+LONGEST = 16  # characters of what may stand in place of a mark
 
 
 @functools.cache
@@ -351,15 +409,28 @@ def row_faults(got, given):
     """What is wrong with the rows that are handed back, whatever they teach."""
     if not isinstance(got, (list, tuple)) or not all(isinstance(r, (list, tuple)) and len(r) == 2 for r in got):
         yield joined(tr("应返回 [(文本, 标签), …]。", "A list [(text, label), …] is wanted."), kind_fault(got, []))
+    if odd := [row for row in got if not isinstance(row[0], str)]:
+        yield tr(
+            f"每一行是 (文本, 标签)，你的有 {shown(odd[0])}。",
+            f"Each row is (text, label); among yours is {shown(odd[0])}.",
+        )
     labels = {bare(text): label for text, label in given}
     if len({label for _, label in got}) < 2:
         yield tr("只剩一个类别了。", "Only one class is left.")
     if len(got) > MANY * len(given):
         yield tr(f"{len(got)} 行太多了：至多是原来的 {MANY} 倍。", f"{len(got)} rows are too many: at most {MANY} times the given ones.")  # fmt: skip
+    fronts = Counter()
     for text, label in got:
-        if bare(text) not in labels:
-            yield tr(f"这一行的评论不是给你的：{text[:30]}。只可以动标记。", f"This review was not among those given: {text[:30]}. Only the mark may be changed.")  # fmt: skip
+        review = next((bare(text[i:]) for i in range(LONGEST) if bare(text[i:]) in labels), None)
+        if review is None:
+            yield tr(f"这一行的评论不是给你的：{text[:30]}。只可以动前面的标记。", f"This review was not among those given: {text[:30]}. Only the mark in front may be changed.")  # fmt: skip
             return
-        if labels[bare(text)] != label:
+        fronts[text.partition(review)[0], label] += 1
+        if labels[review] != label:
             yield tr(f"这一行的标签改了：{text[:30]}。标签是对的，不要动。", f"The label of this row was changed: {text[:30]}. Labels are right; leave them.")  # fmt: skip
+            return
+    for front in {front for front, _ in fronts if bare(front)}:
+        many = [fronts[front, label] for label in set(labels.values())]
+        if sum(many) >= 10 and max(many) > 0.9 * sum(many):
+            yield tr(f"你换上的“{front}”几乎只在一类前面：新的标记也不许泄露标签。", f"Your “{front}” stands nearly only before one class: a new mark must not give the label away either.")  # fmt: skip
             return

@@ -6,6 +6,7 @@ import unicodedata
 
 from labkit.exercises.exercise import exercise
 from labkit.exercises.lesson02 import block_of, network
+from labkit.exercises.lesson06 import as_list, whole
 from labkit.exercises.matching import faults, joined, kind_fault, near, numbers, pair_fault, shown
 from labkit.text import tr
 
@@ -27,6 +28,9 @@ PATIENTS = (  # (training, validation) losses by epoch, the loss of guessing, th
     ([1.50, 1.00, 0.50, 0.20], [1.40, 1.20, 1.50, 1.90], 1.61, FINE),
     ([0.90, 0.40, 0.20, 0.10], [0.66, 0.50, 0.90, 1.30], 0.69, HIGH),
     ([0.10, 0.50, 0.60, 0.65], [0.30, 0.60, 0.80, 1.00], 0.69, FINE),
+    ([0.70, 0.20, 0.45, 0.40], [0.60, 0.30, 0.60, 0.90], 0.69, FINE),
+    ([0.70, 0.50, 0.30], [0.66, 0.52, 0.66], 0.69, FINE),
+    ([0.68, NAN, 0.60], [0.66, 0.60, 0.62], 0.69, HIGH),
 )
 
 
@@ -56,6 +60,8 @@ def doctor_fault(train, valid, chance, got, want) -> str:
     facts = (
         (got not in (HIGH, LOW, OVER, FINE), "只能回答四种之一：'rate too high'、'rate too low'、'overfitting'、'healthy'。", "Answer one of four: 'rate too high', 'rate too low', 'overfitting', 'healthy'."),
         (want == HIGH and wild, "nan 和任何数比大小都是假：要用 math.isfinite 来问，训练和验证都要问。", "Comparing nan with anything is False: ask math.isfinite, of training and of validation losses."),
+        (want == HIGH and got != OVER, "有一轮的训练损失超过瞎猜的 1.1 倍就算：每一轮都要看，不只是头一轮或最后一轮。", "A training loss above 1.1 times guessing in any epoch is enough: look at all of them, not only at the first or last."),
+        (got == LOW, "比的是最高和最低的验证损失，不是头尾两轮，也不是训练损失。", "It is about the highest and the lowest validation loss, not the first and last epoch, nor training losses."),
         (want == HIGH, "按次序问：第一条成立，就不再往下看。", "Ask in order: where the first rule holds, look no further."),
         (want == LOW and chance > 1, "“没动”要和瞎猜的损失比：最大减最小小于它的 1 %。", "'Has not moved' is in units of guessing: highest minus lowest below 1 % of it."),
         (want == LOW, "验证损失最大减最小小于瞎猜的 1 %，就是没动过。", "Highest minus lowest validation loss below 1 % of guessing: it has not moved."),
@@ -63,7 +69,7 @@ def doctor_fault(train, valid, chance, got, want) -> str:
         (got == OVER and train[-1] >= train[valid.index(best)], "训练损失没有继续降，就不是背书。", "The training loss did not fall on: that is no learning by heart."),
         (got == OVER and len(valid) - 1 - valid.index(best) < 2, "最低的一轮之后至少要再有两轮。", "There must be two epochs or more after the lowest."),
         (got == OVER, "最后一轮比最低的一轮高出的，要达到瞎猜的一半。", "The last epoch must be above the lowest by half of guessing or more."),
-        (want == OVER, "和最低的一轮比，不是和第一轮比。", "Compare with the lowest epoch, not with the first."),
+        (want == OVER, f"和最低的一轮比，不是和第一轮比；高出瞎猜的一半（这里是 {chance / 2:.3g}）就算。", f"Compare with the lowest epoch, not with the first; above it by half of guessing (here {chance / 2:.3g}) is enough."),
     )  # fmt: skip
     return next((tr(zh, en) for true, zh, en in facts if true), "")
 
@@ -78,11 +84,11 @@ LOSSES = (
 )
 
 
-def watched(losses, patience):
+def watched(losses, patience, better=lambda losses, epoch, best: losses[epoch] < losses[best]):
     """(best epoch, last epoch trained), counted from 1."""
     best = 0
-    for epoch, loss in enumerate(losses):
-        if loss < losses[best]:
+    for epoch in range(len(losses)):
+        if epoch and better(losses, epoch, best):
             best = epoch
         if epoch - best >= patience:
             return best + 1, epoch + 1
@@ -94,6 +100,7 @@ def stopping(answer):
     for losses, patience in LOSSES:
         given = f"stop({losses}, {patience})"
         got = answer(list(losses), patience)
+        got = got.tolist() if hasattr(got, "tolist") else got
         if trouble := pair_fault(got, "best", "last"):
             yield f"{given}: {trouble}"
         best, last = want = watched(losses, patience)
@@ -115,13 +122,18 @@ def stopping(answer):
         floor = losses.index(min(losses)) + 1
         yield from faults(
             given,
-            [int(x) for x in got],
+            [x.item() if hasattr(x, "item") else x for x in got],
             want,
             [
                 ((watched(losses[:late], rows)[0], late), "相等不算进步。", "To be equal is no progress."),
+                (watched(losses, patience, lambda x, i, best: x[i] <= x[best]), "相等不算进步。", "To be equal is no progress."),
+                ((watched(losses[:last], rows, lambda x, i, best: x[i] <= x[best])[0], last), "相等不算进步：一样低的取先到的。", "To be equal is no progress: of equals the first is best."),
+                (watched(losses, patience, lambda x, i, best: x[i] < x[i - 1]), "要和到目前为止最低的比，不是和上一轮比。", "Compare with the lowest so far, not with the epoch before."),
                 ((floor, last), "后面的轮次还没有练，不能预知：只在停下之前的轮次里找最好的。", "Later epochs have not been trained: look for the best only among those before the stop."),
                 ((floor, rows), "没有停：连着 patience 轮没有新的最低，就要停。", "It never stops: it should after `patience` epochs in a row without a new lowest."),
-                ((best - 1, last - 1), "轮次从 1 数起。", "Epochs are counted from 1."),
+                *(((best - a, last - b), "轮次从 1 数起。", "Epochs are counted from 1.") for a, b in ((1, 1), (1, 0), (0, 1))[: 3 if last == rows else 2]),
+                ((losses[best - 1], last), "要的是第几轮，不是它的损失。", "The number of the epoch is wanted, not its loss."),
+                (watched(losses, patience - 1) if patience > 1 else (1, 1), "早停了一轮：要连着 patience 轮没有进步。", "One epoch early: it takes `patience` epochs in a row without progress."),
                 ((last, best), "次序是（最好的一轮，停下的一轮）。", "The order is (best epoch, last epoch)."),
                 ((last, last), "取回的是最好的一轮，不是停下的那一轮。", "What is kept is the best epoch, not the one at which it stopped."),
                 ((best, min(last + 1, rows)), "多等了一轮：恰好 patience 轮没有进步就停。", "One epoch too many: stop as soon as `patience` epochs brought no progress."),
@@ -198,6 +210,10 @@ def rubber_band(answer):
                 (strength / 2 * sum(apart[n].mean() for n in body), "平方要求和，不是求平均。", "Squares are added up, not averaged."),
                 (strength / 2 * sum(apart[n].sum().sqrt() for n in body), "要的是距离的平方，不开根号。", "It takes the squared distance, without a root."),
                 (want / strength, "忘了乘 strength。", "The factor `strength` is missing."),
+                (strength / 2 * sum(a.sum() for n, a in apart.items() if "classifier" not in n), "头不只是 classifier：新加的 pooler 也是头，见 lk.blocks(model)[-1].parameters。", "The head is more than the classifier: the pooler is part of it; see lk.blocks(model)[-1].parameters."),
+                (want / len(body), "平方要求和，不是求平均。", "Squares are added up, not averaged."),
+                (strength / 2 * sum(apart[n].sum() for n in body).sqrt(), "要的是距离的平方，不开根号。", "It takes the squared distance, without a root."),
+                (strength / 2 * sum(apart[n].sqrt().sum() for n in body), "要的是平方，不是绝对值。", "It takes squares, not absolute values."),
             ],
             1e-5,
         )  # fmt: skip
@@ -213,10 +229,11 @@ def rubber_band(answer):
 
 @exercise("09.4")
 def rehearsing(answer):
-    for count, texts, every in ((6, 2, 2), (7, 3, 3), (4, 1, 1), (5, 4, 10), (9, 2, 4), (0, 2, 2)):
+    for count, texts, every in ((5, 2, 2), (5, 3, 3), (4, 1, 1), (6, 2, 2), (5, 4, 10), (9, 2, 4), (0, 2, 2)):
         tasks, extra = [f"t{i}" for i in range(count)], [f"r{i}" for i in range(texts)]
         got = answer(list(tasks), list(extra), every)
-        got = list(got) if got is not None and not isinstance(got, (str, dict)) else got
+        items = as_list(got)
+        got = got if items is None else items
         want = with_replay(tasks, extra, every)
         alone = [t for t in want if t.startswith("t")]
         early = with_replay(tasks, extra, every, first=True)
@@ -232,16 +249,22 @@ def rehearsing(answer):
                 (same, "每次重放要换下一批，不是总用第一批。", "Each replay takes the next batch, not always the first."),
                 ([*alone, *extra], "不是练完任务再温习：要掺在中间。", "Don't rehearse after all is done: mix it in."),
                 (alone, "一批也没有重放。", "Nothing is replayed."),
+                (want + [extra[count // every % texts]] * (count % every > 0), "最后没有做满 every 批，就不重放。", "No replay after the last ones where they are fewer than `every`."),
+                (want[: len(want) - count % every], "最后不满 every 批的任务也要练，不能丢。", "The last batches of the task are trained too, though fewer than `every`."),
+                (with_replay(tasks, extra, every, whole=True), "每次只重放一批，不是全部。", "One batch at each replay, not all of them."),
+                (with_replay(tasks, extra, every, ahead=1), "普通文字要从第一批取起。", "Begin with the first batch of plain text."),
                 (with_replay(tasks, extra, every + 1), "隔得远了一批：每 every 批任务之后就重放。", "One batch too far apart: replay after every `every` batches."),
             ],
         )  # fmt: skip
 
 
-def with_replay(tasks, extra, every, first=False, again=True) -> list:
+def with_replay(tasks, extra, every, first=False, again=True, whole=False, ahead=0) -> list:
     found, used = [], 0
     for i, batch in enumerate(tasks):
         due = (i if first else i + 1) % every == 0
-        more = [extra[used % len(extra)]] if due and (again or used < len(extra)) else []
+        more = (
+            (extra if whole else [extra[(used + ahead) % len(extra)]]) if due and (again or used < len(extra)) else []
+        )
         used += due
         found += [*more, batch] if first else [batch, *more]
     return found
@@ -273,9 +296,22 @@ def leaking(answer):
 
     for train, test in COPIES:
         got, want = answer(list(train), list(test)), hits(train, test, normal)
+        items = as_list(got)
+        rows = None if items is None else whole(items)
+        if (
+            items
+            and rows is None
+            and all(isinstance(x, (bool, type(None))) or str(x) in ("True", "False") for x in items)
+        ):
+            yield tr(
+                "要的是测试行的编号，不是每行一个 True 或 False。",
+                "The numbers of the test rows are wanted, not a True or False for each.",
+            )
+        often = [i for i, t in enumerate(test) for other in train if normal(t) and normal(t) == normal(other)]
+        taught = [i for i, t in enumerate(train) if normal(t) and normal(t) in {normal(other) for other in test}]
         yield from faults(
             f"leaks({train}, {test})",
-            sorted(got) if isinstance(got, (set, tuple, list)) and all(isinstance(x, int) for x in got) else got,
+            sorted(rows) if rows is not None else got if items is None else items,
             want,
             [
                 (hits(train, test, str), "只找到了一字不差的：先把文字归一化再比。", "Only exact copies were found: bring texts into a normal form first."),
@@ -284,6 +320,11 @@ def leaking(answer):
                 (hits(train, test, lambda t: bare(unicodedata.normalize("NFKC", t))), "大小写要算相同。", "Upper and lower case are the same."),
                 (hits(train, test, normal, empty=True), "归一化之后什么也不剩的文本（只有标点）不算泄漏。", "Texts of which nothing is left (punctuation only) are no leak."),
                 ([i for i, t in enumerate(test) if any(normal(t) and normal(t) in normal(o) for o in train)], "要整条相同，不是包含在里面。", "The whole text must be equal; being part of one is no leak."),
+                (often, "一行只报一次，哪怕训练里有好几条和它相同。", "Report a row once, even where several training texts equal it."),
+                (hits(train, test, lambda t: "".join(c for c in unicodedata.normalize("NFKC", t).lower() if unicodedata.category(c)[0] != "P")), "空白也要去掉。", "White space goes too."),
+                (hits(train, test, lambda t: normal(t) if all(unicodedata.category(c) != "Po" or ord(c) < 128 for c in unicodedata.normalize("NFKC", t)) else t), "NFKC 之后还有中文的标点，如“。”：string.punctuation 里没有。", "After NFKC there are still Chinese marks such as “。”, which string.punctuation lacks."),
+                (taught, "要的是测试行的编号，不是训练行的。", "The numbers of test rows are wanted, not of training rows."),
+                ([i + 1 for i in want], "编号从 0 数起。", "Rows are counted from 0."),
                 ([test[i] for i in want], "要的是测试行的编号，不是文本。", "The numbers of the test rows are wanted, not their texts."),
                 (len(want), "要的是编号的列表，不是个数。", "A list of row numbers is wanted, not how many."),
             ],

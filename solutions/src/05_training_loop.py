@@ -80,14 +80,14 @@ assert lk.check("05.1", fit)
 #
 # 一批 16 行，内存却只装得下 6 行。请写 `accumulate(model, inputs, target, size)`：每次至多送 `size` 行进模型，算完之后，各参数的 `.grad` 里是**整批平均损失**的梯度；返回整批的平均损失（普通的数）。
 #
-# 不迈步，也不清零：`.grad` 交来时是空的，算完留在那里。模型的模式也不用管。当心最后一份：行数常常除不尽。
+# 不迈步，也不清零：`.grad` 交来时是空的，算完留在那里。模型的模式不要动。每份算完就放掉它的计算图，不然内存还是不够。当心最后一份：行数常常除不尽。
 
 # %% [markdown] lang="en"
 # ## 05.2 Many a little
 #
 # The batch has 16 rows and the memory holds 6. Write `accumulate(model, inputs, target, size)`: send at most `size` rows into the model at a time, and leave in `.grad` the gradient of the **mean loss of the whole batch**; return that mean loss as a plain number.
 #
-# Make no step and clear nothing: `.grad` is empty when it comes to you and stays filled when you are done. Leave the model's mode as it is. Mind the last piece; rows seldom come out even.
+# Make no step and clear nothing: `.grad` is empty when it comes to you and stays filled when you are done. Leave the model's mode as it is. Let go of each piece's graph before the next, or the memory is too small after all. Mind the last piece; rows seldom come out even.
 
 
 # %% answer="05.2"
@@ -193,7 +193,7 @@ assert lk.check("05.4", train)
 #
 # - 每一步：学习率是 `rate(n)`，n 从整次训练的开头数起；`draw()` 随机抽一批 `(inputs, target)`；`cross_entropy`，更新一次。模型已在训练状态，里面有随机失活。
 # - `state` 不是 None 时，先回到它所记的那一刻，再往下走。那可能是另一台机器：新的模型、新的优化器，随机数也不在原处。
-# - 接着走的损失要与没停过的**逐位相同**。
+# - 接着走的损失要与没停过的**逐位相同**；恢复以后交出的状态，也要能再恢复。
 #
 # `draw` 和随机失活都用 torch 的全局随机数。状态交出去以后，原来的训练还会往下走，不能因此把状态改坏。用什么形式存，由你决定。
 
@@ -204,7 +204,7 @@ assert lk.check("05.4", train)
 #
 # - In each step the rate is `rate(n)`, n counted from the very start of the run; `draw()` takes a batch `(inputs, target)` at random; `cross_entropy`, and one update. The model is in training mode already and has dropout in it.
 # - Where `state` is not None, first return to the moment that it describes, then walk on. That may be another machine, with a new model and a new optimizer, and random numbers that stand elsewhere.
-# - From there the losses must equal those of a run that never stopped, **to the bit**.
+# - From there the losses must equal those of a run that never stopped, **to the bit**; and from the state that a resumed run hands out one can go on again.
 #
 # `draw` and dropout both use torch's global random numbers. After you handed out the state, the first run may go on, and must not spoil it by that. In which form you keep it is up to you.
 
@@ -243,7 +243,7 @@ assert lk.check("05.5", walk)
 #
 # 它会去看十次录下来的训练。没有标准答案，但要做到：
 #
-# - **不冤枉好人**：健康的训练，在它验证损失最低的那轮之前，一次也不许叫停。其中有起步很慢的（头三轮几乎不动，还在热身），有中途摔一跤又爬起来的，有一路上下晃的，也有 20 类、从损失 3.0 开始的；
+# - **不冤枉好人**：健康的训练，在它验证损失最低的那轮之前，一次也不许叫停。其中有起步很慢的（头三轮几乎不动，还在热身），有中途摔一跤又爬起来的，有一路上下晃的，有 20 类、从损失 3.0 开始的，也有十二轮慢慢变好的；
 # - **不放过没救的**：损失成了 NaN 的，立刻停；炸得很高回不来的，第 5 轮之前；一动不动的，训练在降而验证一直停在瞎猜的，第 8 轮之前；背书背到验证损失一路上山的，从最低处起七轮之内。
 
 # %% [markdown] lang="en"
@@ -253,7 +253,7 @@ assert lk.check("05.5", walk)
 #
 # It will watch ten runs that were recorded. There is no one right answer, but this must hold:
 #
-# - **the innocent go free**: a sound run is never stopped before the epoch with its lowest validation loss. Among them are one that starts slowly (three epochs of almost nothing, still warming up), one that stumbles half way and gets up again, one that swings all along, and one with 20 classes, which starts at a loss of 3.0;
+# - **the innocent go free**: a sound run is never stopped before the epoch with its lowest validation loss. Among them are one that starts slowly (three epochs of almost nothing, still warming up), one that stumbles half way and gets up again, one that swings all along, one with 20 classes, which starts at a loss of 3.0, and one that gets a little better for twelve epochs;
 # - **the hopeless don't**: a loss that is NaN stops at once; one that exploded and does not come back, by epoch 5; one that does not move, and one whose training loss falls while validation stays at guessing, by epoch 8; one that learns by heart, its validation loss climbing and climbing, within seven epochs of its lowest.
 
 

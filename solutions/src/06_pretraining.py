@@ -119,14 +119,14 @@ print(f"{saved:,}")
 # %% [markdown] lang="zh"
 # ## 06.4 搬身子，不搬头
 #
-# 微调的第一步：新任务的模型，身子从预训练来，头是新的。请写 `transfer(source, target)`：两个模型都有 `body`（参数名以 `body.` 开头），来源的头叫 `cls` 或 `classifier`，目标的头叫 `classifier`。把来源身子里的参数抄进目标，条件是名字和形状都相同；头一个数也不许动，就算来源恰好也有一个同样形状的 `classifier`。来源和目标此后互不影响。返回抄了哪些参数名（列表或集合）。
+# 微调的第一步：新任务的模型，身子从预训练来，头是新的。请写 `transfer(source, target)`：两个模型都有 `body`（参数名以 `body.` 开头），来源的头叫 `cls` 或 `classifier`，目标的头叫 `classifier`。把来源身子里的参数抄进目标，条件是名字和形状都相同；头一个数也不许动，就算来源恰好也有一个同样形状的 `classifier`。来源和目标此后互不影响。返回抄了哪些参数名（列表或集合，用整个模型里的名字，如 `body.embeddings.weight`）。
 #
 # 层数、词表都可能不同：抄得了的抄，抄不了的留着目标自己的。
 
 # %% [markdown] lang="en"
 # ## 06.4 Move the body, not the head
 #
-# The first step of fine-tuning: in the model of the new task the body comes from pretraining, and the head is new. Write `transfer(source, target)`: both models have a `body` (parameters named `body.…`); the source's head is called `cls` or `classifier`, the target's `classifier`. Copy the parameters of the source's body into the target where name and shape are the same. Of the head not a number may change, even if the source happens to have a `classifier` of the same shape. Afterwards the two have nothing to do with each other. Return the names that were copied (a list or a set).
+# The first step of fine-tuning: in the model of the new task the body comes from pretraining, and the head is new. Write `transfer(source, target)`: both models have a `body` (parameters named `body.…`); the source's head is called `cls` or `classifier`, the target's `classifier`. Copy the parameters of the source's body into the target where name and shape are the same. Of the head not a number may change, even if the source happens to have a `classifier` of the same shape. Afterwards the two have nothing to do with each other. Return the names that were copied (a list or a set; names in the whole model, such as `body.embeddings.weight`).
 #
 # The numbers of layers and of words may differ: copy what fits, and leave the target its own where nothing does.
 

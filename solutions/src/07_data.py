@@ -35,7 +35,7 @@ print(tr("准备好了。", "Ready."))
 # 练习 01 里你读过一个好脾气的 UTF-8 文件。这次脾气坏一些，而且要交账。请写 `read(data)`：`data` 是文件的字节，编码是 UTF-8（可能带 BOM）或 GBK，列里有 `text` 和 `label`，次序不定，还可能有别的列。返回一对 `(rows, dropped)`：
 #
 # - `rows` 是 `(文字, 标签)` 的列表，都是字符串，次序与文件相同，文字两端的空格去掉；
-# - `dropped` 是字典，说为什么没有收下、各几行：`"empty"` 文字是空的，`"unlabelled"` 没有标签（空格也算没有），`"duplicate"` 同样的文字、同样的标签再次出现，`"conflict"` 同样的文字有不同的标签，这段文字的行一行也不要。
+# - `dropped` 是字典，说为什么没有收下、各几行：`"empty"` 文字是空的，`"unlabelled"` 没有标签（空格也算没有），`"conflict"` 同样的文字有不同的标签，这段文字的行一行也不要，全部算在这里；`"duplicate"` 同样的文字、同样的标签再次出现（留第一行）。
 #
 # 一行只算一个原因，按上面的次序先到先算；没有的原因可以不写。
 
@@ -45,7 +45,7 @@ print(tr("准备好了。", "Ready."))
 # In exercises 01 you read a good-natured UTF-8 file. This one is of a worse temper, and wants an account. Write `read(data)`: `data` are the bytes of a file in UTF-8 (perhaps with a BOM) or in GBK, with the columns `text` and `label` in any order, and maybe others. Return a pair `(rows, dropped)`:
 #
 # - `rows` is a list of `(text, label)`, both strings, in the order of the file, the blanks around texts taken off;
-# - `dropped` is a dictionary of why rows were not kept, and how many: `"empty"`, the text is empty; `"unlabelled"`, there is no label (blanks are none); `"duplicate"`, the same text with the same label again; `"conflict"`, the same text with different labels, of which no row is kept.
+# - `dropped` is a dictionary of why rows were not kept, and how many: `"empty"`, the text is empty; `"unlabelled"`, there is no label (blanks are none); `"conflict"`, the same text with different labels, of which no row is kept, and all are counted here; `"duplicate"`, the same text with the same label again (the first row stays).
 #
 # A row counts for one reason only, the first in this order; reasons that did not occur may be left out.
 

@@ -186,7 +186,7 @@ print(flip_rate(lambda text: "不" in text, reviews, [("不", "很")]) > 0.8)
 #
 # - 测试文本只换标记时，答案变的不超过 14 %（修之前接近 100 %）；
 # - 标记随机的测试集上，准确率至少 0.70（修之前 0.50）；
-# - 每一行都是给你的评论，只可以动标记；标签不许改；至多是原来的 4 倍。
+# - 每一行都是给你的评论，只可以动前面的标记（换成别的、改写、抹掉都行，至多 15 个字）；标签不许改；至多是原来的 4 倍。
 
 # %% [markdown] lang="en"
 # ## 08.6 Design: repair a biased data set
@@ -197,7 +197,7 @@ print(flip_rate(lambda text: "不" in text, reviews, [("不", "很")]) > 0.8)
 #
 # - when nothing but the mark of a test text is changed, at most 14 % of the answers change (without a repair it is nearly 100 %);
 # - on test rows with marks by lot the accuracy is at least 0.70 (without a repair 0.50);
-# - every row is one of the given reviews, of which only the mark may be changed; labels stay; there are at most 4 times as many rows.
+# - every row is one of the given reviews, of which only the mark in front may be changed (exchanged, reworded up to 15 characters, or removed); labels stay; there are at most 4 times as many rows.
 
 
 # %% answer="08.6"

@@ -104,12 +104,12 @@ print(stop(noisy, 1), stop(noisy, 3))
 # %% [markdown] lang="zh"
 # ## 09.3 橡皮筋：L2-SP
 #
-# 请写 `pull(model, start, strength)`：`start` 是出发时的全部张量（名字到张量的字典）。返回要加到损失上的一项：`strength / 2` 乘上“离出发点距离的平方”之和。头不拉（它从随机开始，没有家可回）。加进损失之后，梯度要和 `lk.L2SP` 一样。
+# 请写 `pull(model, start, strength)`：`start` 是出发时的全部张量（名字到张量的字典）。返回要加到损失上的一项：`strength / 2` 乘上“离出发点距离的平方”之和。头不拉（它从随机开始，没有家可回）；头是哪些参数，`lk.blocks(model)[-1].parameters` 里有名字，不只是 classifier。加进损失之后，梯度要和 `lk.L2SP` 一样。
 
 # %% [markdown] lang="en"
 # ## 09.3 The rubber band: L2-SP
 #
-# Write `pull(model, start, strength)`: `start` holds all tensors as they were at the start (a dictionary from names to tensors). Return the term to be added to the loss: `strength / 2` times the sum of squared distances from the start. The head is not pulled (it began at random and has no home to return to). Once it is in the loss, the gradient must be that of `lk.L2SP`.
+# Write `pull(model, start, strength)`: `start` holds all tensors as they were at the start (a dictionary from names to tensors). Return the term to be added to the loss: `strength / 2` times the sum of squared distances from the start. The head is not pulled (it began at random and has no home to return to); `lk.blocks(model)[-1].parameters` has the names of its parameters, and there are more than the classifier's. Once it is in the loss, the gradient must be that of `lk.L2SP`.
 
 
 # %% answer="09.3"
