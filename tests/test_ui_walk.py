@@ -241,7 +241,7 @@ def test_the_accuracy_is_told_with_its_interval_and_against_the_last_setting(liv
     one.wait()
     points = f"{100 * (one.now.accuracy - first):+.1f}".replace("-", "−")
     assert f"{points} points (learning rate 2e-3 → 1.0)" in one.live.value
-    assert "last setting" in one.live.value
+    assert "previous setting" in one.live.value
 
 
 def test_the_live_picture_is_small(live):

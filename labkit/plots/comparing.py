@@ -169,12 +169,14 @@ def forest(found: Sequence[Run], measure: str = "accuracy") -> Any:
     ends = {"accuracy": ("low", "high"), "macro_f1": ("f1_low", "f1_high")}[measure]
     lines = sorted(lines, key=lambda x: getattr(x, measure))
     fig, axes = figure(7.0, 1.3 + 0.34 * len(lines))
+    dots = False
     for y, x in enumerate(lines):
         middle, low, high = (getattr(x, name) for name in (measure, *ends))
         span = None if low is None else [[middle - low], [high - middle]]
         axes.errorbar(middle, y, xerr=span, fmt="o", ms=6, capsize=3, lw=2, color="#4477aa", zorder=3)
         seeds = [getattr(r, f"test_{measure}") for r in found if r.strategy == x.strategy and not r.error]
         if len(seeds) > 1:
+            dots = True
             axes.scatter(seeds, [y - 0.24] * len(seeds), s=9, color=GREY, zorder=3)
     for x, style in zip(cheap, (":", (0, (1, 4))), strict=False):
         axes.axvline(getattr(x, measure), color="#aa3377", ls=style, label=x.strategy)
@@ -183,7 +185,7 @@ def forest(found: Sequence[Run], measure: str = "accuracy") -> Any:
     name = tr("准确率", "accuracy") if measure == "accuracy" else "macro-F1"
     axes.set(
         title=tr("每种策略与它的 95 % 区间", "Each strategy with its 95 % interval"),
-        xlabel=tr(f"测试{name}（点：单个种子）", f"test {name} (dots: single seeds)"),
+        xlabel=tr(f"测试{name}", f"test {name}") + (tr("（点：单个种子）", " (dots: single seeds)") if dots else ""),
     )
     if cheap:
         fig.legend(*axes.get_legend_handles_labels(), loc="outside right upper")

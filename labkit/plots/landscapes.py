@@ -168,7 +168,7 @@ def step_sizes(walks: Mapping[str, Any]) -> Any:
             steps = numpy.arange(1, len(size) + 1)
             axes.plot(steps, numpy.where(size > 0, size, numpy.nan), color=colour, label=name, lw=1.7)
         by_tens(axes)
-        name = tr(f"参数 {title} 的有效步长", f"Effective step size of parameter {title}")
+        name = tr(f"参数 {title} 的有效步幅", f"Effective step size of parameter {title}")
         axes.set(title=name, xlabel=tr("步", "step"))
         whole_numbers(axes)
     both[0].set_ylabel(tr("步 / 方向", "step / direction"))
@@ -197,7 +197,7 @@ def one_step(walk, step: int = 1) -> Any:
     words = {
         "gradient": tr("梯度：SGD 会走的一步", "gradient: the step of SGD"),
         "momentum": tr("动量加上的", "what momentum adds"),
-        "adaptive": tr("各参数自己的步长改变的", "what each parameter's own scale changes"),
+        "adaptive": tr("各参数自己的步幅改变的", "what each parameter's own scale changes"),
     }
     for (name, colour, style), tail, tip in zip(PARTS, corners, corners[1:], strict=False):
         length = float(numpy.hypot(*(tip - tail)))

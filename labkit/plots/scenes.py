@@ -203,5 +203,5 @@ def parts_words() -> tuple[str, str, str]:
     return (
         tr("下一步：梯度", "next step: gradient"),
         tr("动量加上的", "momentum adds"),
-        tr("各自步长改变的", "own scales change"),
+        tr("各自步幅改变的", "own scales change"),
     )

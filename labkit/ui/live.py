@@ -29,7 +29,7 @@ STOPS = {
     "weight_decay": (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
     "epochs": GRIDS["epochs"][1:],
 }
-BEFORE = "#888888"  # the last setting
+BEFORE = "#888888"  # the previous setting
 TRAIN, VALID = COLOURS[0], COLOURS[1]
 
 
@@ -247,7 +247,7 @@ class LiveHead(Panel):
         loss, accuracy = self.lines()
         across = {"x_range": (0, max(t.steps for t in (new, old) if t)), "x_label": tr("步", "step"), "whole": True}
         keys = key(TRAIN, tr("训练", "training")) + key(VALID, tr("验证", "validation"), dashed=True)
-        keys += key(BEFORE, tr("上一个设置", "last setting")) if old else ""
+        keys += key(BEFORE, tr("上一个设置", "previous setting")) if old else ""
         titles = tr("损失", "loss"), tr("验证准确率", "validation accuracy")
         charts = figure(titles[0], keys, chart(loss, titles[0], **across))
         charts += figure(titles[1], "", chart(accuracy, titles[1], **across))
@@ -271,7 +271,7 @@ class LiveHead(Panel):
         names = {
             TRAIN: tr("训练", "training"),
             VALID: tr("验证", "validation"),
-            BEFORE: tr("上一个设置", "last setting"),
+            BEFORE: tr("上一个设置", "previous setting"),
         }
         for colour in dict.fromkeys(line.colour for line in self.lines()[0]):
             both[0].plot([], [], color=colour, label=names[colour])

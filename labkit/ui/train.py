@@ -334,6 +334,9 @@ class Train(Panel):
                 }
                 one.plot([x for x, _ in line.points], [y for _, y in line.points], color=line.colour, **look)
             one.set(title=name, xlabel=tr("步", "step"))
+        for colour, style, name in ((TRAIN, "-", tr("训练", "training")), (VALID, "--", tr("验证", "validation"))):
+            axes[0].plot([], [], color=colour, ls=style, label=name)
+        axes[0].legend()
         axes[0].set_ylabel(tr("交叉熵（nat）", "cross-entropy (nats)"))
         axes[1].set_ylabel(tr("准确率", "accuracy"))
         shown = [
