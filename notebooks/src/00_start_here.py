@@ -9,7 +9,7 @@
 #
 # 1. 用自己的数据微调一个模型，说得出它有多准、误差多大；
 # 2. 挑对训练的方式：全量、冻结、LoRA，各要多少时间、内存和例子；
-# 3. 写出训练循环和优化器，与 PyTorch 的逐位相同；
+# 3. 写出训练循环和优化器，结果与 PyTorch 的对得上；
 # 4. 从曲线和错题里看出毛病，并修好它。
 #
 # 这一本只要十几分钟：先微调第一个模型，再认识四样会一直用到的东西：面板，猜，安全绳，练习。
@@ -25,7 +25,7 @@
 #
 # 1. fine-tune a model on data of your own, and say how good it is and how sure you are of that;
 # 2. choose how to train (everything, frozen, LoRA), and say what each costs in time, memory and examples;
-# 3. write the training loop and the optimizers, equal to PyTorch's digit by digit;
+# 3. write the training loop and the optimizers, and see them agree with PyTorch's own;
 # 4. see from curves and mistakes what is wrong, and mend it.
 #
 # This notebook takes a quarter of an hour: first you fine-tune a model, then you meet four things that come back all the time: panels, guesses, the safety rope, and exercises.
@@ -72,12 +72,12 @@ run = lk.Trainer(model, corpus, lk.TopK(1), config).fit()
 lk.about(tr("测试准确率", "test accuracy"), run.test_accuracy, 0.77, 0.03)
 
 # %% [markdown] lang="zh"
-# 大约四条里对三条。不算高，因为只看了 400 条、只训练了最上面的一层；笔记 01 用全部数据，能到八成以上。
+# 大约四条里对三条。不算高，因为只看了 400 条，只训练了头和最上面的一层；笔记 01 用全部数据，能到八成以上。
 #
 # 现在问它几句。横条是它给“正面”的概率，0.5 是分界。**猜**：三句各站在哪一边？运行之后，把引号里的话换成你自己的，再运行一次，想办法骗倒它。
 
 # %% [markdown] lang="en"
-# About three in four. That is not much, since it has seen only 400 reviews and trained only its top layer; notebook 01 takes all the data and gets above eight in ten.
+# About three in four. That is not much, since it has seen only 400 reviews, and only the head and the top layer were trained; notebook 01 takes all the data and gets above eight in ten.
 #
 # Now ask it something. The bars are the probability that it gives to "positive", and 0.5 is the border. The three sentences say "tasty, quick, will order again", "dirty, noisy, not recommended" and "waited for two hours". **Guess** on which side each will be. After running it, put sentences of your own between the quotes, run again, and try to fool it.
 
@@ -89,10 +89,10 @@ answers = {answer.text: answer.probabilities["positive"] for answer in lk.predic
 lk.plots.bars(answers, tr("判为正面的概率", "Probability of positive"), tr("概率", "probability"))
 
 # %% [markdown] lang="zh"
-# **读图**：直话它听得明白。第三句一个褒贬的字也没有，要靠常识；你的模型把它放在了哪一边？笔记 01 会说它靠的是什么，笔记 08 会认真地考它。
+# **读图**：直话它听得明白。第三句一个褒贬的字也没有，要靠常识；在我们这里模型给了 0.4，站在负面一边，却没有多少把握。你的呢？笔记 01 会说它靠的是什么，笔记 08 会认真地考它。
 
 # %% [markdown] lang="en"
-# **Reading it**: plain speech it understands. The third holds no word of judgement and takes common sense; on which side did your model put it? Notebook 01 tells what it goes by, and notebook 08 examines it in earnest.
+# **Reading it**: plain speech it understands. The third holds no word of judgement and takes common sense; with us the model gave it 0.4, on the negative side but with little conviction. And yours? Notebook 01 tells what it goes by, and notebook 08 examines it in earnest.
 
 # %% [markdown] lang="zh"
 # ## 2 机器齐不齐
@@ -114,14 +114,14 @@ print(tr("缺少：", "missing:"), [package for package in machine.PACKAGES if m
 # %% [markdown] lang="zh"
 # ## 3 面板：先动手，再看代码
 #
-# 课里有许多**面板**：左边是旋钮，右边是图。下面这块做的就是第 1 节的事。动手试一试：拖学习率，按**运行**，看曲线长出来；中途按**停止**，再按**继续**。做坏了没关系，再运行一遍这一格，它就是新的。
+# 课里有许多**面板**：左边是旋钮，右边是图。下面这块做的是和第 1 节一样的事，只是更省：160 条评论，只训练头。动手试一试：拖学习率，按**运行**，看曲线长出来；中途按**停止**，再按**继续**。做坏了没关系，再运行一遍这一格，它就是新的。
 #
 # 面板不藏东西：最下面一行是它要运行的代码，按**复制**就能带走。
 
 # %% [markdown] lang="en"
 # ## 3 Panels: first by hand, then in code
 #
-# There are many **panels** in this course, knobs on the left, a picture on the right. The one below does what section 1 did. Try it: drag the learning rate, press **Run** and watch the curves grow; press **Stop** on the way, then **Resume**. You can't break anything: run the cell again and it is as new.
+# There are many **panels** in this course, knobs on the left, a picture on the right. The one below does what section 1 did, only cheaper: 160 reviews, and nothing but the head is trained. Try it: drag the learning rate, press **Run** and watch the curves grow; press **Stop** on the way, then **Resume**. You can't break anything: run the cell again and it is as new.
 #
 # A panel hides nothing. Its last line is the code that it will run, and **Copy** takes it with you.
 

@@ -286,13 +286,13 @@ lk.plots.bars(shares, tr("填充所占的比例", "Share of padding"), tr("占�
 # **读图**：补到 128，每四格里将近三格是空气。补到本批最长也好不了太多，因为每批里总有一行特别长，其余十五行陪着它。分桶以后只剩百分之几。同样的数据、同样的模型，只是换了换座位。**理论 ③** 说空格子也要算钱，到底值多少秒，第 13 节用表来量。
 
 # %% [markdown] lang="zh"
-# 同样的数，也可以拨着看。下面是**面板**：左边是控件，右边是图，底下是它替你写好、可以复制的代码。它做的和上面的孪生格子是同一件事，一个数也没有藏。**猜**：批大小从 16 拨到 64，分桶以后的填充是多了还是少了？拨一拨，再点掉“分桶”。
+# 同样的账，也可以拨着算。下面是**面板**：左边是控件，右边是图，底下是它替你写好、可以复制的代码。它算的和上面的孪生格子是同一笔账，只是读了随包的全部 1,259 条训练行，不止 320 条，所以数会不同。**猜**：批大小从 16 拨到 64，分桶以后的填充是多了还是少了？拨一拨，再点掉“分桶”。
 
 # %% [markdown] lang="en"
 # **Reading it**: padded to 128, nearly three squares in four are air. Padding to the longest helps less than one hopes, since each batch has one long row and fifteen others that keep it company. After bucketing a few per cent remain. Same data, same model; only the seats were changed. **Theory ③** says that empty squares cost too. How many seconds that makes, section 13 takes with a watch.
 
 # %% [markdown] lang="en"
-# The same numbers can be had by moving a slider. Below is a **panel**: controls on the left, a picture on the right, and at the bottom the code that it has written for you to copy. It does what its twin, the cell above, has done, and holds back no number. **Guess**: move the batch size from 16 to 64; is there more padding in the buckets then, or less? Try it, and untick the bucketing.
+# The same reckoning can be had by moving a slider. Below is a **panel**: controls on the left, a picture on the right, and at the bottom the code that it has written for you to copy. It does the sum of its twin, the cell above, but over all 1,259 training rows of the package and not just 320, so the numbers will differ. **Guess**: move the batch size from 16 to 64; is there more padding in the buckets then, or less? Try it, and untick the bucketing.
 
 # %%
 panel = lk.ui.Data()
@@ -300,6 +300,12 @@ panel.run_button.click()
 panel.wait()
 panel.report()
 panel
+
+# %% [markdown] lang="zh"
+# **读图**：桶里的填充变多了，在我们这里从约 2 % 到约 8 %：一批装得越多，最长与最短就差得越远。点掉“分桶”，16 行一批约有 65 % 是填充，64 行约有 71 %。再和上一幅图比一比：同是 16 行一批、同样分桶，这里只有 2 %，那里有 7 %，因为行越多，越容易找到一样长的邻座。
+
+# %% [markdown] lang="en"
+# **Reading it**: there is more padding in the buckets, with us about 8 per cent instead of 2: the more rows share a batch, the further apart are its longest and its shortest. Untick the bucketing, and about 65 per cent is padding with 16 rows, 71 with 64. And beside the last picture: the same 16 rows to a batch, the same bucketing, yet 2 per cent here and 7 there, since among more rows it is easier to find a neighbour of one's own length.
 
 # %% [markdown] lang="zh"
 # ## 4 Dataset 和 DataLoader：传送带
@@ -382,7 +388,7 @@ print(len(loader(0)), tr("批一轮", "batches an epoch"))
 #
 # > **理论 ④** 预训练带来的是语言，不是答案：分类头是随机的，起点就是瞎猜。
 #
-# 这个网络像一栋楼。底楼是**嵌入**，一张大表，每个编号在里面有一行数；往上是一层层**编码层**，每个字在这里与别的字交换消息；屋顶是**分类头**，只看 `[CLS]`，给两类各打一个分。**猜**：参数最多的是哪一部分？
+# 这个网络像一栋楼。底楼是**嵌入**，一张大表，每个编号在里面有一行数；往上是几**层**，每个字在每一层里与别的字交换消息；屋顶是**分类头**，只看 `[CLS]`，给两类各打一个分。**猜**：参数最多的是哪一部分？
 
 # %% [markdown] lang="en"
 # ## 5 The pretrained model: well read, but never asked
@@ -394,7 +400,7 @@ print(len(loader(0)), tr("批一轮", "batches an epoch"))
 # %%
 blocks = lk.blocks(model)
 sizes = {b.name: sum(model.get_parameter(name).numel() for name in b.parameters) for b in blocks}
-lk.plots.bars(sizes, tr("各部分的参数个数", "Parameters of each part"), tr("个", "numbers"))
+lk.plots.bars(sizes, tr("各部分的参数", "Parameters of each part"), tr("参数个数", "parameters"))
 
 # %% [markdown] lang="zh"
 # 嵌入表独占一大块：几千个字，每个字一行。真正“思考”的各层大小相同。而分类头小得几乎看不见——可整栋楼里，只有它还没学过任何东西。
@@ -477,10 +483,10 @@ with torch.no_grad():
 print(round(w.item(), 3), round((w**2).item(), 3))
 
 # %% [markdown] lang="zh"
-# $4-0.1\times8=3.2$，海拔降到 10.24。步幅若是 1，就会一步跨到对面的 −4，同样高，永远来回跳。步幅之要紧，画出来最清楚。下面是一个狭长的山谷，东西平缓，南北陡峭；同一个人用三种步幅各走 25 步。**猜**：0.01、0.12、0.17，谁能到谷底？
+# $4-0.1\times8=3.2$，海拔降到 10.24。步幅若是 1，就会一步跨到对面的 −4，同样高，永远来回跳。步幅之要紧，画出来最清楚。下面是一个狭长的山谷，东西平缓，南北陡峭；同一个人用三种步幅各走 25 步。图上的 lr 就是步幅。**猜**：0.01、0.12、0.17，谁能到谷底？
 
 # %% [markdown] lang="en"
-# $4-0.1\times8=3.2$, and the height fell to 10.24. A stride of 1 would have carried you across to −4, just as high, and back again for ever. How much the stride matters is best seen. Here is a long narrow valley, gentle from west to east and steep from north to south; the same person walks 25 steps with three strides. **Guess**: 0.01, 0.12, 0.17; who gets down?
+# $4-0.1\times8=3.2$, and the height fell to 10.24. A stride of 1 would have carried you across to −4, just as high, and back again for ever. How much the stride matters is best seen. Here is a long narrow valley, gentle from west to east and steep from north to south; the same person walks 25 steps with three strides (lr in the picture). **Guess**: 0.01, 0.12, 0.17; who gets down?
 
 
 # %%
@@ -533,7 +539,7 @@ print(tr("损失下降了：", "the loss fell:"), (after < before).item())
 # %% [markdown] lang="zh"
 # 降了，**理论 ⑤** 在上百万个方向上同样成立。整个微调，不过是把这几行重复几十遍、几百遍，再加三样装备：
 #
-# - **AdamW**：给每个参数各配一个步幅（坡度一向很大的方向，步子放小），再带一点惯性；它还让矩阵缓缓收缩，叫**权重衰减**，偏置和归一化的向量则不收缩；
+# - **AdamW**：给每个参数各配一个步幅（坡度一向很大的方向，步子放小），再带一点**动量**（惯性）；它还让矩阵缓缓收缩，叫**权重衰减**，偏置和归一化的向量则不收缩；
 # - **热身**：头是随机的，最初的坡度不可信，所以步幅从 0 慢慢升上去，然后线性降到 0，好在谷底停稳；
 # - **裁剪**：偶尔有一批坡度极陡，就把整个梯度缩短到长度 1，免得一步摔下悬崖。
 #
@@ -542,7 +548,7 @@ print(tr("损失下降了：", "the loss fell:"), (after < before).item())
 # %% [markdown] lang="en"
 # It fell, and so **theory ⑤** holds in a million directions as well. All of fine-tuning is these few lines, repeated some dozens or hundreds of times, with three pieces of equipment:
 #
-# - **AdamW** gives each parameter a stride of its own (shorter where slopes have been steep) and some momentum; and it lets matrices shrink slowly, which is called **weight decay**, while biases and norms are left alone;
+# - **AdamW** gives each parameter a stride of its own (shorter where slopes have been steep) and some **momentum**; and it lets matrices shrink slowly, which is called **weight decay**, while biases and norms are left alone;
 # - **warm-up**: the head is random and the first slopes are not to be trusted, so the stride grows slowly from 0, and then falls along a straight line to 0, to come to rest at the bottom;
 # - **clipping**: now and then a batch is extremely steep; then the whole gradient is shortened to length 1, so that no step goes over the cliff.
 #
@@ -566,10 +572,10 @@ axes.set(title=tr("学习率计划", "The schedule"), xlabel=tr("步", "step"), 
 fig
 
 # %% [markdown] lang="zh"
-# 十分之一的步数用来升，其余用来降，顶点就是 `PEAK`，`5e-4`。这个值比你在别处看到的 `2e-5` 大得多：那是给 768 宽的 BERT 用的，我们的模型窄，可以、也需要迈更大的步。
+# 三轮共 60 步：第 0 步从 0 出发，第 6 步升到顶，也就是 `PEAK`，`5e-4`；其余的步数用来降。这个值比你在别处看到的 `2e-5` 大得多：那是给 768 宽的 BERT 用的，我们的模型窄，可以、也需要迈更大的步。
 
 # %% [markdown] lang="en"
-# A tenth of the steps to go up, the rest to come down, and `PEAK`, which is `5e-4`, at the top. That is far larger than the `2e-5` that you see elsewhere: those are for BERTs of width 768. Ours is narrow; it can take longer strides, and needs them.
+# Three epochs make 60 steps: step 0 starts from 0, step 6 is at the top, which is `PEAK` or `5e-4`, and the rest come down. That is far larger than the `2e-5` that you see elsewhere: those are for BERTs of width 768. Ours is narrow; it can take longer strides, and needs them.
 
 # %% [markdown] lang="zh"
 # ## 7 训练循环：把它写出来
@@ -649,15 +655,16 @@ fig = lk.plots.steps((tr("训练", "training"), losses))
 ends, valid_losses, _ = zip(*exams, strict=True)
 fig.axes[0].plot(ends, valid_losses, "o", color="#ee6677", ms=9, label=tr("验证", "validation"))
 fig.axes[0].legend()
+fig.axes[0].set_title(tr("损失", "Loss"))
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：淡线是每一步的损失，一批一个样，跳得厉害；深线是它的滑动平均，从 0.69 出发，一路向下。红点是每轮末的模拟考。请看两者的距离：蓝线还在往下冲，红点却几乎不动了。距离越拉越开，就是**过拟合**：模型不再学规律，开始背例句。这正是**理论 ⑥**，也是要有验证集的原因：只看蓝线，你会以为练得越久越好。
+# **读图**：淡线是每一步的损失，一批一个样，跳得厉害；深线是它的滑动平均，从 0.7 附近出发，起起伏伏地往下。红点是每轮末的模拟考。请看两者的距离：第一轮末，红点就在蓝线上；在我们这里，又过两轮，蓝线从 0.6 落到 0.15 上下，红点只从 0.6 挪到不足 0.5。距离越拉越开，说明模型一边学规律，一边背例句；哪天红点掉头往上，就是**过拟合**。这正是**理论 ⑥**，也是要有验证集的原因：只看蓝线，你会以为练得越久越好。
 #
 # **动手**：在新的一格里跑 `fit(fresh(), 10 * PEAK)`，把第一个返回值画出来。认得出第 6 节右边那个人吗？
 
 # %% [markdown] lang="en"
-# **Reading it**: the pale line is the loss of each step, different from batch to batch, so it jumps; the strong line is its running mean, which starts from 0.69 and goes down. The red dots are the mock exams at the end of each epoch. Look at the distance between the two. The blue line is still dashing down while the red dots hardly move any more. The widening gap is **overfitting**: the model no longer learns the rule but begins to recite the examples. That is **theory ⑥**, and the reason for having a validation set: the blue line alone would tell you that more is always better.
+# **Reading it**: the pale line is the loss of each step, different from batch to batch, so it jumps; the strong line is its running mean, which starts near 0.7 and goes down by fits and starts. The red dots are the mock exams at the end of each epoch. Look at the distance between the two. At the end of the first epoch the dot lies on the line; two epochs later, with us, the line has come down to about 0.15, but the dot only from 0.6 to a little under 0.5. The gap widens because the model learns the rule and, beside it, recites the examples; on the day when the dots turn upwards, that is **overfitting**. This is **theory ⑥**, and the reason for having a validation set: the blue line alone would tell you that more is always better.
 #
 # **Try it**: run `fit(fresh(), 10 * PEAK)` in a new cell and draw the first thing that it returns. Do you recognise the walker on the right of section 6?
 
@@ -701,12 +708,12 @@ print(abs(scores.accuracy - share) < 1e-6)
 lk.plots.confusion(scores)
 
 # %% [markdown] lang="zh"
-# 几乎一样，因为两类均衡，模型也不太偏心；labkit 算出的准确率和我们手算的相同（`True`）。**读图**：每一行是一种真相，对角线是答对的。看看两个错误的格子：模型更常把夸奖当抱怨，还是把抱怨当夸奖？用在客服上，哪一种错更贵？同一个准确率，可以是两种完全不同的模型。
+# 几乎一样，因为两类均衡，模型也不太偏心；labkit 算出的准确率和我们手算的相同（`True`）。**读图**：每一行是一种真相，对角线是答对的。看看两个错误的格子：模型更常把夸奖当抱怨，还是把抱怨当夸奖？（在我们这里，40 条对 32 条，相差不多。）用在客服上，哪一种错更贵？同一个准确率，可以是两种完全不同的模型。
 #
 # 数字到此为止，下面做一件多数人跳过的事：读错题。错题要从模拟考里读，不从高考里读，不然你会照着考卷改教案，锁就白上了。`lk.worst` 挑出损失最大的几条，也就是模型错得最有把握的。**猜**：会是哪一类句子？
 
 # %% [markdown] lang="en"
-# Nearly the same, since the classes are balanced and the model has no great favourite; and labkit's accuracy equals the one we worked out by hand (`True`). **Reading it**: each row is a truth, and the diagonal is what was answered right. Look at the two squares of errors. Does the model more often take praise for a complaint, or a complaint for praise? At a customer desk, which of the two is dearer? One accuracy can stand for two quite different models.
+# Nearly the same, since the classes are balanced and the model has no great favourite; and labkit's accuracy equals the one we worked out by hand (`True`). **Reading it**: each row is a truth, and the diagonal is what was answered right. Look at the two squares of errors. Does the model more often take praise for a complaint, or a complaint for praise? (With us it is 40 to 32, not far apart.) At a customer desk, which of the two is dearer? One accuracy can stand for two quite different models.
 #
 # So much for numbers. Now do what most people skip: read the mistakes. Read those of the mock exam, not those of the final, or you will rewrite your lessons to suit the paper, and the lock was for nothing. `lk.worst` finds the rows with the highest loss, where the model is wrong and very sure of it. **Guess**: what kind of sentence will it be?
 
@@ -842,10 +849,10 @@ total = sum(p.numel() for p in frozen.parameters())
 print(f"{trained:,} / {total:,} = {trained / total:.1%}")
 
 # %% [markdown] lang="zh"
-# 这里的“头”包括 BERT 的 pooler，它是 `[CLS]` 通往分类的最后一道门，也要跟着学。头从随机开始，可以用四倍的步幅。我们的 `fit` 一字不改就能用，因为优化器只拿还在训练的参数。**猜**：它能追上全部训练的模型吗？
+# 这里的“头”包括 BERT 的**池化层**（pooler），它是 `[CLS]` 通往分类的最后一道门，也要跟着学。头从随机开始，可以用四倍的步幅。我们的 `fit` 一字不改就能用，因为优化器只拿还在训练的参数。**猜**：它能追上全部训练的模型吗？
 
 # %% [markdown] lang="en"
-# The "head" includes BERT's pooler, the last door between `[CLS]` and the classes, which must learn too. A head that starts at random can take strides four times as long. Our `fit` works as it stands, because the optimizer only takes what still trains. **Guess**: will it come close to training everything?
+# The "head" includes BERT's **pooler**, the last door between `[CLS]` and the classes, which must learn too. A head that starts at random can take strides four times as long. Our `fit` works as it stands, because the optimizer only takes what still trains. **Guess**: will it come close to training everything?
 
 # %%
 head_losses, head_exams = fit(frozen, 4 * PEAK)
@@ -889,14 +896,14 @@ lk.plots.runs([full, head_only])
 print(tr("只训练头更快：", "head only is faster:"), head_only.seconds < full.seconds)
 
 # %% [markdown] lang="zh"
-# **读图**：横轴是秒，纵轴是测试准确率，竖线是 95 % 区间；越靠左上越好。冻结得越多，反向要走的层越少，也就越快；代价是准确率。不过请带着**理论 ⑦** 来读**理论 ⑧**：竖线互相重叠的两个点，凭这 360 行分不出高下。要下结论，得换几个种子、多些测试行。还有一条规矩：这里两个测试成绩只是一起公布，不许拿来挑策略；要挑，用验证集挑。
+# **读图**：横轴是秒，纵轴是测试准确率，竖线是 95 % 区间；越靠左上越好。冻结得越多，反向要走的层越少，也就越快；代价是准确率。在我们这里，只训练头省下八成多的时间，丢掉六个多百分点。（表里的全量是 0.800，第 8 节却印着 0.77？`check` 在范围之内印的是参考值，表里才是这一次的数。）不过请带着**理论 ⑦** 来读**理论 ⑧**：两条竖线有一段重叠，各自又只跑了一个种子，先别急着排名次。要下结论，得换几个种子、多些测试行，再成对地比，笔记 02 会教。还有一条规矩：这里两个测试成绩只是一起公布，不许拿来挑策略；要挑，用验证集挑。
 #
-# 还有许多中间的路：一层一层解冻、只调偏置、给每层插一块小补丁（LoRA、适配器）、只学一段开头（前缀）。哪一种适合你的数据和机器？那是**笔记 02** 的题目，那里每种策略都带着误差线，旁边还站着一个不花几秒钟、却常常让人难堪的对手。
+# 还有许多中间的路：一层一层解冻、只调偏置、给每层插一块小补丁（LoRA、适配器）、只学一段开头（前缀）。哪一种适合你的数据和机器？那是**笔记 02** 的题目，那里每种策略都带着误差线，旁边还站着一个不到一秒就练完、却常常让人难堪的对手。
 
 # %% [markdown] lang="en"
-# **Reading it**: seconds to the right, test accuracy upwards, the bars are 95 % intervals; the upper left corner is where one wants to be. The more is frozen, the fewer layers the backward pass has to walk, and the faster it goes; the price is accuracy. But read **theory ⑧** with **theory ⑦** in hand: two points whose bars overlap can't be told apart by these 360 rows. To conclude anything you need several seeds and more test rows. And one rule: the two test scores are published here together, they are not for choosing a strategy; to choose, use the validation set.
+# **Reading it**: seconds to the right, test accuracy upwards, the bars are 95 % intervals; the upper left corner is where one wants to be. The more is frozen, the fewer layers the backward pass has to walk, and the faster it goes; the price is accuracy. With us the head alone saves more than eight tenths of the time and loses some six points. (The table gives full fine-tuning 0.800, and section 8 printed 0.77? Inside the range `check` prints the reference; the table has the number of this run.) But read **theory ⑧** with **theory ⑦** in hand: the two bars overlap for a stretch, and each stands for a single seed, so don't rank them yet. To conclude anything you need several seeds, more test rows, and a comparison in pairs, which notebook 02 teaches. And one rule: the two test scores are published here together, they are not for choosing a strategy; to choose, use the validation set.
 #
-# There are many roads between: thawing layer by layer, training biases alone, a small patch in each layer (LoRA, adapters), learning just an opening (prefixes). Which one suits your data and your machine? That is **notebook 02**, where each strategy comes with error bars, and beside them stands a rival that costs a few seconds and is often embarrassingly good.
+# There are many roads between: thawing layer by layer, training biases alone, a small patch in each layer (LoRA, adapters), learning just an opening (prefixes). Which one suits your data and your machine? That is **notebook 02**, where each strategy comes with error bars, and beside them stands a rival that is done in under a second and is often embarrassingly good.
 
 # %% [markdown] lang="zh"
 # ## 12 你自己的句子
@@ -936,12 +943,14 @@ positive = {answer.text: answer.probabilities["positive"] for answer in lk.predi
 lk.plots.bars(positive, tr("判为正面的概率", "Probability of positive"), tr("概率", "probability"))
 
 # %% [markdown] lang="zh"
-# 直话它听得懂。反话呢？它看见“真好”“免费”，就难免跟着走。它没等过外卖，不知道两个小时意味着什么；它只知道哪些字常常和哪种标签一起出现。三百来条评论里，反话只有几十条，不够它学会“听话听音”。这不是一个参数能修好的毛病：要更大的预训练，或者更多这样的例子。
+# 直话它听得懂。反话呢？在我们这里，它有八成多的把握说是“正面”。它没等过外卖，不知道两个小时意味着什么；它只知道哪些字常常和哪种标签一起出现，三百来条评论，不够它学会“听话听音”。这不是一个参数能修好的毛病：要更大的预训练，或者更多这样的例子。
 #
-# 它到底看了哪些字？**归因**把答案的把握分给每个字：从全部遮住的句子一步步走到这句话，一路上每个字推了多少（积分梯度）。蓝字支持，红字反对，越深越要紧；所有字的分数加起来，恰好是总的推动。面板里一边打字一边就有答案，上面是微调前的模型，下面是微调后的。**猜**：第三句里，哪几个字最深？微调前呢？
+# 它是被哪几个字带走的，“真好”，还是“免费”？**归因**把答案的把握分给每个字：从全部遮住的句子一步步走到这句话，一路上每个字推了多少（积分梯度）。蓝字支持，红字反对，越深越要紧；所有字的分数加起来，恰好是总的推动。面板里一边打字一边就有答案，上面是微调前的模型，下面是微调后的。**猜**：第三句里，哪几个字最深？微调前呢？
 
 # %% [markdown] lang="en"
-# Which characters did it look at? **Attribution** shares the answer out among them: on the way from the text with everything hidden to the text as it stands, how far did each character push (integrated gradients)? Blue speaks for the answer, red against it, and the deeper, the more; all the scores together make up the whole push. The panel answers while you type, with the model before fine-tuning above and after it below. **Guess**: in the third text, which characters are the deepest? And before fine-tuning?
+# Plain speech it understands. And irony? With us it is more than eight tenths sure of "positive". It has never waited for a meal and does not know what two hours mean; it knows which characters tend to go with which label, and three hundred reviews are too few to learn to hear the tone. No setting will mend that: it takes larger pretraining, or more such examples.
+#
+# Which characters led it astray: "really great"? "free"? **Attribution** shares the answer out among them: on the way from the text with everything hidden to the text as it stands, how far did each character push (integrated gradients)? Blue speaks for the answer, red against it, and the deeper, the more; all the scores together make up the whole push. The panel answers while you type, with the model before fine-tuning above and after it below. **Guess**: in the third text, which characters are the deepest? And before fine-tuning?
 
 # %%
 panel = lk.ui.TryIt(model, text=mine[2])
@@ -956,15 +965,12 @@ panel
 print(after == panel.after, before == panel.before)
 
 # %% [markdown] lang="zh"
-# **读图**：两句 `True`：面板和代码还是同一件事。上面那一排，微调前，几乎没有颜色：模型拿不定主意，谁也没推它。下面一排，在我们这里，把它推向“正面”的是“耐心”两个字：评论里说到耐心的，多半在夸店家；“等了两个小时”往回拉了一点，拉不动。这就是**理论 ①** 的另一面：它学到的是字和标签怎样一起出现。归因说的是模型怎么想，不是世界怎么样；它画得再好看，也不证明模型想得对。
+# **读图**：两句 `True`：面板和代码还是同一件事。上面那一排，微调前，几乎没有颜色：头还是随机的，谁也推不动它。下面一排，在我们这里，推得最用力的是“耐心”的“耐”，其次才是“真好”；“免费”不但没有推，“费”字还往回拉；“等了两个小时”也往回拉了一点，拉不动。“耐”的力气从哪里来？翻遍 320 条训练评论，“耐心”只出现过一次，说的是客服小姐姐耐心，是夸人。这就是**理论 ①** 的另一面：它学到的是字和标签怎样一起出现，哪怕只见过一次。（预训练时的印象也许帮了忙，这里分不开。）归因说的是模型怎么想，不是世界怎么样；它画得再好看，也不证明模型想得对。
 #
 # **动手**：在面板里写你自己的三句：一句夸，一句骂，一句想骗倒它。骗它最省力的办法是什么？
 
 # %% [markdown] lang="en"
-# Plain speech it understands. And irony? It sees "really great" and "free", and is easily led by them. It has never waited for a meal and does not know what two hours mean; it knows which characters tend to go with which label. Among three hundred reviews a few dozen are ironic, too few to learn to hear the tone. No setting will mend that: it takes larger pretraining, or more such examples.
-#
-# %% [markdown] lang="en"
-# **Reading it**: true twice, so panel and code are one thing again. The line above, before fine-tuning, has hardly any colour: the model had no opinion, and nothing pushed it. In the line below, with us, it is 耐心 ("patience") that pushes it towards "positive": where reviews speak of patience they mostly praise the shop; "two hours of waiting" pulls the other way, and not hard enough. This is **theory ①** seen from another side: what it has learned is which characters and labels go together. An attribution tells how the model thinks, not how the world is; however pretty, it proves no answer right.
+# **Reading it**: true twice, so panel and code are one thing again. The line above, before fine-tuning, has hardly any colour: the head is still random, and nothing pushes it. In the line below, with us, the hardest push towards "positive" comes from 耐, the first half of 耐心 ("patience"), and only then from 真好 ("really great"); 免费 ("free") does not push at all, its 费 even pulls back; "two hours of waiting" pulls back a little too, not hard enough. Where does 耐 get its strength? In all the 320 training reviews 耐心 occurs once, of a patient young woman at the customer desk, in praise. This is **theory ①** seen from another side: what it has learned is which characters and labels go together, even if it saw them only once. (Pretraining may have helped; here the two can't be told apart.) An attribution tells how the model thinks, not how the world is; however pretty, it proves no answer right.
 #
 # **Try it**: type three sentences of your own into the panel: one of praise, one of blame, and one to fool it. What is the cheapest way to fool it?
 
@@ -976,7 +982,7 @@ print(after == panel.after, before == panel.before)
 # | 旧脚本这样做 | 会怎样 | 我们这样做 |
 # |---|---|---|
 # | 从 `transformers` 导入 `AdamW` | 这个名字已经删了，第一行就报错 | `torch.optim.AdamW` |
-# | 每行补到 128 | 大半时间花在空格子上 | 分桶，补到本批最长 |
+# | 每行补到 128 | 格子多到三倍多，大半是空的 | 分桶，补到本批最长 |
 # | 在 `__getitem__` 里逐行分词 | 每轮每行重做一遍 | 开头编一次 |
 # | 在自己的训练数据上报准确率 | 量的是记性 | 验证集选设置，测试集只开一次 |
 # | 用 pickle 存权重 | 打开就是执行 | safetensors 和 JSON |
@@ -992,7 +998,7 @@ print(after == panel.after, before == panel.before)
 # | the old script | what comes of it | what we do |
 # |---|---|---|
 # | imports `AdamW` from `transformers` | that name is gone; it fails in its first lines | `torch.optim.AdamW` |
-# | pads every row to 128 | most of the time goes into empty squares | buckets, padded to the longest of the batch |
+# | pads every row to 128 | more than three times the squares, most of them empty | buckets, padded to the longest of the batch |
 # | tokenises row by row in `__getitem__` | all done again for each row in each epoch | encoded once |
 # | reports accuracy on its own training rows | measures memory | validation rows choose settings, test rows are opened once |
 # | saves weights as a pickle | opening is executing | safetensors and JSON |
@@ -1059,10 +1065,10 @@ print(tr("分桶更快：", "bucketed is faster:"), took[tr("分桶", "bucketed"
 lk.plots.bars(took, tr("6 步用时", "Time for 6 steps"), tr("秒", "s"))
 
 # %% [markdown] lang="zh"
-# **读图**：答案一样（掩码让填充不起作用），时间差了几倍。**理论 ③** 的账单在此。分词也量一下：旧脚本三轮里每一行都要分三遍，我们一次编完。**猜**：差几倍？和上面省下的时间比，哪一笔更大？
+# **读图**：答案一样（掩码让填充不起作用），时间却多得多，在我们这里是两到三倍。照填充的比例算，格子有三倍多；时间没涨那么多，因为每一步还有一份与长度无关的活，比如更新一百多万个参数。**理论 ③** 的账单在此。分词也量一下：旧脚本三轮里每一行都要分三遍，我们一次编完。**猜**：差几倍？和上面省下的时间比，哪一笔更大？
 
 # %% [markdown] lang="en"
-# **Reading it**: the answers are the same (the mask keeps padding out of them), the time is several times as long. Here is the bill of **theory ③**. And the tokenizer: in three epochs the old script encodes every row three times, one by one; we do it all in one go. **Guess** how many times longer that takes. And beside the time saved above, which is the larger sum?
+# **Reading it**: the answers are the same (the mask keeps padding out of them), but it takes far longer, with us two to three times as long. By the shares of padding the squares are more than three times as many; the time grows less, since part of each step does not depend on lengths, such as updating more than a million parameters. Here is the bill of **theory ③**. And the tokenizer: in three epochs the old script encodes every row three times, one by one; we do it all in one go. **Guess** how many times longer that takes. And beside the time saved above, which is the larger sum?
 
 # %%
 began = time.perf_counter()
@@ -1075,10 +1081,10 @@ print(tr("结果相同：", "same result:"), one_by_one == at_once)
 print(tr("一次编完更快：", "at once is faster:"), end - middle < middle - began)
 
 # %% [markdown] lang="zh"
-# 结果一样，快了几倍。不过说句公道话：今天的分词器很快，三轮也不过零点几秒，比起填充是笔小账。先量，再省，省大的——这也是一课。把省下的加起来，就是“喝杯茶等它跑完”与“眨眼就能再试一个想法”的差别，而学习靠的正是后者。
+# 结果一样，在我们这里快了三倍多：三倍来自不再重复，一次编完本身只添了两三成。不过说句公道话：今天的分词器很快，三轮也不到十分之一秒，比起填充是笔小账。先量，再省，省大的——这也是一课。把省下的加起来，就是“喝杯茶等它跑完”与“眨眼就能再试一个想法”的差别，而学习靠的正是后者。
 
 # %% [markdown] lang="en"
-# The same result, several times faster. But let us be fair: today's tokenizers are quick, three epochs of it are some tenths of a second, and beside the padding it is small change. Measure first, then save, and save the large sums: that is a lesson too. Taken together it is the difference between waiting over a cup of tea and trying the next idea in the blink of an eye, and learning lives on the latter.
+# The same result, and with us more than three times as fast: a factor of three from not repeating, and only a fifth or so from doing it in one go. But let us be fair: today's tokenizers are quick, three epochs of it are less than a tenth of a second, and beside the padding it is small change. Measure first, then save, and save the large sums: that is a lesson too. Taken together it is the difference between waiting over a cup of tea and trying the next idea in the blink of an eye, and learning lives on the latter.
 
 # %% [markdown] lang="zh"
 # ## 14 小结
@@ -1089,7 +1095,7 @@ print(tr("一次编完更快：", "at once is faster:"), end - middle < middle -
 # |---|---|---|
 # | ① | 能分开两类的规律都会被学走 | 两类一样长，捷径被堵上（1） |
 # | ② | 模型只见整数，词表外都一样 | “龘”一去不回（2） |
-# | ③ | 空格子照样要算 | 补到 128 慢了几倍（3、13） |
+# | ③ | 空格子照样要算 | 补到 128，答案不变，时间多得多（3、13） |
 # | ④ | 预训练带来语言，不带答案 | 第 0 步损失是 ln 2（5） |
 # | ⑤ | 反着梯度走一小步，损失下降 | 三个下山的人，一步真模型（6） |
 # | ⑥ | 学会没有，问没见过的行 | 红点离开蓝线，自我欺骗的分数（7、13） |
@@ -1105,7 +1111,7 @@ print(tr("一次编完更快：", "at once is faster:"), end - middle < middle -
 # |---|---|---|
 # | ① | whatever separates the classes gets learned | both classes equally long: a short cut closed (1) |
 # | ② | a model sees integers; unknown is all one | 龘 never came back (2) |
-# | ③ | empty squares cost as much | several times slower at 128 (3, 13) |
+# | ③ | empty squares cost as much | at 128 the same answers, and far more time (3, 13) |
 # | ④ | pretraining brings language, not answers | a loss of ln 2 at step 0 (5) |
 # | ⑤ | a small step against the gradient lowers the loss | three walkers, and one step of a real model (6) |
 # | ⑥ | whether it has learned, ask unseen rows | dots that leave the line, points of self-deception (7, 13) |
@@ -1139,7 +1145,7 @@ print(tr("一次编完更快：", "at once is faster:"), end - middle < middle -
 #
 # <details><summary>展开答案</summary>
 #
-# 一步里，反向大约是前向的两倍。头下面没有一个参数需要坡度，反向走完头就停了，优化器也只更新百分之一左右的参数，于是剩下大约三分之一的活：前向。而前向本身省不掉——除非注意到：冻结部分对同一行的输出每轮都一样，算一次存起来就够了。这个想法后面的笔记会用到。
+# 一步里，反向大约是前向的两倍。头下面没有一个参数需要坡度，反向走完头就停了，优化器也只更新百分之一左右的参数，于是剩下大约三分之一的活：前向。而前向本身省不掉——除非注意到：冻结部分对同一行的输出每轮都一样，算一次存起来就够了。labkit 的 `Trainer` 正是这样做的，所以第 11 节的表里，省下的时间比三分之二还多；笔记 02 让你亲手写一遍。
 #
 # </details>
 
@@ -1170,7 +1176,7 @@ print(tr("一次编完更快：", "at once is faster:"), end - middle < middle -
 #
 # <details><summary>Open the answer</summary>
 #
-# In one step, backward costs about twice as much as forward. Below the head no parameter needs a slope, so backward ends right after the head, and the optimizer updates only about one parameter in a hundred; what is left is about a third of the work, the forward pass. That can't be saved, unless one notices that the frozen part gives the same output for the same row in every epoch: work it out once and keep it. A later notebook does just that.
+# In one step, backward costs about twice as much as forward. Below the head no parameter needs a slope, so backward ends right after the head, and the optimizer updates only about one parameter in a hundred; what is left is about a third of the work, the forward pass. That can't be saved, unless one notices that the frozen part gives the same output for the same row in every epoch: work it out once and keep it. labkit's `Trainer` does just that, which is why the table of section 11 shows more than two thirds of the time saved; in notebook 02 you write it yourself.
 #
 # </details>
 

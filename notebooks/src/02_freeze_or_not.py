@@ -9,7 +9,7 @@
 #
 # 1. 亲手冻结任何一部分，说清反向传播因此少走了哪段路；
 # 2. 证明冻结的张量一个比特都没动，也说得出“只训练头”的两种含义；
-# 3. 把冻结的部分只算一遍，得到同样的损失，快上好几倍；
+# 3. 把冻结的部分只算一遍，得到同样的损失，只花几分之一的时间；
 # 4. 一层一层放开，自上而下逐步解冻，让每一层有自己的步幅；
 # 5. 读懂区间和判定，知道什么时候**不许**排名次；
 # 6. 检验“数据少就冻结”，在自己的数据上找到交叉点；
@@ -154,10 +154,10 @@ def stations(model):
 
 
 # %% [markdown] lang="zh"
-# 四种冻法：全部训练、顶部两层、只有头，再加一个倒过来的：冻住上面的一切，只训练最底下的嵌入层。**猜**：最后一种训练的参数比顶部两层多一倍，回程呢？
+# 四种冻法：全部训练、顶部两层、只有头，再加一个倒过来的：冻住上面的一切，只训练最底下的嵌入层。**猜**：最后一种训练的参数差不多是顶部两层的两倍，回程呢？
 
 # %% [markdown] lang="en"
-# Four plans: everything trains; the top two layers; the head alone; and one upside down, which freezes all that lies above and trains only the embeddings at the bottom. **Guess**: the last one trains twice as many parameters as the top two layers. And how do their ways back compare?
+# Four plans: everything trains; the top two layers; the head alone; and one upside down, which freezes all that lies above and trains only the embeddings at the bottom. **Guess**: the last one trains nearly twice as many parameters as the top two layers. And how do their ways back compare?
 
 # %%
 walks = {
@@ -169,10 +169,10 @@ walks = {
 lk.plots.bars(walks, tr("反向经过的站", "Stations on the way back"), tr("站", "stations"))
 
 # %% [markdown] lang="zh"
-# **读图**：从底下往上冻得越多，回程越短；只有头时，几站就到。倒过来的那一种却比顶部两层还长：坡度要穿过所有冻结的层，才能到达底下。和全部训练相比，它少掉的只是路边的小站（给每个冻结的权重算坡度的那些），干线一站没少。所以先要问的不是“训练了多少参数”，而是“最低的那个在哪里”。这就是**理论 ①**，也是人们总从顶上开始放开的一个原因。前向呢？一步也没省，第 6 节去省它。
+# **读图**：从底下往上冻得越多，回程越短；只有头时，十来站就到。倒过来的那一种却比顶部两层还长：坡度要穿过所有冻结的层，才能到达底下。和全部训练相比，它少掉的只是路边的小站（给每个冻结的权重算坡度的那些），干线一站没少。所以先要问的不是“训练了多少参数”，而是“最低的那个在哪里”。这就是**理论 ①**，也是人们总从顶上开始放开的一个原因。前向呢？一步也没省，第 6 节去省它。
 
 # %% [markdown] lang="en"
-# **Reading it**: the more is frozen from the bottom up, the shorter the way back; with the head alone it is a few stations. The plan that is upside down has a longer way than the top two layers: the slope has to come through all the frozen layers to arrive below. Compared with training everything, it only leaves out the halts beside the line (where the slope of each frozen weight would be worked out); on the main line not a station is saved. So the first question is not how many parameters train but where the lowest of them lies. That is **theory ①**, and one reason for always opening a house from the top. And the way forward? Not a step of it is saved. Section 6 will see to that.
+# **Reading it**: the more is frozen from the bottom up, the shorter the way back; with the head alone it is about ten stations. The plan that is upside down has a longer way than the top two layers: the slope has to come through all the frozen layers to arrive below. Compared with training everything, it only leaves out the halts beside the line (where the slope of each frozen weight would be worked out); on the main line not a station is saved. So the first question is not how many parameters train but where the lowest of them lies. That is **theory ①**, and one reason for always opening a house from the top. And the way forward? Not a step of it is saved. Section 6 will see to that.
 
 # %% [markdown] lang="zh"
 # ## 2 冻住了，还会晃
@@ -282,10 +282,10 @@ check("head", head_only.test_accuracy)
 check("narrow", narrow.test_accuracy)
 
 # %% [markdown] lang="zh"
-# 几个百分点，只差在一个词的读法上。以后看到“冻结不行”的结论，先问一句：池化层冻了没有？
+# 几个百分点，只差在一个词的读法上（只跑了一个种子，还不算定论，为什么，第 9 节说）。以后看到“冻结不行”的结论，先问一句：池化层冻了没有？
 
 # %% [markdown] lang="en"
-# Several points, and the only difference is how one reads a word. When you next come upon the finding that "freezing does not work", first ask whether the pooler was frozen.
+# Several points, and the only difference is how one reads a word (from a single seed, so not settled yet; section 9 says why). When you next come upon the finding that "freezing does not work", first ask whether the pooler was frozen.
 
 # %% [markdown] lang="zh"
 # ## 5 哪些在训练，各动了多少
@@ -301,14 +301,14 @@ check("narrow", narrow.test_accuracy)
 print(lk.trainable_map(lk.HeadOnly().prepare(fresh())))
 
 # %% [markdown] lang="zh"
-# 每层约二十万个参数，两层加头约四十万，是一百六十万的四分之一；最大的一块是嵌入层。
+# 每层约二十万个参数，两层加头约四十万，是一百六十万的四分之一多一点；最大的一块是嵌入层。
 #
 # 下面的**冻结地图**把楼画成一叠积木：点一块，冻结或放开；红的在训练，灰蓝的不动，右边的数跟着变，底下是替你写好的代码。点出来的若正好是某种策略，它就用那个名字，比如放开第 4、第 3 层，就是 `top-K`，k = 2。还有预设：选 `bitfit` 或 `lora`，看看积木怎样变。
 #
 # 全量微调时，全楼都是红的，没什么看头。可是红不等于真的动了。按“运行”，面板会在训练时旁观，记下每一块收到的梯度和走过的路（代码里是 `lk.watch`，孪生格子就在面板后面）。**猜**：64 条评论练一轮之后，哪一块的权重变化最大？头，中间，还是嵌入层？
 
 # %% [markdown] lang="en"
-# A layer has about two hundred thousand parameters, so two of them and the head make some four hundred thousand, a quarter of the 1.6 million; the largest block is the embeddings.
+# A layer has about two hundred thousand parameters, so two of them and the head make some four hundred thousand, a little over a quarter of the 1.6 million; the largest block is the embeddings.
 #
 # The **freeze map** below draws the house as a stack of blocks. Click one to freeze or free it: red trains, grey-blue stays, the numbers on the right follow, and at the bottom stands the code. If what you clicked happens to be a strategy, it goes by that name: free layers 4 and 3, and you have `top-K` with k = 2. There are presets as well; choose `bitfit` or `lora` and see what the blocks do.
 #
@@ -329,10 +329,10 @@ with lk.watch(trainer.model) as seen:
 print(tr("和面板相同：", "as in the panel:"), lk.trainable_map(trainer.model, seen) == panel.moved)
 
 # %% [markdown] lang="zh"
-# **读图**：中间是每一块收到的平均梯度，右边是权重走过的路占原来长度的百分之几。头从随机开始，路最远；各层只走了头的一半左右。最有意思的是嵌入层：收到的坡度最大，走的路却最短。一条评论只碰到表里的几十行，没出现过的字原地不动；而 AdamW 给每个参数各定步幅，坡度大不等于步子大。再看横轴上的数：整栋楼才走了百分之一上下，而练满几轮、学会判评论，也不过百分之几。既然都走得这么近，那么干脆不许下面的动，又会损失多少？这个问题要一层一层地问（第 7 节）。
+# **读图**：中间是每一块收到的平均梯度，右边是权重走过的路占原来长度的百分之几（图上的范数就是长度）。头从随机开始，路最远；各层走了头的一半多一点。最有意思的是嵌入层：收到的梯度仅次于头，是各层的两到三倍，走的路却最短。一条评论只碰到表里的几十行，没出现过的字原地不动；而 AdamW 给每个参数各定步幅，坡度大不等于步子大。再看横轴上的数：这一轮下来，谁也没走出百分之一点几。既然都走得这么近，那么干脆不许下面的动，又会损失多少？这个问题要一层一层地问（第 7 节）。
 
 # %% [markdown] lang="en"
-# **Reading it**: in the middle stands the mean gradient that each block received, on the right how far its weights went, in per cent of their length before. The head starts at random and has the longest way; the layers go about half as far. Strangest are the embeddings: they receive the largest gradient and go the shortest way. A review touches a few dozen rows of the table, and characters that did not occur stay where they are; and AdamW gives each parameter its own stride, so that steep does not mean far. Then look at the numbers on the axis: the house moved by about one per cent, and by the time it has learned to judge reviews it will be a few. If all of it moves so little, what would be lost by not letting the lower part move at all? That has to be asked floor by floor (section 7).
+# **Reading it**: in the middle stands the mean gradient that each block received, on the right how far its weights went, in per cent of their length before (length is what the picture calls norm). The head starts at random and has the longest way; the layers go a little over half as far. Strangest are the embeddings: they receive the largest gradient but for the head, two to three times that of a layer, and go the shortest way. A review touches a few dozen rows of the table, and characters that did not occur stay where they are; and AdamW gives each parameter its own stride, so that steep does not mean far. Then look at the numbers on the axis: in this epoch nobody went further than one per cent and a bit. If all of it moves so little, what would be lost by not letting the lower part move at all? That has to be asked floor by floor (section 7).
 
 # %% [markdown] lang="zh"
 # ## 6 冻结的部分，只算一遍
@@ -416,12 +416,12 @@ took = {tr("每步都算", "every step"): slow_seconds, tr("只算一遍", "only
 lk.plots.bars(took, tr("五轮只训练头", "Five epochs of the head"), tr("处理器秒", "processor seconds"))
 
 # %% [markdown] lang="zh"
-# **读图**：损失一步不差，时间是几分之一；剩下的几乎全花在“先读一遍”上，所以轮数越多越划算。这不是近似，也不是取巧，只是没有做重复的功。
+# **读图**：损失一步不差，时间是三四分之一；剩下的大半花在“先读一遍”上，所以轮数越多越划算。这不是近似，也不是取巧，只是没有做重复的功。
 #
 # labkit 的训练器自动这样做，不只对头：训练顶部两层时，它记下第二层交出的全部向量，从第三层开始算。`cache="off"` 可以关掉。再验一次账。**猜**：差多少？
 
 # %% [markdown] lang="en"
-# **Reading it**: not one step differs, and the time is a fraction. What is left went almost all into the first reading, so the more epochs, the better the bargain. This is no approximation and no trick; it merely leaves out work that had been done.
+# **Reading it**: not one step differs, and the time is a third or a quarter. Most of what is left went into the first reading, so the more epochs, the better the bargain. This is no approximation and no trick; it merely leaves out work that had been done.
 #
 # labkit's trainer does this by itself, and not for the head only: while the top two layers train, it keeps all the vectors that layer 2 hands up, and begins to compute at layer 3. `cache="off"` switches it off. Let us check its books, too. **Guess**: what is the difference?
 
@@ -451,10 +451,10 @@ axes.set(xlabel=tr("学习率（对数轴）", "learning rate (log axis)"), ylab
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：虚线是瞎猜。左边步子太小，走了十轮还没出门；从 `3e-4` 往右都在高处，起起落落几个点不必当真（验证只有 95 行，每边约九个点的误差）。`HeadOnly` 自带的 `2e-3` 就在高处，是全量微调 `5e-4` 的四倍：**头从随机开始，路远，步子就得大**，大几倍也不出事；小了却不行。很多“冻结效果差”的结论，只是拿全量微调的步幅练了头。
+# **读图**：虚线是瞎猜。左边步子太小：`1e-5` 走了十轮，才刚离开瞎猜。从 `3e-4` 到 `1e-1`，学习率差了三百多倍，成绩都在 0.7 到 0.8 之间，起起落落不必当真（验证只有 95 行，每边约九个点的误差），所以这一段里排不出名次。`HeadOnly` 自带的 `2e-3` 就在这一段的中间。两头不对称：**头从随机开始，路远，步子就得大**，大上几十倍也不出事，小上几十倍就不行。笔记 01 提过，大 BERT 全量微调常用 `2e-5`；拿那样的步幅来练头，就站到了图的最左边。所以看到“冻结效果差”的结论，也请先问一句：头的学习率是多少？
 
 # %% [markdown] lang="en"
-# **Reading it**: the dotted line is guessing. On the left the strides are too small, and after ten epochs one is hardly out of the door; from `3e-4` on one is up on high ground, where some points up or down mean nothing (there are 95 validation rows, which makes nine points of error to each side). The `2e-3` that `HeadOnly` brings lies up there, at four times the `5e-4` of full fine-tuning: **a head starts at random and has far to go, so its strides must be long**; several times longer does no harm, and shorter does. Many a finding that "freezing is poor" only trained the head with the stride of the house.
+# **Reading it**: the dotted line is guessing. On the left the strides are too small: at `1e-5`, ten epochs come to hardly more than guessing. From `3e-4` to `1e-1` the rate grows more than three hundred times and all scores lie between 0.7 and 0.8, where ups and downs mean nothing (there are 95 validation rows, which makes nine points of error to each side), so there is no ranking in that stretch. The `2e-3` that `HeadOnly` brings lies in the middle of it. The two ends are unlike: **a head starts at random and has far to go, so its strides must be long**; tens of times longer does no harm, tens of times shorter does. Large BERTs, as notebook 01 said, are usually fine-tuned at `2e-5`; train a head with such a stride and you stand at the left end of this picture. So when you read that "freezing is poor", ask for the head's learning rate as well.
 
 # %% [markdown] lang="zh"
 # ## 7 一层一层放开
@@ -498,16 +498,19 @@ axes.fill_between(range(4), low, high, color="#4477aa", alpha=0.2, label=tr("95 
 axes.plot(range(4), middle, "o-", color="#4477aa")
 axes.axhline(lines["tf-idf"].accuracy, color="#aa3377", ls=":", label="TF-IDF")
 axes.set_xticks(range(4), names)
-axes.set(title=tr("从招牌到地基", "From the sign down to the ground"))
-axes.set(xlabel=tr("放开得越来越多", "more and more is free"), ylabel=tr("测试准确率", "test accuracy"))
-axes.legend()
+axes.set(title=tr("从招牌到地基", "From the sign down to the ground"), ylim=(0.6, 0.9))
+axes.set(
+    xlabel=tr("策略（越往右，放开的越多）", "strategy (the further right, the more trains)"),
+    ylabel=tr("测试准确率", "test accuracy"),
+)
+axes.legend(loc="upper right", ncols=2)
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：先看蓝带，再看蓝线。带子是 95 % 区间，每边六个多百分点；线上每一步的起伏，多半比带子的宽度小得多。所以这幅图能说的是：放开一层，多半就比只训练头好；不能说的是：“放开一层比放开全部好”，尽管线是这样画的。这是一个种子、160 行，换一个种子，右边几个点的次序多半会变，第 9 节就换给你看。虚线是 TF-IDF，一个没读过任何书、不到一秒就练完的对手；站在它下面的策略，没有理由用。
+# **读图**：先看蓝带，再看蓝线。带子是 95 % 区间，每边六个多百分点；线上每一步的起伏，多半比带子的宽度小得多。所以这幅图能说的是：放开一层，也许就比只训练头好（要不要去掉“也许”，第 9 节成对地判）；不能说的是：“放开一层比放开全部好”，尽管线是这样画的。这是一个种子、160 行，右边三个点只差一两个百分点；换一个种子一个点会晃多远，第 9 节换给你看。虚线是 TF-IDF，一个没读过任何书、不到一秒就练完的对手；站在它下面的策略，没有理由用。
 
 # %% [markdown] lang="en"
-# **Reading it**: first the band, then the line. The band is the 95 % interval, more than six points to each side, and most ups and downs of the line are much smaller than its width. So what this picture can say is that one free layer probably beats the head alone; what it can't say is "one free layer is better than all", even though the line is drawn that way. It is one seed and 160 rows, and with another seed the points on the right will probably change places. Section 9 will let you see that. The dotted line is TF-IDF, a rival that never read anything and is done in under a second; for a strategy below it there is no excuse.
+# **Reading it**: first the band, then the line. The band is the 95 % interval, more than six points to each side, and most ups and downs of the line are much smaller than its width. So what this picture can say is that one free layer may beat the head alone (section 9 judges in pairs whether the "may" can go); what it can't say is "one free layer is better than all", even though the line is drawn that way. It is one seed and 160 rows, and the three points on the right lie within a point or two; how far a point moves with the seed, section 9 will let you see. The dotted line is TF-IDF, a rival that never read anything and is done in under a second; for a strategy below it there is no excuse.
 
 # %% [markdown] lang="zh"
 # ## 8 逐步解冻，各走各的步幅
@@ -544,23 +547,27 @@ groups = plan.groups(model, plan.default_lr(model))
 parts = reversed(lk.trainable_map(model))
 strides = {block_words(part.name): 1e6 * group["lr"] for part, group in zip(parts, groups, strict=True)}
 print(round(max(strides.values()) / min(strides.values())))
-lk.plots.bars(strides, tr("每一块的学习率", "The learning rate of each block"), tr("百万分之一", "millionths"))
+lk.plots.bars(
+    strides,
+    tr("每一块的学习率", "Learning rate of each block"),
+    tr("学习率（百万分之一）", "learning rate (millionths)"),
+)
 
 # %% [markdown] lang="zh"
-# **读图**：到了楼下，步子已经小得像在挪。这正合**理论 ⑤**，第 5 节的图也说过类似的话。现在真的跑一遍，和全量微调比一比学的过程。**猜**：谁的验证损失更平稳？
+# **读图**：到了楼下，步子已经小得像在挪。第 5 节里人人同一个步幅，第 1 层和第 4 层走得差不多远；现在才有了上下之分，这正是**理论 ⑤**。现在真的跑一遍，和全量微调比一比学的过程。**猜**：谁的验证损失更平稳？
 
 # %% [markdown] lang="en"
-# **Reading it**: down in the basement the strides are a shuffle. That is **theory ⑤**, and the picture in section 5 said something like it. Now run it in earnest and set its way of learning beside that of full fine-tuning. **Guess**: whose validation loss will be steadier?
+# **Reading it**: down in the basement the strides are a shuffle. In section 5 all had the same stride, and layer 1 went about as far as layer 4; only now does it matter how high one lives, and that is **theory ⑤**. Now run it in earnest and set its way of learning beside that of full fine-tuning. **Guess**: whose validation loss will be steadier?
 
 # %%
 full, gradual = lk.compare([lk.Full(), lk.GradualUnfreeze()], corpus, **options)
 lk.plots.curves(full, gradual)
 
 # %% [markdown] lang="zh"
-# **读图**：虚线是训练损失，实线是验证损失。全量微调只走三轮，一上来就往下冲，训练和验证很快分家（笔记 01 第 7 节的过拟合）；逐步解冻前几轮只有头和顶层在动，下得慢，两条线挨得近；等楼下一层层醒来，才慢慢分开。轮数不同，不要按轮比输赢，看的是脾气。请记住它，第 11 节它会从另一个方向给你惊喜。
+# **读图**：虚线是训练损失，实线是验证损失。（第一轮虚线反而在上：训练损失是边练边记的平均，验证是练完才考的。）全量微调只走三轮，一上来就往下冲，第三轮训练和验证已经分家（笔记 01 第 7 节的那道缝）；逐步解冻前几轮只有头和顶上的层在动，虚线下得慢，到第三轮两条线还挨着；等楼下一层层醒来，虚线接着往下，实线却从第四轮起几乎是平的。右图里全量的验证成绩高几个点，可是验证只有 95 行，这几个点在误差之内。轮数也不同，所以不要比输赢，看的是脾气。请记住它，第 11 节它会从另一个方向给你惊喜。
 
 # %% [markdown] lang="en"
-# **Reading it**: dashed is the training loss, solid the validation loss. Full fine-tuning has just three epochs, dashes down, and its two lines soon part (the overfitting of notebook 01, section 7). With gradual unfreezing only the head and the top move in the first epochs; it comes down slowly, with its lines close together, and they part only as the floors below wake up. The numbers of epochs are unequal, so don't read a winner off this; what you see is temper. Keep it in mind: in section 11 it will surprise you from another side.
+# **Reading it**: dashed is the training loss, solid the validation loss. (In the first epoch the dashed line lies above: the training loss is a mean taken on the way, validation is asked at the end.) Full fine-tuning has just three epochs, dashes down, and by the third its two lines have parted (the gap of notebook 01, section 7). With gradual unfreezing only the head and the top move in the first epochs; the dashed line comes down slowly, and in the third the two are still together; as the floors below wake up it goes on falling, while the solid line is almost flat from the fourth epoch on. On the right full fine-tuning is some points ahead, but with 95 validation rows that is inside the error. The numbers of epochs are unequal, too, so don't read a winner off this; what you see is temper. Keep it in mind: in section 11 it will surprise you from another side.
 
 # %% [markdown] lang="zh"
 # ## 9 比较：什么时候可以说“更好”
@@ -582,12 +589,12 @@ runs = lk.compare(pair, corpus, seeds=(0, 1), **options)
 lk.plots.forest(runs)
 
 # %% [markdown] lang="zh"
-# **读图**：蓝点是两个种子的平均，横线是 95 % 区间，小灰点是单个种子，两条竖虚线是 TF-IDF 和多数类。先看灰点：每一个都是你只跑一次时会看到的成绩。在我们这里，同一种策略的两个种子差两三个点，而上一幅图里，好几种策略之间的差距也不过如此：照一个种子排名次，排的就是种子。**一次训练什么也决定不了。**再看横线：它把两份运气都算进去了，说的是“再抽一批行、再换一个种子，平均成绩多半落在这里”。
+# **读图**：蓝点是两个种子的平均，横线是 95 % 区间，小灰点是单个种子，两条竖虚线是 TF-IDF 和多数类。先看灰点：每一个都是你只跑一次时会看到的成绩。在我们这里，同一种策略的两个种子差两三个点，而第 7 节的图里，右边三种策略之间的差距还没有这么大：照一个种子排名次，排的就是种子。**一次训练什么也决定不了。**再看横线：它把两份运气都算进去了，说的是“再抽一批行、再换一个种子，平均成绩多半落在这里”。（竖虚线看上去没有宽度，其实 TF-IDF 自己也有区间，下面的表里写着。）
 #
 # 下面是同样的内容列成表，再加上价钱：训练的参数、秒数、内存峰值、要存的大小，最后一列是第 11 节的遗忘。
 
 # %% [markdown] lang="en"
-# **Reading it**: a blue dot is the mean of two seeds and its bar the 95 % interval, the small grey dots are single seeds, and the two dotted lines are TF-IDF and the larger class. First the grey dots: each is a score that you might have seen had you run just once. With us two seeds of the same strategy lie two or three points apart, and in the last picture several strategies differed by no more than that: whoever ranks by one seed is ranking seeds. **One run decides nothing.** Then the bars: they count both kinds of luck, and say "with other rows and another seed, the mean would most likely fall here".
+# **Reading it**: a blue dot is the mean of two seeds and its bar the 95 % interval, the small grey dots are single seeds, and the two dotted lines are TF-IDF and the larger class. First the grey dots: each is a score that you might have seen had you run just once. With us two seeds of the same strategy lie two or three points apart, and in the picture of section 7 the three strategies on the right differed by less: whoever ranks by one seed is ranking seeds. **One run decides nothing.** Then the bars: they count both kinds of luck, and say "with other rows and another seed, the mean would most likely fall here". (A dotted line looks as if it had no width, but TF-IDF has an interval of its own; it is in the table below.)
 #
 # Below, the same as a table, and with the prices: parameters that train, seconds, peak memory, what has to be saved; the last column is the forgetting of section 11.
 
@@ -604,12 +611,12 @@ lk.table(runs)
 lk.plots.pareto(steps, cost="parameters")
 
 # %% [markdown] lang="zh"
-# **读图**：灰线叫**前沿**：线上的策略，没有谁既比它便宜又比它准。前沿告诉你该在谁和谁之间选，但它只看平均值，不看竖线；竖线重叠的两个点，前沿也排不出真名次。
+# **读图**：灰线叫**前沿**：线上的策略，没有谁既比它便宜又比它准。在我们这里线上只有 `head` 和 `top-1`：`top-2` 和 `full` 训练得更多，这一次却没有考得更好。前沿告诉你该在谁和谁之间选，但它只看平均值，不看竖线；竖线重叠的两个点，前沿也排不出真名次。
 #
 # 那么到底怎么判？把两种策略在**同样的行、同样的种子**上一一配对，只看差值：难的行对谁都难，配对以后这份运气就抵消了，所以差值的区间比两条横线看上去要窄。区间整个在 0 的一边，才叫“优于”；跨过 0，就是“分不出高下”。**猜**：顶部两层和只训练头，是哪一种？
 
 # %% [markdown] lang="en"
-# **Reading it**: the grey line is the **front**; for a strategy on it, no other is both cheaper and better. The front tells you between which ones to choose, but it only looks at means and not at the bars; two points whose bars overlap are not ranked by it either.
+# **Reading it**: the grey line is the **front**; for a strategy on it, no other is both cheaper and better. With us only `head` and `top-1` are on it: `top-2` and `full` train more and, this time, did no better. The front tells you between which ones to choose, but it only looks at means and not at the bars; two points whose bars overlap are not ranked by it either.
 #
 # How to judge, then? Pair the two strategies on **the same rows and the same seeds**, and look at the difference only: a hard row is hard for both, and in pairs this luck cancels out, so that the interval of the difference is narrower than the two bars make one think. Only if the whole of it lies on one side of 0 do we say "better"; if it holds 0, the two are "inside the noise". **Guess**: the top two layers and the head alone, which is it?
 
@@ -632,14 +639,14 @@ lk.plots.verdicts(lk.verdicts(runs))
 #
 # > **理论 ⑦** 能动的参数越多，要的例子也越多；例子少时，它们先去记，再去学。
 #
-# “数据少、机器弱，就冻结。”后半句第 1、6 节已经看见：冻结省时间，也省内存。前半句是可以检验的：给只训练头和全量微调同样的 40 行、同样的 240 行，看两条线在哪里**交叉**。小的是大的一部分；行少时每轮步数少，`least_steps` 会把轮数补足，不然比的是谁练得不够。**猜**：交叉点在哪里？40 行时谁领先？
+# “数据少、机器弱，就冻结。”后半句第 1、6 节已经看见：冻结省时间。（内存也省，冻结的参数不用存梯度，也不用存 AdamW 的两个动量；只是我们的模型太小，第 9 节的表里看不大出来。）前半句是可以检验的：给只训练头和全量微调同样的 40 行、同样的 240 行，看两条线在哪里**交叉**。小的是大的一部分；行少时每轮步数少，`least_steps` 会把轮数补足，不然比的是谁练得不够。**猜**：交叉点在哪里？40 行时谁领先？
 
 # %% [markdown] lang="en"
 # ## 10 When to freeze: the claim on trial
 #
 # > **Theory ⑦** The more parameters may move, the more examples they want; with few, they memorise before they learn.
 #
-# "With little data or a weak machine, freeze." The second half you saw in sections 1 and 6: freezing saves time, and memory. The first half can be tested: give the head alone and full fine-tuning the same 40 rows and the same 240, and see where the lines **cross**. A smaller set is part of a larger one; with few rows an epoch has few steps, and `least_steps` adds epochs to make up for it, since otherwise we would compare who trained too little. **Guess**: where do they cross? Who leads at 40 rows?
+# "With little data or a weak machine, freeze." The second half you saw in sections 1 and 6: freezing saves time. (Memory too, since frozen parameters need neither gradients nor AdamW's two moments; but our model is so small that the table of section 9 hardly shows it.) The first half can be tested: give the head alone and full fine-tuning the same 40 rows and the same 240, and see where the lines **cross**. A smaller set is part of a larger one; with few rows an epoch has few steps, and `least_steps` adds epochs to make up for it, since otherwise we would compare who trained too little. **Guess**: where do they cross? Who leads at 40 rows?
 
 # %%
 trial = {"model": MODEL, "seeds": (1,), "config": config, "least_steps": 30}
@@ -647,14 +654,14 @@ grid = lk.when_to_freeze([lk.HeadOnly(), lk.Full()], whole, sizes=(40, 240), **t
 lk.plots.grid(grid)
 
 # %% [markdown] lang="zh"
-# **读图**：横轴每格是倍数。星号是两条线换位的地方；空心的星说明换位在噪声之内；没有星，就是没有换位。先看左端：在我们这里，40 行时头在前，到 240 行已经换了位，像那句话说的一样。可是再看竖线有多长：左端两个区间几乎完全重叠，换一批 40 行，谁先谁后都可能，所以星是空心的。不信就把 `seeds=(1,)` 换成 `(0,)` 再跑：同样的问题，这回全量从头到尾都在前，没有星。而且 40 行时，谁也没有明显赢过虚线上的 TF-IDF。再看右端：行数增加，两条线都上升，全量微调得到的更多，因为它有更多的参数可以用上这些例子（**理论 ⑦**）。
+# **读图**：横轴是对数的，同样的距离就是同样的倍数。星号是两条线换位的地方；空心的星说明换位在噪声之内；没有星，就是没有换位。先看左端：在我们这里，40 行时头在前，到 240 行已经换了位，像那句话说的一样。可是再看竖线有多长：左端两个区间大半重叠，换一批 40 行，谁先谁后都可能，所以星是空心的。不信就把 `seeds=(1,)` 换成 `(0,)` 再跑：同样的问题，这回全量从头到尾都在前，没有星。而且 40 行时，谁也没有明显赢过虚线上的 TF-IDF。再看右端：行数增加，两条线都上升，全量微调得到的更多，因为它有更多的参数可以用上这些例子（**理论 ⑦**）。只训练头却落到了 TF-IDF 下面：相差还在误差之内，可是 TF-IDF 不花什么钱，这就够难堪了。
 #
-# 所以那句话怎么判？“数据少，冻结**不吃亏**”，站得住：几十行时，头的成绩不比谁差，又便宜，又不会忘。“数据多了还冻结，**要吃亏**”，也站得住，右端就是证据。“数据少，冻结**更准**”，我们的区间不替它作证；那要看你的预训练离任务多近，头的学习率对不对。别人的交叉点搬不过来，好在找一次只要一分钟：换成 `lk.load_csv(...)`，行数写你有的，种子写三个。
+# 所以那句话怎么判？“数据少，冻结**不吃亏**”，站得住：几十行时，头和全量分不出高下，又便宜，又不会忘。“数据多了还冻结，**要吃亏**”，右端和第 9 节的判定都指着这个方向；我们在另一批评论上用一千行、三个种子比过，全量优于只训练头，约四个百分点。“数据少，冻结**更准**”，我们的区间不替它作证；那要看你的预训练离任务多近，头的学习率对不对。别人的交叉点搬不过来，好在找一次只要一分钟：换成 `lk.load_csv(...)`，行数写你有的，种子写三个。
 
 # %% [markdown] lang="en"
-# **Reading it**: a mark to the right means so many times more. A star shows where the lines change places, a hollow star that they do so inside the noise; without a star they don't. First look at the left end: with us the head leads at 40 rows and has changed places by 240, just as the claim has it. But see how long the bars are: on the left the two intervals overlap almost wholly, another 40 rows might put either in front, and so the star is hollow. If you doubt it, put `(0,)` in place of `seeds=(1,)` and run it again: the same question, and this time full leads from end to end, without a star. And at 40 rows neither has clearly beaten the dotted TF-IDF. Then to the right: with more rows both lines rise, and full fine-tuning gains more by them, since it has more parameters to put the examples to use (**theory ⑦**).
+# **Reading it**: the horizontal axis is logarithmic: equal distances are equal factors. A star shows where the lines change places, a hollow star that they do so inside the noise; without a star they don't. First look at the left end: with us the head leads at 40 rows and has changed places by 240, just as the claim has it. But see how long the bars are: on the left the two intervals overlap for the most part, another 40 rows might put either in front, and so the star is hollow. If you doubt it, put `(0,)` in place of `seeds=(1,)` and run it again: the same question, and this time full leads from end to end, without a star. And at 40 rows neither has clearly beaten the dotted TF-IDF. Then to the right: with more rows both lines rise, and full fine-tuning gains more by them, since it has more parameters to put the examples to use (**theory ⑦**). The head alone, though, has come to lie below TF-IDF: inside the error still, but TF-IDF costs next to nothing, and that is awkward enough.
 #
-# What becomes of the claim, then? "With little data freezing **loses little**" stands: with some dozens of rows the head is behind nobody, costs next to nothing, and forgets nothing. "Freezing with plenty of data **loses**" stands as well; the right end is the evidence. "With little data freezing **is better**" is what our intervals will not swear to; it depends on how near your pretraining is to the task, and on a proper rate for the head. Other people's crossing points do not carry over. Luckily, finding your own takes a minute: put `lk.load_csv(...)` there, the sizes you have, and three seeds.
+# What becomes of the claim, then? "With little data freezing **loses little**" stands: with some dozens of rows the head and full can't be told apart, and the head costs next to nothing and forgets nothing. "Freezing with plenty of data **loses**" is where the right end and the verdict of section 9 both point; on other reviews, with a thousand rows and three seeds, we found full better than the head alone by about four points. "With little data freezing **is better**" is what our intervals will not swear to; it depends on how near your pretraining is to the task, and on a proper rate for the head. Other people's crossing points do not carry over. Luckily, finding your own takes a minute: put `lk.load_csv(...)` there, the sizes you have, and three seeds.
 
 # %% [markdown] lang="zh"
 # ## 11 遗忘：敲掉的墙
@@ -764,7 +771,7 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 # | ② | freezing also wants `eval` | read twice: different, then the same (2) |
 # | ③ | what does not change is computed once | same losses in a fraction of the time (6) |
 # | ④ | the lower, the more general | the ladder from the head to everything (7) |
-# | ⑤ | the lower, the shorter the stride and the later the thaw | the timetable, and strides a hundred times apart (8) |
+# | ⑤ | the lower, the shorter the stride and the later the thaw | the timetable, and strides more than a hundred times apart (8) |
 # | ⑥ | luck of two kinds | grey dots, bars, squares without colour (9) |
 # | ⑦ | more that moves wants more examples | two curves over the rows (10) |
 # | ⑧ | what stays can't forget | exactly 0 for the head, and the rubber band (11) |
@@ -774,7 +781,7 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 #
 # 先在纸上答，再展开。
 #
-# **一**　同学把上面三层和头都冻住，只训练嵌入层和第一层，说：“我只训练一半的参数，该快一倍。”结果几乎没快。为什么？怎样同样训练一半参数，却快得多？
+# **一**　同学把上面三层和头都冻住，只训练嵌入层和第一层，说：“参数少训练了将近四成，时间也该省四成。”结果没省多少。为什么？要真的快，该冻住哪一头？
 #
 # <details><summary>展开答案</summary>
 #
@@ -805,7 +812,7 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 #
 # Answer on paper first, then open.
 #
-# **One.** A fellow student freezes the upper three layers and the head, trains the embeddings and layer 1, and says: "I train half of the parameters, so it should be twice as fast." It is hardly faster at all. Why? How could one train as many parameters and really be faster?
+# **One.** A fellow student freezes the upper three layers and the head, trains the embeddings and layer 1, and says: "Nearly four tenths of the parameters are frozen, so four tenths of the time should be saved." Not much is saved. Why? At which end should one freeze to be really faster?
 #
 # <details><summary>Open the answer</summary>
 #

@@ -153,23 +153,23 @@ for name, walk in walks.items():
 lk.plots.walk_losses(walks)
 
 # %% [markdown] lang="zh"
-# **读图**：纵轴是对数，直线下降就是每步缩小同样的倍数。SGD 走了一百步还没到（打印的是 `None`）；动量的线一起一伏，那是它靠攒下的速度冲过了头，又荡回来，可是总的坡度比 SGD 的陡；Nesterov 因为提前看了一眼，荡得最少，到得最早。这就是**理论 ③** 的两半：顺谷的坡一直同向，越攒越快；横着的坡一来一回，攒不起来。代价是要刹车的地方它刹不住。
+# **读图**：纵轴是对数，直线下降就是每步缩小同样的倍数。SGD 走了一百步还没到（打印的是 `None`）；动量的线有两种起伏：细碎的是横着来回撞壁，三道深沟是顺谷冲过了头又荡回来；可是总的坡度比 SGD 的陡得多。Nesterov 因为提前看了一眼，细碎的起伏没有了，只剩顺谷的大起伏，到得最早。这就是**理论 ③** 的两半：顺谷的坡一直同向，越攒越快；横着的坡一来一回，攒不起来。代价是要刹车的地方它刹不住。
 #
-# 把动量的一步拆开看。三支箭头首尾相接，接到真正走到的地方。**猜**：第 6 步里，坡度本身占多少，旧速度占多少？
+# 把动量的一步拆开看。三支箭头首尾相接，接到真正走到的地方（第三支是“各参数自己的步幅”，动量没有这一份，长度是 0，第 4 节才用得上）。**猜**：第 6 步里，坡度本身占多少，旧速度占多少？
 
 # %% [markdown] lang="en"
-# **Reading it**: the vertical axis is logarithmic, so a straight line means that every step shrinks the height by the same factor. After a hundred steps SGD has not arrived (it printed `None`). The line of momentum goes up and down, which is how it shoots past on the speed it has gathered and swings back, but on the whole it falls more steeply than SGD's; Nesterov, which looks ahead, swings least and arrives first. These are the two halves of **theory ③**: along the valley the slopes always agree and add up, across it they alternate and don't. The price is that it can't stop where it should.
+# **Reading it**: the vertical axis is logarithmic, so a straight line means that every step shrinks the height by the same factor. After a hundred steps SGD has not arrived (it printed `None`). The line of momentum goes up and down in two ways: the small waves are swings from wall to wall, the three deep notches are where it shoots past along the valley and swings back; but on the whole it falls far more steeply than SGD's. Nesterov, which looks ahead, has lost the small waves and keeps only the large ones, and arrives first. These are the two halves of **theory ③**: along the valley the slopes always agree and add up, across it they alternate and don't. The price is that it can't stop where it should.
 #
-# Let us take one step of momentum apart. The three arrows stand one on another and end where it really went. **Guess**: in step 6, how much is the slope itself, and how much the old velocity?
+# Let us take one step of momentum apart. The three arrows stand one on another and end where it really went (the third is each parameter's own stride; momentum has none, so its length is 0 until section 4). **Guess**: in step 6, how much is the slope itself, and how much the old velocity?
 
 # %%
 lk.plots.one_step(walks["momentum"], 6)
 
 # %% [markdown] lang="zh"
-# **读图**：它已经越过谷底，正往对面的壁上爬。黑箭头是 SGD 在这里会走的一步：往回，朝谷底。蓝色虚线是旧速度加上的，长一倍多，方向相反，于是合起来的一步（黄）还在往上冲：冲过头就是这样来的。要是坡一直同向呢？每步打九折再加上新的，攒到最后，步子是 SGD 的 1 / (1 − 0.9) = 10 倍。所以从 SGD 换成动量，学习率通常要先除以十。
+# **读图**：它已经越过谷底，正往对面的壁上爬。黑箭头是 SGD 在这里会走的一步：往回，朝谷底。蓝色虚线是旧速度加上的，长一倍多，大体朝着反方向，于是合起来的一步（黄）还在往高处冲（图里是朝下，颜色越来越浅）：冲过头就是这样来的。要是坡一直同向呢？每步打九折再加上新的，攒到最后，步子是 SGD 的 1 / (1 − 0.9) = 10 倍。所以从 SGD 换成动量，学习率通常要先除以十。
 
 # %% [markdown] lang="en"
-# **Reading it**: it has crossed the bottom and is climbing the other wall. The black arrow is the step that SGD would take here: back, towards the bottom. The dashed blue one is what the old velocity adds, more than twice as long and the other way, so that the step as a whole (yellow) still goes up. That is how overshooting comes about. And where the slopes always agree? Keep nine tenths and add the new one, over and over, and in the end the stride is 1 / (1 − 0.9) = 10 times that of SGD. So when you change from SGD to momentum, first divide the rate by ten.
+# **Reading it**: it has crossed the bottom and is climbing the other wall. The black arrow is the step that SGD would take here: back, towards the bottom. The dashed blue one is what the old velocity adds, more than twice as long and roughly the other way, so that the step as a whole (yellow) still climbs (downwards in the picture, into paler colours). That is how overshooting comes about. And where the slopes always agree? Keep nine tenths and add the new one, over and over, and in the end the stride is 1 / (1 − 0.9) = 10 times that of SGD. So when you change from SGD to momentum, first divide the rate by ten.
 
 # %% [markdown] lang="zh"
 # ## 4 Adam：不问坡有多陡，只问往哪边
@@ -241,10 +241,10 @@ walks = lk.traces({name: lk.optimizer(name, lr=lr) for name, lr in team.items()}
 lk.plots.step_sizes(walks)
 
 # %% [markdown] lang="zh"
-# **读图**：纵轴是对数。SGD 两幅图里都是同一条平线。Adagrad 把走过的坡全加起来，只减不增，开头走过陡坡的 y 尤其小。RMSprop 会忘：越走坡越缓，步幅反而一路变大。Adam 也一样，忘得更慢。缓的方向步子大，陡的方向步子小：峡谷就这样被“掰圆”了。可是也请看右端：快到谷底时坡度趋近于 0，步幅却在变大，这正是自适应方法在谷底抖动、需要学习率往下降的原因。
+# **读图**：纵轴是对数，两幅的刻度不一样，要读数。SGD 在左图是 0.5 的平线；右图里找不到它，因为它一步就落到谷轴上（第 2 节），此后 y 方向没有步可量。Adagrad 把走过的坡全加起来，步幅只减不增，最后 x 停在 0.4，y 不到 0.2。RMSprop 会忘：它的平均从 0 攒起，开头步幅偏大，先降一段；等坡走缓了，又一路变大。Adam 从第一步起就一路变大：坡越来越缓，平均就越来越小。三种都一样：缓的 x 步幅大，陡的 y 步幅小，右端差两倍半到四倍，峡谷就这样被“掰圆”了一些。可是也请看 Adam 和 RMSprop 的右端：快到谷底时坡度趋近于 0，步幅却在变大，这正是自适应方法在谷底抖动、需要学习率往下降的原因。
 
 # %% [markdown] lang="en"
-# **Reading it**: the vertical axis is logarithmic. SGD is one flat line, the same in both. Adagrad adds up all the slopes there ever were, so it only falls, and most in y, where the way began steeply. RMSprop forgets: as the slopes get gentle its strides grow. Adam does so, too, and forgets more slowly. Long strides where it is gentle, short ones where it is steep: that is how the ravine gets "rounded". But look at the right end as well: near the bottom the slopes go to 0, and the strides grow. This is why adaptive methods jitter at the bottom, and why their rate is made to fall.
+# **Reading it**: the vertical axes are logarithmic, and their scales differ, so read the numbers. On the left SGD is a flat line at 0.5; on the right it can't be found, since it drops onto the axis of the valley in one step (section 2), and after that there is no step along y to measure. Adagrad adds up all the slopes there ever were, so its stride only falls, to 0.4 in x and under 0.2 in y. RMSprop forgets: its mean builds up from 0, so the strides are long at first and shrink for a while, and grow again as the slopes get gentle. Adam's grow from the first step: the slopes get gentler, and their mean gets smaller. All three agree: long strides in the gentle x, short ones in the steep y, at the right end two and a half to four times apart. That is how the ravine gets somewhat "rounded". But look at Adam and RMSprop at that end as well: near the bottom the slopes go to 0, and the strides grow. This is why adaptive methods jitter at the bottom, and why their rate is made to fall.
 
 # %% [markdown] lang="zh"
 # ## 6 换一座山，换一个冠军
@@ -279,10 +279,10 @@ panel.wait()
 panel.report()
 
 # %% [markdown] lang="zh"
-# **读图**：脊线上，往谷里的坡几乎是 0。SGD 照坡迈步，于是在那里磨蹭最久；RMSprop 把小坡除以它自己的大小，小坡也迈大步，十来步就下来了；带动量的两位要先把速度攒起来，居中。在马鞍上，自适应赢。那么在别处呢？同样的四位，各用合适的学习率，再走三座山，打印的是最先到的一位和它的步数。**猜**：每座山各是谁先到？
+# **读图**：脊线上，往谷里的坡几乎是 0。SGD 照坡迈步，沿着脊线滑到鞍点，在那里磨蹭最久（58 步）；动量也沿着脊线走，攒起的速度冲过了鞍点，绕一大圈才回来（41）。RMSprop 和 Adam 把小坡除以它自己的大小，小坡也迈大步，所以一出发就斜着离开脊线。两位同路，步数却差得多：RMSprop 的平均从 0 攒起，头几步特别大，12 步就到；Adam 每步每个方向至多走 0.05，两格宽的路，四十来步才走得完（45）。可见名次里也有学习率的一份。那么在别处呢？同样的四位，各用合适的学习率，再走三座山，打印的是最先到的一位和它的步数。**猜**：每座山各是谁先到？
 
 # %% [markdown] lang="en"
-# **Reading it**: on the ridge the slope towards the valley is almost 0. SGD steps by the slope, and so it dawdles there the longest; RMSprop divides the small slope by its own size, steps as far as ever, and is down in a dozen steps; the two with momentum have to gather speed first, and come in between. On a saddle, adaptive wins. And elsewhere? The same four, each with a rate that suits it, on three more mountains; what is printed is the first to arrive, and its steps. **Guess**: who is first on each?
+# **Reading it**: on the ridge the slope towards the valley is almost 0. SGD steps by the slope, slides along the ridge to the saddle point, and dawdles there the longest (58 steps); momentum keeps to the ridge as well, shoots past the saddle on the speed it has gathered, and comes back in a wide loop (41). RMSprop and Adam divide the small slope by its own size, so that it gives a long step too, and they leave the ridge slantwise at once. They go the same way, and yet their steps are far apart in number: RMSprop's mean builds up from 0, which makes its first steps very long, and it is there in 12; Adam moves by about 0.05 at most in each direction, so that a way of two units takes forty-odd (45). The rate has its share in a ranking, then. And elsewhere? The same four, each with a rate that suits it, on three more mountains; what is printed is the first to arrive, and its steps. **Guess**: who is first on each?
 
 # %%
 suited = {
@@ -298,12 +298,12 @@ for mountain, rates in suited.items():
 # %% [markdown] lang="zh"
 # 三座山，三个冠军（**理论 ⑤**）。换一个学习率，名次还会再换，你在面板里拖几下就看得到。所以“某某优化器更好”这句话，少了地形和学习率就没有意义。
 #
-# **动手**：在面板里选 `noisy bowl`（每一步的坡都带噪声，像小批量那样），看谁停得住；再选 `UvA` 的三个陡坑，看谁掉得进去。
+# **动手**：在面板里选“抖动的碗”（每一步的坡都带噪声，像一小批数据那样），看谁停得住；再选“三个陡坑”，看谁掉得进去。
 
 # %% [markdown] lang="en"
 # Three mountains, and not one champion for all (**theory ⑤**). With other rates the ranking changes again, as a few moves in the panel will show. "This optimizer is better" is a sentence that means nothing without a terrain and a rate.
 #
-# **Try it**: choose the `noisy bowl` in the panel (each slope carries noise, as that of a small batch does) and see who can stand still; then the three steep holes of `UvA`, and see who falls into one.
+# **Try it**: choose "noisy bowl" in the panel (each slope carries noise, as that of a small batch does) and see who can stand still; then "UvA steep optima", which are three steep holes, and see who falls into one.
 
 # %% [markdown] lang="zh"
 # ## 7 权重衰减：Adam 和 AdamW 差在哪里
@@ -344,10 +344,10 @@ axes.legend()
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：看两条红线（AdamW），实线和虚线一起往下，衰减对谁都一样。再看两条蓝线（Adam）：坡度小的（虚线）被衰减推着一路走低，坡度大的（实线）几乎不理会，因为衰减和坡度加在一起，被同一个大数除掉了（**理论 ⑥**）。名字里多出来的 W 就是这个意思：weight decay，解耦的。微调几乎都用 AdamW，原因在此。
+# **读图**：看两条红线（AdamW），实线和虚线一起往下，落在 0.85 上下，中间那点缝是噪声：衰减对谁都一样。再看两条蓝线（Adam），一条 0.95，一条 0.72：坡度小的（虚线），衰减比坡度还大，被推着每步走满一个学习率，缩过了头；坡度大的（实线）几乎不理会，因为衰减和坡度加在一起，被同一个大数除掉了（**理论 ⑥**）。名字里多出来的 W 就是这个意思：weight decay，解耦的。微调几乎都用 AdamW，原因在此。
 
 # %% [markdown] lang="en"
-# **Reading it**: look at the two red lines (AdamW): solid and dashed go down together, decay is the same for both. Then the two blue ones (Adam): where the slope is small (dashed) the decay pushes the weight all the way down, where it is large (solid) it is hardly felt, because decay and slope were added and divided by the same large number (**theory ⑥**). That is the W in the name: weight decay, decoupled. Almost all fine-tuning uses AdamW, and this is why.
+# **Reading it**: look at the two red lines (AdamW): solid and dashed go down together, to about 0.85, and the gap between them is noise; decay is the same for both. Then the two blue ones (Adam), which end at 0.95 and 0.72: where the slope is small (dashed) the decay is larger than the slope, drives a full stride in every step, and shrinks too much; where it is large (solid) decay is hardly felt, because decay and slope were added and divided by the same large number (**theory ⑥**). That is the W in the name: weight decay, decoupled. Almost all fine-tuning uses AdamW, and this is why.
 
 # %% [markdown] lang="zh"
 # ## 8 内存：记性是要占地方的
@@ -416,10 +416,10 @@ axes.legend()
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：三条线形状相似：左边步子太小，损失停在 0.69（瞎猜）附近；往右越走越低。不同的是位置：AdamW 在千分之几已经学会，SGD 要到十分之几，差一百倍；动量在两者之间，大约是 SGD 的十分之一（第 3 节算过）。把 AdamW 的学习率原样交给 SGD，它走十轮也出不了门。很多“某某优化器没用”的结论，只是没有换刻度（**理论 ⑧**）。
+# **读图**：三条线形状相似：左边步子太小，损失停在 0.7 附近（瞎猜是 0.69）；往右越走越低，只有 SGD 过了 0.3 不再降。不同的是位置：损失降到 0.4 以下，AdamW 用 0.001，SGD 要 0.1，差一百倍；动量在两者之间，大约是 SGD 的十分之一（第 3 节算过）。把 AdamW 的学习率原样交给 SGD，它走十轮也出不了门。很多“某某优化器没用”的结论，只是没有换刻度（**理论 ⑧**）。
 
 # %% [markdown] lang="en"
-# **Reading it**: the three lines are alike in shape. On the left the steps are too short and the loss stays near 0.69 (guessing); to the right it comes down. What differs is the place: AdamW has learned at some thousandths, SGD needs some tenths, a hundred times as much, and momentum lies between, at about a tenth of SGD's (as section 3 worked out). Hand AdamW's rate to SGD, and in ten epochs it is not out of the door. Many a finding that "this optimizer does not work" only forgot to change the scale (**theory ⑧**).
+# **Reading it**: the three lines are alike in shape. On the left the steps are too short and the loss stays near 0.7 (guessing is 0.69); to the right it comes down, and only SGD gains nothing beyond 0.3. What differs is the place: to get below 0.4, AdamW needs a rate of 0.001 and SGD one of 0.1, a hundred times as much; momentum lies between, at about a tenth of SGD's (as section 3 worked out). Hand AdamW's rate to SGD, and in ten epochs it is not out of the door. Many a finding that "this optimizer does not work" only forgot to change the scale (**theory ⑧**).
 
 # %% [markdown] lang="zh"
 # 各用各的刻度以后，还分得出高下吗？`lk.compare_configs` 让同一种策略用不同的设置训练，同样的行，同样的种子。三种设置，两个种子：AdamW 带热身（前一成步数里，学习率从 0 升上去）、不带热身、SGD。`out=` 把每次训练存成文件，第二格只补没做的。**猜**：差几个百分点？区间有多宽？
@@ -446,22 +446,22 @@ runs = lk.compare_configs(settings, corpus, lk.HeadOnly(), model=MODEL, seeds=(0
 lk.plots.forest(runs)
 
 # %% [markdown] lang="zh"
-# **读图**：点是平均，横线是 95 % 区间，灰点是单个种子。三条横线几乎完全重叠：120 行测试、两个种子，说不出谁更好，热身也看不出作用。请记住这是“不知道”，不是“一样”。仓库里的 `docs/LOG.md` 记着更大的一次，全量微调、三个种子：AdamW 领先，SGD 用上自己的刻度以后落后得不多，但区间仍有重叠；热身同样分不出高下。为什么大家还是带着热身？因为 Adam 的头几步，平均平方只见过几个坡度，每个参数都会迈出满满一步（第 4 节），方向却还没有把握；热身把这几步变小，很便宜。模型大、学习率高的时候，这份保险才看得见。
+# **读图**：点是平均，横线是 95 % 区间，灰点是单个种子。三个平均相差不到一个点，区间每边却有六七个点，三条横线几乎完全重叠，连 TF-IDF 的点线也穿过它们：120 行测试、两个种子，说不出谁更好，热身也看不出作用。请记住这是“不知道”，不是“一样”。仓库里的 `docs/LOG.md` 记着更大的一次，全量微调、三个种子：AdamW 领先，SGD 用上自己的刻度以后低五六个点，区间仍有重叠；热身同样分不出高下。为什么大家还是带着热身？因为 Adam 的头几步，平均平方只见过几个坡度，每个参数都会迈出满满一步（第 4 节），方向却还没有把握；热身把这几步变小，很便宜。模型大、学习率高的时候，这份保险才看得见。
 
 # %% [markdown] lang="en"
-# **Reading it**: a dot is a mean, its bar the 95 % interval, grey dots are single seeds. The three bars overlap almost entirely: 120 test rows and two seeds can't say who is better, and no effect of warm-up is to be seen. Take that as "unknown", not as "equal". The project's `docs/LOG.md` has a larger try, full fine-tuning with three seeds: AdamW in front, SGD on its own scale not far behind, and still overlapping; with warm-up or without, inside the noise as well. Why, then, does everybody warm up? Because in Adam's first steps the mean square has seen just a few slopes, so every parameter takes a full stride (section 4) in a direction that nobody is sure of yet. Warm-up makes these strides short, and costs next to nothing. With large models and high rates the insurance begins to pay.
+# **Reading it**: a dot is a mean, its bar the 95 % interval, grey dots are single seeds. The three means are not a point apart, and the bars reach six or seven to each side: they overlap almost entirely, and the dotted line of TF-IDF runs through them. 120 test rows and two seeds can't say who is better, and no effect of warm-up is to be seen. Take that as "unknown", not as "equal". The project's `docs/LOG.md` has a larger try, full fine-tuning with three seeds: AdamW in front, SGD on its own scale five or six points behind, the intervals still overlapping; with warm-up or without, inside the noise as well. Why, then, does everybody warm up? Because in Adam's first steps the mean square has seen just a few slopes, so every parameter takes a full stride (section 4) in a direction that nobody is sure of yet. Warm-up makes these strides short, and costs next to nothing. With large models and high rates the insurance begins to pay.
 
 # %% [markdown] lang="zh"
 # ## 10 真模型的山
 #
-# > **理论 ⑨** 微调走的山谷又宽又平滑；不同的优化器走不同的路，到达一样低的地方。
+# > **理论 ⑨** 微调走的山谷又宽又平滑（这里看的是头）；不同的优化器走不同的路，到达一样低的地方。
 #
 # 模型的头有一万多个参数，山在一万多维里，画不出来；但可以切一片。从训练好的权重出发，选两个随机方向，方向里每个神经元的长度和模型自己的一样（不然大的权重会显得平）。`lk.slice_loss` 在这个平面上 31 × 31 个位置各算一遍损失。它在副本上做，模型一个比特也不变。**猜**：会是一片犬牙交错，还是一个碗？
 
 # %% [markdown] lang="en"
 # ## 10 The mountain of a real model
 #
-# > **Theory ⑨** The valley of a fine-tune is wide and smooth; different optimizers take different ways to places that are equally low.
+# > **Theory ⑨** The valley of a fine-tune is wide and smooth (we look at that of the head); different optimizers take different ways to places that are equally low.
 #
 # The head has more than ten thousand parameters, and a mountain in ten thousand dimensions can't be drawn. But it can be sliced. Start from the trained weights and choose two random directions, in which each neuron is as long as the model's own (or large weights would look flat). `lk.slice_loss` computes the loss at 31 × 31 places of that plane. It works on a copy, and the model does not change by a bit. **Guess**: jagged rocks, or a bowl?
 
@@ -472,10 +472,10 @@ found = lk.slice_loss(trainer.model, corpus.train, n=31)
 lk.plots.slice_map(found)
 
 # %% [markdown] lang="zh"
-# **读图**：白圈是训练好的模型，坐标 1 的意思是“走出自己那么长的一段”。没有悬崖，没有迷宫，只有一个宽宽的谷。随便往一个方向走出自己长度的四分之一，损失只变一点点：周围一大片都是差不多好的模型。它甚至不站在最低处：训练在半路就停了，旁边还有更低的地方（那是**训练**损失更低，不等于没见过的行更好）。微调好走，学习率差两三倍都无妨，原因都在这里。还要当心：两个随机方向看不见最陡的方向，真正的山比切片更像峡谷。
+# **读图**：白圈是训练好的模型，坐标 1 的意思是“走出自己那么长的一段”。没有悬崖，没有迷宫，只有一个宽宽的谷。随便往一个方向走出自己长度的四分之一，损失只变一点点：周围一大片都是差不多好的模型。它甚至不站在最低处：训练在半路就停了，旁边还有更低的地方（那是**训练**损失更低，不等于没见过的行更好）。微调好走，学习率不必定得分毫不差，这是一个原因。还要当心：两个随机方向看不见最陡的方向，真正的山比切片更像峡谷。
 
 # %% [markdown] lang="en"
-# **Reading it**: the white circle is the trained model, and 1 on an axis means "as far as its own weights are long". There are no cliffs and no maze, just a wide valley. Go a quarter of your own length in any direction, and the loss changes very little: all around there are models that are nearly as good. It does not even stand at the lowest place: training stopped on its way, and lower ground is near (lower in **training** loss, which does not mean better on rows it has not seen). That is why fine-tuning is easy going, and why two or three times the rate more or less does not matter. But be careful: two random directions don't meet the steepest ones, and the real mountain is more of a ravine than the slice.
+# **Reading it**: the white circle is the trained model, and 1 on an axis means "as far as its own weights are long". There are no cliffs and no maze, just a wide valley. Go a quarter of your own length in any direction, and the loss changes very little: all around there are models that are nearly as good. It does not even stand at the lowest place: training stopped on its way, and lower ground is near (lower in **training** loss, which does not mean better on rows it has not seen). That is one reason why fine-tuning is easy going, and why the rate need not be exact. But be careful: two random directions don't meet the steepest ones, and the real mountain is more of a ravine than the slice.
 
 # %% [markdown] lang="zh"
 # ## 11 三串脚印
@@ -502,14 +502,14 @@ found = lk.slice_loss(trainer.model, corpus.train, plane, n=31)
 lk.plots.slice_map(found, ways)
 
 # %% [markdown] lang="zh"
-# **读图**：三条路从白圈出发，颜色越深损失越低。SGD 和动量几乎走在同一条路上：学习率差十倍，动量又把步子攒大十倍，两下抵消（第 3 节）；它们都照坡的大小迈步。AdamW 一出门就拐向别处：它让每个参数迈差不多大的步子，许多坡小的参数也一起走，加起来就是另一个方向，路也长得多。可是看颜色：终点的深浅相差无几。一样低的地方有很多，优化器决定你到的是哪一个（**理论 ⑨**）。图例里的“平面外”提醒你，路还有一部分在第三维以外，这里看不见。
+# **读图**：三条路从白圈出发，颜色越深损失越低。SGD 和动量几乎走在同一条路上：学习率差十倍，动量又把步子攒大十倍，两下抵消（第 3 节）；它们都照坡的大小迈步。AdamW 一出门就拐向别处：它让每个参数迈差不多大的步子，许多坡小的参数也一起走，加起来就是另一个方向，路也长出一半。可是看颜色：终点的深浅相差无几。一样低的地方有很多，优化器决定你到的是哪一个（**理论 ⑨**）。图例里的“平面外”提醒你，路还有一部分在第三维以外，这里看不见。
 #
 # 这就是玩具山上的三份：梯度、动量、各自的步幅，在真模型上留下的样子。
 
 # %% [markdown] lang="en"
-# **Reading it**: the three ways start at the white circle, and darker is lower. SGD and momentum go almost the same way: one rate is a tenth of the other, the strides of momentum grow tenfold, and the two cancel (section 3); both step by the size of the slope. AdamW turns off at the door: it lets all parameters take strides of about the same length, so that the many whose slopes are small come along, which adds up to another direction and a much longer way. But look at the colour: where they end it is about equally dark. There are many places that are equally low, and the optimizer decides to which of them you come (**theory ⑨**). "Outside" in the legend is a reminder that part of a way lies beyond this plane and is not to be seen here.
+# **Reading it**: the three ways start at the white circle, and darker is lower. SGD and momentum go almost the same way: one rate is a tenth of the other, the strides of momentum grow tenfold, and the two cancel (section 3); both step by the size of the slope. AdamW turns off at the door: it lets all parameters take strides of about the same length, so that the many whose slopes are small come along, which adds up to another direction, and a way half as long again. But look at the colour: where they end it is about equally dark. There are many places that are equally low, and the optimizer decides to which of them you come (**theory ⑨**). "Outside" in the legend is a reminder that part of a way lies beyond this plane and is not to be seen here.
 #
-# Here are the three parts from the toy mountains, gradient, momentum, strides of one's own, and the mark that they leave on a real model.
+# Here are the three parts from the toy mountains, gradient, momentum, a stride for each parameter, and the mark that they leave on a real model.
 
 # %% [markdown] lang="zh"
 # ## 12 拖着滑块训练
@@ -541,10 +541,10 @@ print(abs(run.history[-1].train_loss - panel.now.epochs[-1].train_loss) < 1e-5)
 panel.report()
 
 # %% [markdown] lang="zh"
-# **读图**：批大小从 16 变成 128，十轮只剩 20 步，蓝线在半路就停了，没学完。这不是大批不好，是步数少了八倍；把轮数或学习率拖上去，再看一次。准确率旁边的区间别忘了看：60 行验证，每边十来个点，拖来拖去看到的小变化多半是运气。训练损失才是这块面板里可靠的尺子。
+# **读图**：批大小从 16 变成 128，十轮只剩 20 步，蓝线在半路就停了，没学完。这不是大批不好，是步数少了八倍；把轮数或学习率拖上去，再看一次。准确率旁边的区间别忘了看：60 行验证，每边十来个点，拖来拖去看到的小变化多半是运气。训练损失才是这块面板里可靠的尺子。权重衰减那一问，拿这把尺子自己去量：一格一格往右拖，看蓝线何时离开灰线。
 
 # %% [markdown] lang="en"
-# **Reading it**: with 128 instead of 16, ten epochs are only 20 steps, and the blue line stops half way, not done. That does not make large batches bad; there were eight times fewer steps. Drag the epochs or the rate up and look again. And mind the interval beside the accuracy: 60 validation rows, ten points and more to each side, so that small changes while you drag are mostly luck. The ruler to trust in this panel is the training loss.
+# **Reading it**: with 128 instead of 16, ten epochs are only 20 steps, and the blue line stops half way, not done. That does not make large batches bad; there were eight times fewer steps. Drag the epochs or the rate up and look again. And mind the interval beside the accuracy: 60 validation rows, ten points and more to each side, so that small changes while you drag are mostly luck. The ruler to trust in this panel is the training loss. With it, find out about weight decay for yourself: drag it to the right mark by mark, and see when blue leaves grey.
 
 # %% [markdown] lang="zh"
 # ## 13 小结
@@ -556,7 +556,7 @@ panel.report()
 # | ③ | 同向的攒起来，来回的抵消 | 冲下峡谷，冲过头，荡回来（3） |
 # | ④ | 除以自己的大小，单位约掉 | 山高一千倍，Adam 路线不变（4、5） |
 # | ⑤ | 没有处处最好的 | 换一座山，换一个冠军（6） |
-# | ⑥ | 衰减要放在梯度外面 | Adam 两条线分开，AdamW 重合（7） |
+# | ⑥ | 衰减要放在梯度外面 | Adam 两条线分开，AdamW 几乎重合（7） |
 # | ⑦ | 记几样，多存几份 | 0、1、2（8） |
 # | ⑧ | 换优化器就换刻度 | 差一百倍的三条线；重叠的区间（9） |
 # | ⑨ | 宽谷，殊途，同样低 | 切片与三串脚印（10、11） |
@@ -571,7 +571,7 @@ panel.report()
 # | ③ | what agrees adds up, what alternates cancels | down the ravine, too far, and back (3) |
 # | ④ | divided by its own size, the unit cancels | a mountain a thousand times as high, the same way (4, 5) |
 # | ⑤ | none is best everywhere | another mountain, another champion (6) |
-# | ⑥ | decay belongs outside the gradient | Adam's two lines part, AdamW's coincide (7) |
+# | ⑥ | decay belongs outside the gradient | Adam's two lines part, AdamW's nearly coincide (7) |
 # | ⑦ | a copy for each thing remembered | 0, 1, 2 (8) |
 # | ⑧ | another optimizer, another scale | three lines a hundred times apart; bars that overlap (9) |
 # | ⑨ | a wide valley, other ways, equally low | the slice, and three sets of footprints (10, 11) |
@@ -603,7 +603,7 @@ panel.report()
 #
 # <details><summary>展开答案</summary>
 #
-# 权重、梯度各一份，AdamW 再加两份，共四份；动量三份；SGD 两份，放得下，但没有各自的步幅。出路有两条：少训练一些参数（顶部几层、LoRA、BitFit），后三份按比例缩小，AdamW 就放得下了；或者换一种省着记的自适应方法，例如 Adafactor，它只记平方的行和与列和，面板之外的 `lk.optimizer("Adafactor", lr=...)` 就能在山上走走看。
+# 权重、梯度各一份，AdamW 再加两份，共四份；动量三份；SGD 两份，放得下，但没有各自的步幅。出路有两条：少训练一些参数（只训练头、顶部几层、LoRA），后三份按比例缩小，AdamW 就放得下了；或者换一种省着记的自适应方法，例如 Adafactor，它只记平方的行和与列和，面板之外的 `lk.optimizer("Adafactor", lr=...)` 就能在山上走走看。
 #
 # </details>
 
@@ -630,11 +630,11 @@ panel.report()
 # </details>
 
 # %% [markdown] lang="en"
-# **Three.** Memory holds two and a half times the weights. You want full fine-tuning, and strides of one's own for every parameter. By theory ⑦, how many copies do AdamW, momentum and SGD take? What can be done?
+# **Three.** Memory holds two and a half times the weights. You want full fine-tuning, and for each parameter a stride of its own. By theory ⑦, how many copies do AdamW, momentum and SGD take? What can be done?
 #
 # <details><summary>Open the answer</summary>
 #
-# Weights and gradients are one copy each; AdamW adds two, which makes four, momentum makes three, and SGD two, which fits, but has no strides of one's own. There are two ways out. Train fewer parameters (top layers, LoRA, BitFit): the last three copies shrink with them, and AdamW fits. Or take an adaptive method that remembers sparingly, such as Adafactor, which keeps just the sums of squares by row and by column; `lk.optimizer("Adafactor", lr=...)` can be sent into the mountains, too.
+# Weights and gradients are one copy each; AdamW adds two, which makes four, momentum makes three, and SGD two, which fits, but has one stride for all. There are two ways out. Train fewer parameters (head only, top layers, LoRA): the last three copies shrink with them, and AdamW fits. Or take an adaptive method that remembers sparingly, such as Adafactor, which keeps just the sums of squares by row and by column; `lk.optimizer("Adafactor", lr=...)` can be sent into the mountains, too.
 #
 # </details>
 

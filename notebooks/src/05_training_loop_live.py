@@ -118,7 +118,7 @@ def check(key, value):
 #     └── exam      once an epoch    on the validation rows; note the score
 # ```
 #
-# First the innermost, the second hand. Seven movements and not one more: **clear** the slopes of the last batch, go **forward**, take the **loss**, go **backward** for the slopes, **clip** them where they are too long, set the **rate** by the plan, and **step**. We also note how long the slope was; section 5 wants to know.
+# First the innermost, the second hand. Seven movements and not one more: **clear** the slopes of the last batch, go **forward**, take the **loss**, go **backward** for the slopes, **clip** them where they are too long, set the **rate** by the schedule, and **step**. We also note how long the slope was; section 5 wants to know.
 
 # %%
 from torch.nn.functional import cross_entropy
@@ -140,7 +140,7 @@ def step(model, optimizer, inputs, target, lr):
 # 再写分针。一轮开始时，切到训练状态，排出这一轮的次序；每一步之前，随机失活的骰子按步数重置（第 6 节说为什么）。`rate` 是笔记 01 里写过的学习率计划：十分之一的步数升，其余线性地降。
 
 # %% [markdown] lang="en"
-# Then the minute hand. At the start of an epoch switch to training mode and lay out this epoch's order; before each step the dice of dropout are set by the number of the step (section 6 says why). `rate` is the plan that you wrote in notebook 01: a tenth of the steps up, the rest down along a straight line.
+# Then the minute hand. At the start of an epoch switch to training mode and lay out this epoch's order; before each step the dice of dropout are set by the number of the step (section 6 says why). `rate` is the schedule that you wrote in notebook 01: a tenth of the steps up, the rest down along a straight line.
 
 # %%
 from labkit.data import batch_order
@@ -284,10 +284,10 @@ def exam(net):
 
 
 # %% [markdown] lang="zh"
-# 合成一次训练，旋钮都露在外面：卡片的次序，三个种子，学习率的顶点和计划，轮数，优化器，事故发生在第几步。它就是第 1 节的循环，只是换了一张桌子。
+# 合成一次训练，旋钮都露在外面：卡片的次序，三个种子，学习率的顶点和计划（`plan`），轮数，优化器，事故发生在第几步。它就是第 1 节的循环，只是换了一张桌子。
 
 # %% [markdown] lang="en"
-# Together they make a run with all its knobs on the outside: the order of the cards, three seeds, the peak and the plan of the rate, epochs, the optimizer, the step of an accident. It is the loop of section 1 on another table.
+# Together they make a run with all its knobs on the outside: the order of the cards, three seeds, the peak of the rate and its schedule (`plan`), epochs, the optimizer, the step of an accident. It is the loop of section 1 on another table.
 
 
 # %%
@@ -336,14 +336,14 @@ for key, (_, exams) in zip(("right", "never", "late", "behind"), results.values(
     check(key, exams[-1])
 
 # %% [markdown] lang="zh"
-# **读图**：横轴是步，纵轴是训练损失（六步平均）。只有“清零太晚”在喊：坡度刚求出来就擦掉，损失停在 0.7 上下，一步没走。“先迈步”几乎压在正确的那条线上：它只是慢了一拍，每次用的是上一批的坡度，最后一批白算。最阴险的是“从不清零”：它的训练损失甚至**更低**！每一步都带着从开头攒到现在的全部坡度，像一辆没有刹车的雪橇；AdamW 和裁剪又把长度收拾得整整齐齐，于是谁也看不出来。验证损失略高一点，也在运气的范围里。
+# **读图**：横轴是步，纵轴是训练损失（六步平均）。只有“清零太晚”在喊：坡度刚求出来就擦掉，损失停在 0.7 上下，一步没走。“先迈步”几乎压在正确的那条线上：它只是慢了一拍，每次用的是上一批的坡度，最后一批白算。最阴险的是“从不清零”：除了 27 到 31 步那一段，它的训练损失甚至**更低**！每一步都带着从开头攒到现在的全部坡度，像一辆没有刹车的雪橇；AdamW 和裁剪又把长度收拾得整整齐齐，于是谁也看不出来。验证损失略高一点，也在运气的范围里。
 #
 # 所以“损失在降”证明不了循环是对的。第 1 节的对表可以：它差一步就会露馅。这是**理论 ②** 的陷阱那一半。
 #
 # **动手**：把 `make=partial(torch.optim.SGD, momentum=0.9)`（先 `from functools import partial`）和 `peak=0.05` 交给 `run`，从不清零还藏得住吗？
 
 # %% [markdown] lang="en"
-# **Reading it**: steps to the right, training loss upwards (means of six steps). Only "cleared too late" shouts: the slope is wiped off as soon as it is found, the loss stays around 0.7, and not one step was made. "Step first" lies almost on top of the right line: it is merely a beat late, uses the slope of the batch before, and the last batch is computed for nothing. The sly one is "never cleared": its training loss is even **lower**! Every step carries along all the slopes since the start, like a sledge without a brake; and AdamW and clipping keep its length so tidy that nobody notices. On validation it is slightly worse, well within luck.
+# **Reading it**: steps to the right, training loss upwards (means of six steps). Only "cleared too late" shouts: the slope is wiped off as soon as it is found, the loss stays around 0.7, and not one step was made. "Step first" lies almost on top of the right line: it is merely a beat late, uses the slope of the batch before, and the last batch is computed for nothing. The sly one is "never cleared": but for a stretch after step 26 its training loss is even **lower**! Every step carries along all the slopes since the start, like a sledge without a brake; and AdamW and clipping keep its length so tidy that nobody notices. On validation it is slightly worse, well within luck.
 #
 # A falling loss, then, does not prove that a loop is right. Setting the watch, as in section 1, does: one step out and it shows. That was the trap in **theory ②**.
 #
@@ -416,11 +416,11 @@ print(len(in_one.steps), tr("步，损失相同：", "steps, same losses:"), gap
 # 热身管开头，衰减管结尾。这话听着有理，拆开来量才算数：四种计划，不升不降、只热身、只衰减、两样都有；顶点故意定得偏高（0.01），毛病才看得清；每种跑三个种子。**猜**：拿掉热身，会在哪一段看见？拿掉衰减呢？最后哪种最好？
 
 # %% [markdown] lang="en"
-# ## 4 The plan of the rate: set off gently, come to rest
+# ## 4 The schedule: set off gently, come to rest
 #
-# > **Theory ③** The plan knows nothing but the number of the step: small at first, because the first slopes are not to be trusted, and small at the end, so as to come to rest.
+# > **Theory ③** The schedule knows nothing but the number of the step: small at first, because the first slopes are not to be trusted, and small at the end, so as to come to rest.
 #
-# Warm-up is for the start and decay for the end. That sounds well; it counts once it is taken apart and measured. Four plans: constant, warm-up alone, decay alone, and both. The peak is set rather too high on purpose (0.01), so that weak points show, and each plan runs with three seeds. **Guess**: where will you see that warm-up is missing? And decay? Which is best at the end?
+# Warm-up is for the start and decay for the end. That sounds well; it counts once it is taken apart and measured. Four schedules: constant, warm-up alone, decay alone, and both. The peak is set rather too high on purpose (0.01), so that weak points show, and each runs with three seeds. **Guess**: where will you see that warm-up is missing? And decay? Which is best at the end?
 
 # %%
 plans = {
@@ -449,14 +449,14 @@ left.legend()
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：左边是三个种子的平均。没有热身的两条几乎重合，一开头就窜上 1，比瞎猜（0.69）糟得多：随机的头还什么都不懂，就迈了最大的步。有热身的两条安稳得多。右边每个点是一个种子：没有衰减的两列高高低低地散着，落在哪里全凭停下那一刻；有衰减的两列聚在低处。热身管头，衰减管尾，**理论 ③** 两半都看见了。
+# **读图**：左边是三个种子的平均。没有热身的两条几乎重合，一开头就窜到 1 以上，比瞎猜（0.69）糟得多：随机的头还什么都不懂，就迈了最大的步。有热身的两条安稳得多（也重合：黄的盖住了红的）。右边每个点是一个种子：没有衰减的两列大多偏高，“只热身”在 0.71 到 0.77，“不变”从 0.61 散到 0.93，落在哪里全凭停下那一刻；有衰减的两列聚在 0.6 到 0.64 的低处。热身管头，衰减管尾，**理论 ③** 两半都看见了。
 #
-# 也看看没有看见的：到最后一轮，“只衰减”并不比“两样都有”差。工作台上只有一个头，开头那一跳不过白走几步，没有东西可毁；整栋楼一起训练时，那一跳毁的是预训练学来的语言，那才是热身要保护的。所以“热身一定提高成绩”是过头话；“热身便宜地挡住一种灾难”，正好。
+# 也看看没有看见的：到最后一轮，“只衰减”并不比“两样都有”差。工作台上只有一个头，开头那一跳不过白走几步，没有东西可毁；整栋楼一起训练时，那一跳可能毁掉预训练学来的语言，那才是热身要保护的（笔记 01 的悬崖下面，你见过毁掉以后的样子）。所以“热身一定提高成绩”是过头话；“热身便宜地挡住一种灾难”，正好。
 
 # %% [markdown] lang="en"
-# **Reading it**: on the left are means over the seeds. The two lines without warm-up are almost one, and shoot up to 1 and more at the very start, far worse than guessing (0.69): the head is random, knows nothing, and takes its longest strides. The two with warm-up are much calmer. On the right each dot is a seed: the two plans without decay are strewn high and low, wherever the last stride happened to land; the two with decay lie low and close together. Warm-up for the head of the run, decay for its tail: both halves of **theory ③** have been seen.
+# **Reading it**: on the left are means over the seeds. The two lines without warm-up are almost one, and shoot up to 1 and more at the very start, far worse than guessing (0.69): the head is random, knows nothing, and takes its longest strides. The two with warm-up are much calmer (and are one as well: yellow covers red). On the right each dot is a seed: the two columns without decay are mostly high: "warm-up alone" from 0.71 to 0.77, "constant" strewn from 0.61 to 0.93, wherever the last stride happened to land; the two with decay lie low and close together, from 0.6 to 0.64. Warm-up for the head of the run, decay for its tail: both halves of **theory ③** have been seen.
 #
-# Look also at what has not been seen: by the last epoch "decay alone" is no worse than "both". On the workbench there is only a head, and the jump at the start wastes a few steps and breaks nothing. When the whole house trains, what that jump breaks is the language from pretraining, and this is what warm-up is there to protect. "Warm-up improves the score" says too much; "warm-up is a cheap guard against one kind of disaster" says it right.
+# Look also at what has not been seen: by the last epoch "decay alone" is no worse than "both". On the workbench there is only a head, and the jump at the start wastes a few steps and breaks nothing. When the whole house trains, that jump may break the language from pretraining, and this is what warm-up is there to protect (below the cliff of notebook 01 you saw what is left then). "Warm-up improves the score" says too much; "warm-up is a cheap guard against one kind of disaster" says it right.
 
 # %% [markdown] lang="zh"
 # ## 5 梯度裁剪：绳子有多紧
@@ -505,10 +505,10 @@ for key, cards in zip(("rope", "no rope"), ropes.values(), strict=True):
     check(key, run(cards, accident=24, **makers["AdamW"])[1][-1])
 
 # %% [markdown] lang="zh"
-# **读图**：虚线是事故。在它之前，两条线几乎一样：绷紧的绳子并不碍事。在它之后，没有绳的 SGD 一步飞了出去，损失升到瞎猜的好几倍，剩下的几十步里再也没有回来；有绳的连晃都没晃。再看两个数：AdamW 没有绳也没有飞，它的步子本来就按坡度的大小缩放过。但它也没有白白躲过：那一下记在第二个动量里，此后每一步都被压小，验证损失高出一点。**理论 ④**：方向没有变，变的只是那一步的长度；而一步，有时就是全部。
+# **读图**：点线是事故。在它之前，两条线几乎一样：绷紧的绳子并不碍事。在它之后，没有绳的 SGD 一步飞了出去，损失升到 10，是瞎猜的十几倍，剩下的二十多步里再也没有回来；有绳的连晃都没晃。再看两个数：AdamW 没有绳也没有飞，它的步子本来就按坡度的大小缩放过。但它也没有白白躲过：那一下记在第二个动量里，此后每一步都被压小，验证损失高出一点。**理论 ④**：方向没有变，变的只是那一步的长度；而一步，有时就是全部。
 
 # %% [markdown] lang="en"
-# **Reading it**: the dotted line is the accident. Before it the two lines are much alike: a taut rope is not in the way. After it, SGD without the rope has flown off in one step, to several times the loss of guessing, and does not come home in the steps that are left; with the rope it does not even flinch. Then the two numbers: AdamW does not fly off without a rope either, since its strides are scaled by the size of the slopes anyway. But it does not get away for nothing: the blow stays in the second moment, makes every later step smaller, and leaves the validation loss a little higher. **Theory ④**: the direction stayed, and only the length of one step was changed. Sometimes one step is everything.
+# **Reading it**: the dotted line is the accident. Before it the two lines are much alike: a taut rope is not in the way. After it, SGD without the rope has flown off in one step, to a loss above 10, more than ten times that of guessing, and in the twenty-odd steps that are left it does not come home; with the rope it does not even flinch. Then the two numbers: AdamW does not fly off without a rope either, since its strides are scaled by the size of the slopes anyway. But it does not get away for nothing: the blow stays in the second moment, makes every later step smaller, and leaves the validation loss a little higher. **Theory ④**: the direction stayed, and only the length of one step was changed. Sometimes one step is everything.
 
 # %% [markdown] lang="zh"
 # ## 6 种子：运气的地址
@@ -552,10 +552,10 @@ axes.set_xlabel(tr("验证损失（nat）", "validation loss (nats)"))
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：每个点是一次训练，越散，运气越大。头的初值和次序把点撒得最开，随机失活几乎不起作用（这里它只关掉头里的一成）。这几个点的宽度，就是“什么也没改”时成绩自己的晃动；任何“改进”小于它，都不算数。笔记 02 的区间就是由此而来。**理论 ⑤** 的用处也在这里：不是消灭运气，而是让它有名有姓，能重来，能称重。
+# **读图**：每个点是一次训练，越散，运气越大。头的初值撒得最开，首尾差 0.016；次序差 0.009；随机失活只差 0.001，几乎不起作用（这里它只关掉头里的一成）。四个种子不多，名次别说死，数量级看得清。这几个点的宽度，就是“什么也没改”时成绩自己的晃动；任何“改进”小于它，都不算数。笔记 02 的区间就是由此而来。**理论 ⑤** 的用处也在这里：不是消灭运气，而是让它有名有姓，能重来，能称重。
 
 # %% [markdown] lang="en"
-# **Reading it**: each dot is a run; the wider they are strewn, the larger the luck. First weights and order strew them widest, while dropout hardly matters (here it only switches off a tenth of the head). The width of these dots is how much a score moves when nothing was changed at all; an "improvement" smaller than that is none. This is where the intervals of notebook 02 come from. And here is the use of **theory ⑤**: not to abolish luck, but to give it a name, so that it can be repeated, and weighed.
+# **Reading it**: each dot is a run; the wider they are strewn, the larger the luck. First weights strew them widest, 0.016 from end to end; order has 0.009; dropout has 0.001 and hardly matters (here it only switches off a tenth of the head). Four seeds are few, so don't swear to the ranking, but the sizes are plain. The width of these dots is how much a score moves when nothing was changed at all; an "improvement" smaller than that is none. This is where the intervals of notebook 02 come from. And here is the use of **theory ⑤**: not to abolish luck, but to give it a name, so that it can be repeated, and weighed.
 
 # %% [markdown] lang="zh"
 # ## 7 看着它走：事件
@@ -651,18 +651,18 @@ axes.axvline(short.best_epoch, color="#228833", label=tr("早停取这一轮", "
 axes.axvline(short.epochs, color="#228833", ls=":", label=tr("早停在此停", "and stops here"))
 axes.set(title=tr("同一次训练，两种收场", "One run, two ends"), xlabel=tr("轮次", "epoch"))
 axes.set(ylabel=tr("交叉熵（nat）", "cross-entropy (nats)"), ylim=(0, None))
-axes.legend()
+axes.legend(loc="center right")
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：蓝线一路降到 0，红线早早见底，此后一路上山，最后是最低处的两倍：习题背熟了，新题越答越错，还越来越自信。绿色实线是早停留下的那一轮，虚线是它认输的那一轮，省下的是右边的十几轮（**理论 ⑦**）。
+# **读图**：蓝线一路降到 0 附近；红线第 2 轮就见底，此后有起伏，但总在上山，最后是最低处的两倍：习题背熟了，新题越答越错，还越来越自信。绿色实线是早停留下的第 2 轮，点线是它认输的第 5 轮（又等了三轮），省下的是右边的 15 轮（**理论 ⑦**）。
 #
 # 两点要说破。第一，“最好”是在验证集上挑的，挑过的成绩总有点偏高；要报成绩，用没参与挑选的测试集。第二，早停不改学习率计划：计划按 20 轮排，停在半路，步幅还没降下来（第 4 节右图的教训）。知道大概几轮就够时，直接把 `epochs` 定小，往往更好。
 
 # %% [markdown] lang="en"
-# **Reading it**: the blue line goes down to 0, while the red one soon touches bottom and climbs ever after, to twice its lowest: the exercises are known by heart, new questions are answered worse and worse, and with growing conviction. The solid green line is the epoch that early stopping keeps, the dotted one is where it gives up; what it saves are the dozen or more epochs to the right (**theory ⑦**).
+# **Reading it**: the blue line goes down to nearly 0; the red one touches bottom in epoch 2, and then climbs, with some ups and downs, to twice its lowest: the exercises are known by heart, new questions are answered worse and worse, and with growing conviction. The solid green line is epoch 2, which early stopping keeps; the dotted one is epoch 5, where it gives up after three more; what it saves are the 15 epochs to the right (**theory ⑦**).
 #
-# Two things should be said aloud. First, "best" was picked by the validation rows, and a score that was picked is always a little flattering; report the one of the test rows, which took no part. Second, early stopping does not change the plan of the rate: it was made for 20 epochs, and half way the strides are still long (remember the right picture of section 4). Where you know about how many epochs will do, a smaller `epochs` is often the better choice.
+# Two things should be said aloud. First, "best" was picked by the validation rows, and a score that was picked is always a little flattering; report the one of the test rows, which took no part. Second, early stopping does not change the schedule: it was made for 20 epochs, and half way the strides are still long (remember the right picture of section 4). Where you know about how many epochs will do, a smaller `epochs` is often the better choice.
 
 # %% [markdown] lang="zh"
 # ## 9 停电之后：接到每一个比特
@@ -745,10 +745,10 @@ fig.set_size_inches(6.4, 2.8)
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：横轴是学习率，每格十倍；左边太小，损失不动；中间下降；右边爆炸。绿线是建议，取在最低点的左边，留出余地：我们一直用的 `2e-3` 就在它旁边，第 8 节故意用的 `7e-3` 已经过了最低点。（笔记 04 里那道悬崖，就是红色虚线。）
+# **读图**：横轴是学习率，每格十倍；左边太小，损失不动；中间下降，在 5e-3 见底；右边爆炸，红色虚线标出的地方是 0.05 左右（淡线是每一步自己的损失，粗线是平滑过的）。绿线是建议，取在最低点的左边，留出余地：我们一直用的 `2e-3` 就在它旁边，第 8 节故意用的 `7e-3` 已经过了最低点。（笔记 01 第 6 节的那道悬崖，就在红色虚线那里。）
 
 # %% [markdown] lang="en"
-# **Reading it**: the rate goes to the right, ten times for each mark. On the left it is too small and the loss stays; in the middle it falls; on the right it explodes. The green line is the suggestion, to the left of the lowest point to leave some room: the `2e-3` that we have used all along is close to it, and the `7e-3` of section 8 was already past the lowest. (The red dashes are the cliff of notebook 04.)
+# **Reading it**: the rate goes to the right, ten times for each mark. On the left it is too small and the loss stays; in the middle it falls, to its lowest at 5e-3; on the right it explodes, by the red dashes at about 0.05 (pale is the loss of each step, bold is smoothed). The green line is the suggestion, to the left of the lowest point to leave some room: the `2e-3` that we have used all along is close to it, and the `7e-3` of section 8 was already past the lowest. (The red dashes are where the cliff is, the one of section 6 in notebook 01.)
 
 # %%
 forecast = lk.preflight(fresh(), corpus, lk.HeadOnly(), head_config)
@@ -775,7 +775,7 @@ print([finding.title for finding in lk.diagnose(long, corpus)])
 #
 # > **理论 ⑩** 曲线的形状说得出原因。
 #
-# 机芯看够了，把后盖合上。`lk.ui.Train` 是这块表的表盘：左边是旋钮，右边是活的曲线；**运行**、**停止**（听的就是 `break`）、**继续**（从停下的那一步）。它不比代码多藏一个数：下面那一行就是它要运行的调用，可以复制。请动手拖一拖、停一停、再继续。下面两格先由代码替你按一次，再用普通代码做同一件事。**猜**：两边的损失会差多少？
+# 机芯看够了，把后盖合上。`lk.ui.Train` 是这块表的表盘：左边是旋钮，右边是活的曲线；**运行**、**停止**（就是那个 `break`）、**继续**（从停下的那一步）。它不比代码多藏一个数：下面那一行就是它要运行的调用，可以复制。请动手拖一拖、停一停、再继续。下面两格先由代码替你按一次，再用普通代码做同一件事。**猜**：两边的损失会差多少？
 
 # %% [markdown] lang="en"
 # ## 11 Panels: the same watch, with a face
@@ -787,22 +787,20 @@ print([finding.title for finding in lk.diagnose(long, corpus)])
 # %%
 panel = lk.ui.Train(corpus, MODEL, out=box / "runs")
 panel.set(strategy="head", epochs=4, lr=2e-3, max_length=LONG, device=DEVICE, precision="fp32")
-panel
-
-# %%
 panel.run_button.click()
 panel.wait()
 panel.report()
+panel
 
 # %%
 twin = lk.Trainer(fresh(), corpus, lk.HeadOnly(), head_config).fit()
 print(tr("损失相同：", "same losses:"), twin.steps == panel.result.steps)
 
 # %% [markdown] lang="zh"
-# 一个比特不差：面板里转的就是黑板上的循环。
+# 一个比特不差：面板里转的就是黑板上的循环。（面板的图里，淡蓝是每一步的训练损失，深蓝是平滑过的，红点是每一轮的验证。）
 
 # %% [markdown] lang="en"
-# Not a bit of difference: what turns inside the panel is the loop on the board.
+# Not a bit of difference: what turns inside the panel is the loop on the board. (In its picture, pale blue is the training loss of each step, dark blue is smoothed, and the red dots are validation, once an epoch.)
 
 # %% [markdown] lang="zh"
 # 面板的每次训练都留下一个记录文件；代码里的训练，用 `save_run` 也能放进去：把第 8 节背了 20 轮的那次放在旁边。`lk.ui.History` 把它们找出来，任选两次叠在一起看。**猜**：走 20 大步的那次，哪条曲线会先露出不对？
@@ -827,12 +825,12 @@ print([(run.config["lr"], run.epochs) for run in runs])
 # %% [markdown] lang="zh"
 # **读图**：虚线是训练损失，实线是验证损失。先看虚线，两次都在降，步子大的那次还降得更多；再看实线，它早早掉头往上走。同一个毛病，训练损失看不见，验证损失看得见；再看右边，准确率晃得厉害，只凭它很难下结论。所以看活的曲线，次序是：先验证损失，再训练损失，最后才是准确率。
 #
-# 曲线的形状不多，认得四种就够应付大半。都用工作台跑出来，每幅一种。**猜**：先不看下面的字，哪一幅是健康的，哪一幅步子太小，太大，背书？
+# 曲线的形状不多，认得四种就够应付大半。都用工作台跑出来，每幅一种；蓝的是每步的训练损失，红的是每轮的验证损失。**猜**：先不看下面的字，哪一幅是健康的，哪一幅步子太小，太大，背书？
 
 # %% [markdown] lang="en"
 # **Reading it**: dashed is the loss in training, solid on validation. Look at the dashes: they fall in both runs, and with long strides they even fall further. Then at the solid lines: there it soon turns uphill. Training loss is blind to this fault and validation loss sees it; accuracy, on the right, swings so much that by itself it decides little. So watch live curves in this order: validation loss, then training loss, accuracy last.
 #
-# There are not many shapes, and with four you know most of what you will meet. All come from the workbench, one a picture. **Guess**, without looking at the text below: which is healthy, which has strides too short, too long, which learns by heart?
+# There are not many shapes, and with four you know most of what you will meet. All come from the workbench, one a picture; blue is the training loss of each step, red the validation loss of each epoch. **Guess**, without looking at the text below: which is healthy, which has strides too short, too long, which learns by heart?
 
 # %%
 shapes = {"A": (2e-3, 4), "B": (1e-5, 4), "C": (1.0, 4), "D": (7e-3, 20)}
@@ -846,7 +844,7 @@ panels[0].set(ylabel=tr("交叉熵（nat）", "cross-entropy (nats)"))
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：蓝的是每步的训练损失，红的是每轮的验证损失，纵轴到 2 为止。
+# **读图**：纵轴到 2 为止，越过去的就看不见了。
 #
 # | 形状 | 说的是 | 先改什么 |
 # |---|---|---|
@@ -858,7 +856,7 @@ fig
 # **理论 ⑩**：后三种都叫“成绩不好”，形状却指向三种不同的改法。最后一块面板把这件事交到你手上：`lk.ui.LiveHead`，拖学习率，真模型的头当场重新训练，曲线跟着手走。**猜**：从 `2e-3` 起一路往右拖，形状会按什么次序出现？
 
 # %% [markdown] lang="en"
-# **Reading it**: blue is the training loss of each step, red the validation loss of each epoch; the axis ends at 2.
+# **Reading it**: the upright axis ends at 2, and what goes beyond is not to be seen.
 #
 # | shape | what it says | change first |
 # |---|---|---|
@@ -871,20 +869,21 @@ fig
 
 # %%
 knob = lk.ui.LiveHead(corpus, MODEL, replace(config, lr=None, epochs=None))
+for lr in (2e-3, 1e-2):
+    knob.set(lr=lr, epochs=4)
+    knob.wait()
+knob.report()
 knob
 
 # %%
-knob.set(lr=1e-2, epochs=4)
-knob.wait()
-knob.report()
 again = knob.head.trainer(lr=1e-2, epochs=4).fit()  # knob.head is the panel's own lk.LiveHead
 print(tr("成绩相同：", "same scores:"), again.history[-1].valid_loss == knob.trainer.history[-1].valid_loss)
 
 # %% [markdown] lang="zh"
-# 面板和代码，又是同一块表。往右拖，先是 A 变成 D（步子大了，很快背熟），再是 C；往左拖，曲线越来越平，直到 B。图里灰的是上一个设置，好让你看见手动了以后变了什么。
+# 面板和代码，又是同一块表。**读图**：灰的是上一个设置（`2e-3`），彩色的是刚拖到的 `1e-2`。训练损失（蓝）开头跳了一下，后来多半比灰线低；验证损失（红）却比灰线高：A 正在变成 D，步子大了，背得快了。再往右拖到头就是 C；往左拖，曲线越来越平，直到 B。
 
 # %% [markdown] lang="en"
-# Panel and code: once more the same watch. To the right A first becomes D (long strides soon learn by heart), then C; to the left the curve gets flatter and flatter until it is B. Grey in the picture is the setting before, so that you see what your hand has changed.
+# Panel and code: once more the same watch. **Reading it**: grey is the setting before (`2e-3`), colour the `1e-2` that we have just dragged to. The training loss (blue) jumps at the start and is then mostly below the grey; the validation loss (red) is above it. A is turning into D: long strides soon learn by heart. Further right, at the end of the slider, comes C; to the left the curve gets flatter and flatter until it is B.
 
 # %% [markdown] lang="zh"
 # ## 12 小结
@@ -909,7 +908,7 @@ print(tr("成绩相同：", "same scores:"), again.history[-1].valid_loss == kno
 # |---|---|---|
 # | ① | three loops, one inside the other | 24 steps by hand equal to the `Trainer`'s (1) |
 # | ② | `backward` adds | never clearing, and never a sound (2); 6, 6 and 4 make 16 (3) |
-# | ③ | the plan knows the step: set off gently, come to rest | the start that shoots up, the end that swings (4) |
+# | ③ | the schedule knows the step: set off gently, come to rest | the start that shoots up, the end that swings (4) |
 # | ④ | clipping shortens and does not turn | taut at every step; after the accident (5) |
 # | ⑤ | all that is random has an address | every digit again; which dice matter (6) |
 # | ⑥ | the loop reports, to stop is to walk away | `break` and on again, and a meddler (7) |

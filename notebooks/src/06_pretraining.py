@@ -3,7 +3,7 @@
 #
 # 早餐时，咖啡洒在报纸上，盖住了几个字。你照样读得下去：“昨天本市气■骤降”，污渍下面是“温”，不用想。可是没人教过你“咖啡渍填空”。你会，是因为读过很多字。
 #
-# 预训练就是这样一份没完没了的早餐报纸：遮住几个字，让模型猜，答案就在污渍下面，一个老师也不用请。微调则是请老师：几百道题，每道都有人写好答案。前五本笔记里，你一直从别人预训练好的模型出发。“预训练让模型学会语言，所以少量标签就够了”，教程都这样写。**这一次我们从零开始**，自己预训练一个，再拿同样几张标签，让没读过书的、读了几秒的、读错书的、读对书的，坐进同一个考场。结果和教程说的不完全一样。
+# 预训练就是这样一份没完没了的早餐报纸：遮住几个字，让模型猜，答案就在污渍下面，一个老师也不用请。微调则是请老师：几百道题，每道都有人写好答案。前五本笔记里，你一直从别人预训练好的模型出发。“预训练让模型学会语言，所以少量标签就够了”，教程都这样写。**这一次我们从零开始**，自己预训练一个，再拿同样几张标签，让没读过书的、读了几秒的、读错书的、读对书的，坐进同一个考场。读了一点，总比没读好吗？标签越少，预训练越划算吗？结果和教程说的不完全一样。
 #
 # **做完以后，你能够**
 #
@@ -21,7 +21,7 @@
 #
 # At breakfast, coffee is spilled over the newspaper and hides some letters. You read on all the same: "a sudden drop in temp■rature", and what is under the stain you need not even think about. Nobody ever taught you to see through coffee. You can, because you have read a lot.
 #
-# Pretraining is such a newspaper without end: hide a few characters, let the model guess them, and the answer lies under the stain. Not one teacher has to be paid. Fine-tuning is the teacher: some hundred questions, each with an answer that somebody wrote down. In five notebooks you have started from a model that others had pretrained. "It has learned the language, so a few labels are enough", the tutorials say. **This time we start from nothing**: we pretrain a model ourselves, and then hand the same few labels to one that never read, one that read for seconds, one that read the wrong books and one that read the right ones. What comes out is not quite what the tutorials say.
+# Pretraining is such a newspaper without end: hide a few characters, let the model guess them, and the answer lies under the stain. Not one teacher has to be paid. Fine-tuning is the teacher: some hundred questions, each with an answer that somebody wrote down. In five notebooks you have started from a model that others had pretrained. "It has learned the language, so a few labels are enough", the tutorials say. **This time we start from nothing**: we pretrain a model ourselves, and then hand the same few labels to one that never read, one that read for seconds, one that read the wrong books and one that read the right ones. Is a little reading always better than none? Is pretraining worth most where labels are fewest? What comes out is not quite what the tutorials say.
 #
 # **At the end you will be able to**
 #
@@ -130,10 +130,10 @@ print(*tokenizer.convert_ids_to_tokens(inputs[0]))
 print(*[tokenizer.convert_ids_to_tokens(int(t)) if t >= 0 else "·" for t in targets[0]])
 
 # %% [markdown] lang="zh"
-# **读结果**：上面一行是模型看到的，下面一行是要它答的，点号处不算分。那一成“原样”和一成“换字”，是为了让模型对**每一个**字都不能大意：将来做分类时，句子里一个 `[MASK]` 也没有，它要是只在 `[MASK]` 上动脑，就白学了。就这样，一份不要标签的考卷出好了，而且下一轮重新抽签，又是一份新的：**理论 ①**。
+# **读结果**：上面一行是模型看到的，下面一行是要它答的，点号处不算分。这一次抽中三处：两处成了 `[MASK]`，逗号换成了 `/`。那一成“原样”和一成“换字”，是为了让模型对**每一个**字都不能大意：将来做分类时，句子里一个 `[MASK]` 也没有，它要是只在 `[MASK]` 上动脑，就白学了。就这样，一份不要标签的考卷出好了，而且下一轮重新抽签，又是一份新的：**理论 ①**。
 
 # %% [markdown] lang="en"
-# **Reading it**: the upper line is what the model sees ("The taste is good, delivery was fast, will come again"), the lower one what it has to answer; dots give no marks. The tenth that stays and the tenth that is replaced keep the model on its guard at **every** character: later, when it classifies, a sentence holds no `[MASK]`, and had it learned to think only there, the learning would be wasted. So an exam paper without any labels is ready, and in the next epoch lots are drawn anew and there is another one: **theory ①**.
+# **Reading it**: the upper line is what the model sees ("The taste is good, delivery was fast, will come again"), the lower one what it has to answer; dots give no marks. Three places were drawn this time: two became `[MASK]`, and the comma became `/`. The tenth that stays and the tenth that is replaced keep the model on its guard at **every** character: later, when it classifies, a sentence holds no `[MASK]`, and had it learned to think only there, the learning would be wasted. So an exam paper without any labels is ready, and in the next epoch lots are drawn anew and there is another one: **theory ①**.
 
 # %% [markdown] lang="zh"
 # ## 2 从零开始读
@@ -255,14 +255,14 @@ axes.legend()
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：前几十步是悬崖，从 8.7 直落到 6.3；随后贴着虚线，慢慢磨到下面一点点。只看蓝线，谁都会说“学得真快”。有了虚线才知道：悬崖全是字频，“的、了、很、逗号最多”而已；真正属于上下文的，只有虚线以下那不到 0.1 nat。损失下降了多少，不等于学会了多少；**要看它在哪条线以下**。这就是**理论 ②** 的前半。
+# **读图**：前五十步是悬崖，从 8.7 直落到 6.5；随后慢慢磨，一百五十步以后才穿过虚线，停在下面一点点。只看蓝线，谁都会说“学得真快”。有了虚线才知道：悬崖全是字频，“的、了、很、逗号最多”而已；真正属于上下文的，只有虚线以下那不到 0.1 nat。损失下降了多少，不等于学会了多少；**要看它在哪条线以下**。这就是**理论 ②** 的前半。
 #
-# 后半要看读得久的人。自带的 `tiny-bert-zh` 大一号（4 层、宽 128），先读百科和法条，再读四万多条别家网店的评论，一共 139 分钟。每一步的考试成绩都记在它的 `pretraining.json` 里。
+# 后半要看读得久的人。自带的 `tiny-bert-zh` 大一号（4 层、宽 128），先读百科和法条，再读四万多条别家网店的评论，后来还掺进了我们训练部分的评论（只是文字，没有标签；验证和测试的一条也没有），一共 139 分钟。每一次考试的成绩都记在它的 `pretraining.json` 里，下图是五段里的前两段。
 
 # %% [markdown] lang="en"
-# **Reading it**: for some dozens of steps it is a cliff, from 8.7 straight down to 6.3; then the line hugs the dashed one, and grinds its way a little below. From the blue line alone anybody would say "how fast it learns". The dashed line tells otherwise: the cliff is nothing but frequencies, "的, 了, 很 and the comma are the commonest"; what is really due to context is the less than 0.1 nat below the dashed line. How far a loss fell is not how much was learned; **what matters is the line it fell below**. That is the first half of **theory ②**.
+# **Reading it**: for fifty steps it is a cliff, from 8.7 straight down to 6.5; then it grinds on slowly, crosses the dashed line only after a hundred and fifty, and stops a little below. From the blue line alone anybody would say "how fast it learns". The dashed line tells otherwise: the cliff is nothing but frequencies, "的, 了, 很 and the comma are the commonest"; what is really due to context is the less than 0.1 nat below the dashed line. How far a loss fell is not how much was learned; **what matters is the line it fell below**. That is the first half of **theory ②**.
 #
-# For the second half we need someone who read for long. The packaged `tiny-bert-zh` is a size larger (4 layers, width 128); it read encyclopaedia and statutes first, and then forty-odd thousand reviews of other shops, for 139 minutes in all. Its examinations are written down in its `pretraining.json`.
+# For the second half we need someone who read for long. The packaged `tiny-bert-zh` is a size larger (4 layers, width 128); it read encyclopaedia and statutes first, then forty-odd thousand reviews of other shops, and later the training part of our own reviews mixed in (text only, no labels, and not a row of validation or test), for 139 minutes in all. Its examinations are written down in its `pretraining.json`; drawn below are the first two of five stages.
 
 # %%
 import json
@@ -279,12 +279,12 @@ axes.legend()
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：两段各自用自己留出的文字考试，所以高低不能互比，要看的是**形状**。读百科的十几分钟停在 5.4，还在字频和邻居之间；换成评论，四十分钟一路降到 3.2，没有停的意思。我们的 250 步，在这张图上连一个点的宽度都不到。
+# **读图**：两段各自用自己留出的文字考试，所以高低不能互比，要看的是**形状**。读百科的十几分钟停在 5.4，还在字频和邻居之间；换成评论，四十分钟降到 3.2，先快后慢，到末尾还在一点点往下走。我们的 250 步，在这张图上连一个点的宽度都不到。
 #
 # 损失是平均数，看看它们各填什么。**猜**：“味道很■”，读了几秒的模型会填什么？
 
 # %% [markdown] lang="en"
-# **Reading it**: each stage is examined on held-out texts of its own kind, so their heights don't compare; look at the **shapes**. A quarter of an hour of encyclopaedia ends at 5.4, still somewhere between frequencies and neighbours; the reviews then go down to 3.2 in forty minutes, and show no sign of stopping. On this picture our 250 steps would be narrower than a dot.
+# **Reading it**: each stage is examined on held-out texts of its own kind, so their heights don't compare; look at the **shapes**. A quarter of an hour of encyclopaedia ends at 5.4, still somewhere between frequencies and neighbours; the reviews then go down to 3.2 in forty minutes, first fast, then slowly, and are still creeping down at the end. On this picture our 250 steps would be narrower than a dot.
 #
 # A loss is a mean; let us see what each of them fills in. **Guess**: "味道很■" ("the taste is very ■"): what will it be with the model that has read for seconds?
 
@@ -313,10 +313,10 @@ check("right", examine(reader, exam)[1])
 check("long", examine(scholar, exam)[1])
 
 # %% [markdown] lang="zh"
-# **读结果**：没读过的，填的是生僻字，句句雷同。读了几秒的，不管空在哪里，都填那几个最常见的：逗号、“了”、“的”。它没有理解，它在背字频表。读百科 13 分钟的，第三句开始挑**句子里附近的字**和“法”、“国”：它看出了这是哪一类文字，还说不出缺的是哪个字（公**民**）。读评论 139 分钟的，前两句填得像个食客：“好、香、甜”，“快”；第三句它很有把握地填“公**司**”，因为在它读过的世界里，只有公司，没有公民。字频，话题，意思：这就是**理论 ②** 的三段路；而走到哪里，还要看走的是哪条路，第 4 节用数来说。
+# **读结果**：没读过的，填的是生僻字，不管哪一句都差不多。读了几秒的，不管空在哪里，都填那几个最常见的：逗号、“了”、“的”。它没有理解，它在背字频表。读百科 13 分钟的，第三句开始挑**句子里附近的字**和“法”、“国”：它看出了这是哪一类文字，还说不出缺的是哪个字（公**民**）。读评论 139 分钟的，前两句填得像个食客：“好、香、甜”，“快”；第三句它很有把握地填“公**司**”，因为在它读过的世界里，只有公司，没有公民。字频，邻居（句子里附近的字），意思：这就是**理论 ②** 的三段路；而走到哪里，还要看走的是哪条路，第 4 节用数来说。
 
 # %% [markdown] lang="en"
-# **Reading it**: the one that never read fills in rare characters, the same for every sentence. The one with some seconds always says the commonest, wherever the gap is: the comma, 了, 的. It has not understood; it has learned the table by heart. In the third sentence ("the state protects the lawful rights of citi■ens", 公民) general, with 13 minutes, takes **characters that stand nearby**, and 法 ("law"), 国 ("state"): it sees what kind of text this is, and cannot yet say which character is missing. With 139 minutes of reviews, the first two are answered as a guest would: 好香甜 ("good, fragrant, sweet"), 快 ("fast"); and in the third it is very sure of 公司, "company", because in the world it has read of there are companies and no citizens. Frequencies, topic, meaning: these are the three stretches of **theory ②**. And where the way leads depends on what is read; section 4 says so in numbers.
+# **Reading it**: the one that never read fills in rare characters, much the same whatever the sentence. The one with some seconds always says the commonest, wherever the gap is: the comma, 了, 的. It has not understood; it has learned the table by heart. In the third sentence ("the state protects the lawful rights of citi■ens", 公民) general, with 13 minutes, takes **characters that stand nearby**, and 法 ("law"), 国 ("state"): it sees what kind of text this is, and cannot yet say which character is missing. With 139 minutes of reviews, the first two are answered as a guest would: 好香甜 ("good, fragrant, sweet"), 快 ("fast"); and in the third it is very sure of 公司, "company", because in the world it has read of there are companies and no citizens. Frequencies, neighbours (the characters nearby), meaning: these are the three stretches of **theory ②**. And where the way leads depends on what is read; section 4 says so in numbers.
 
 # %% [markdown] lang="zh"
 # ## 3 同样的标签，四个起点
@@ -459,14 +459,14 @@ axes.legend(ncols=3)
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：先看左边。百科在评论上的损失，竟在虚线**以上**：读了五十本小册子，猜评论还不如一张字频表，因为它以为天下的文字都像法条。读评论的低了两个多 nat。这就是第 3 节名次的来由；而这个距离，在看到第一条标签**之前**就量得出来。
+# **读图**：先看左边。百科在评论上的损失，竟在虚线**以上**一点：读了五十本小册子，猜评论还不如一张字频表，因为它以为天下的文字都像法条。读评论的低了两个多 nat。这就是第 3 节名次的来由；而这个距离，在看到第一条标签**之前**就量得出来。
 #
 # 再看右边，这里有个陷阱：普通文字上，读评论的**也**领先一个 nat。它先读过同样的百科，此后又读了两个小时，字和字怎样搭配，在评论里也学得到。所以百科输在两处，书不对，读得也不够；这幅图分不开它们。做这套工具时我们分开试过：差不多的尺寸，都读十几到三十几分钟，然后给 200 条外卖评论的标签。没读过 81 %，读评论 85.5 %，读百科和法条 77 %，不如不读。书不对，确实有害。
 #
 # 所以挑预训练模型，不要只看名气和大小。拿几百条自己的文字（不要标签），量一量遮字的损失；高过字频表的，多半不用试了。这是**理论 ④**，也是一个只要几秒的检查。
 
 # %% [markdown] lang="en"
-# **Reading it**: first the left. On reviews the loss of general lies **above** the dashed line: after fifty booklets it guesses reviews worse than a table of frequencies, because it believes that all the world writes like a statute. The reader of reviews is more than two nats lower. There is the reason for the ranking of section 3; and this distance could be measured **before** anybody saw the first label.
+# **Reading it**: first the left. On reviews the loss of general lies a little **above** the dashed line: after fifty booklets it guesses reviews worse than a table of frequencies, because it believes that all the world writes like a statute. The reader of reviews is more than two nats lower. There is the reason for the ranking of section 3; and this distance could be measured **before** anybody saw the first label.
 #
 # Then the right, and mind the trap: on plain text, too, the reader of reviews leads, by a nat. It had read the same encyclopaedia and then went on for two hours, and how characters go together can be learned from reviews as well. So general lost for two reasons, the wrong books and too little of them, and this picture does not separate the two. When the kit was made, we did try them apart: networks of about this size, all reading for a quarter to half an hour, and then 200 labels of takeaway reviews. Never read: 81 %; reviews: 85.5 %; encyclopaedia and statutes: 77 %, worse than not reading. The wrong books do harm.
 #
@@ -504,14 +504,14 @@ axes.legend()
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：差距没有变小，**变大了**。五个种子平均：50 条时领先随机 6 点，150 条 9 点，400 条 12 点。教程错了吗？它说的是曲线的**右边**：从零追上来，要几千、几万条标签；我们的图停在 400，还在左边的山脚。50 条标签，连一个读过书的头也练不好，好处还兑现不了。另一半更该记住：50 条时，TF-IDF 在五个种子里**每一次**都在读过评论的前面。“标签少，所以用预训练模型”，在这个尺寸上不成立；标签少，先跑 TF-IDF。
+# **读图**：差距没有变小，**变大了**。五个种子平均：50 条时领先随机 6 点，150 条 9 点，400 条 12 点。教程错了吗？它说的是曲线的**右边**：标签多到某个地方，两条线总要靠拢；我们的图停在 400，还在左边的山脚，那个地方在哪里，这里没有量。50 条标签，读过书的也只比随机高 6 点，好处还兑现不了。另一半更该记住：50 条时，TF-IDF 在五个种子里**每一次**都在读过评论的前面。“标签少，所以用预训练模型”，在这个尺寸上不成立；标签少，先跑 TF-IDF。
 #
-# 大模型会不同：读得更多、更大的 BERT，几十条标签也用得起来。可是“会不同”也要在你的数据上量：把 `MODEL` 和行数换掉，就是这幅图。
+# 更大、读得更多的模型可能不同。可是“可能不同”也要在你的数据上量：把 `starts` 里的模型和 `EPOCHS` 里的行数换掉，就是这幅图。
 
 # %% [markdown] lang="en"
-# **Reading it**: the lead does not shrink, it **grows**. In the mean of five seeds, reviews lead random by 6 points with 50 labels, by 9 with 150, by 12 with 400. Are the tutorials wrong? They speak of the **right** of this curve: to catch up from nothing takes thousands or ten thousands of labels, and our picture ends at 400, in the foothills on the left. With 50 labels not even a well-read model can train its head, and the gain cannot be cashed in. The other half is even more worth keeping: with 50 labels TF-IDF was ahead of the one that read reviews in **every** one of five seeds. "Few labels, so take a pretrained model" does not hold at this size; with few labels, run TF-IDF first.
+# **Reading it**: the lead does not shrink, it **grows**. In the mean of five seeds, reviews lead random by 6 points with 50 labels, by 9 with 150, by 12 with 400. Are the tutorials wrong? They speak of the **right** of this curve: somewhere, with many labels, the two lines must draw together; our picture ends at 400, in the foothills on the left, and where that place lies was not measured here. With 50 labels even the well-read one is only 6 points above random: the gain cannot be cashed in yet. The other half is even more worth keeping: with 50 labels TF-IDF was ahead of the one that read reviews in **every** one of five seeds. "Few labels, so take a pretrained model" does not hold at this size; with few labels, run TF-IDF first.
 #
-# Large models will differ: a larger BERT that read more can make use of some dozens of labels. But "will differ" has to be measured on your data, too, and this picture is how: change the models and the sizes.
+# Larger models that read more may differ. But "may differ" has to be measured on your data, too, and this picture is how: change the models in `starts` and the sizes in `EPOCHS`.
 
 # %% [markdown] lang="zh"
 # ## 6 那张表

@@ -5,7 +5,7 @@
 #
 # 后一位的办法是：一律说“好评”。那天的评论里，差评本来就只有百分之六。
 #
-# 一个数说不清一个模型好不好。前面七本笔记教你练出一个模型，这一本教你**审**它：那个数是从哪些行来的？换一批行还在不在？它说“九成把握”时，真有九成吗？哪些行它总是错？还有最要紧的一问：它答对，是因为读懂了，还是因为抄了近路？
+# 一个数说不清一个模型好不好。前面七本笔记教你练出一个模型，这一本教你**审**它：那个数是从哪些行来的？换一批行还在不在？它说“九成把握”时，真有九成吗？哪些行它总是错？还有最要紧的一问：它答对，是因为读懂了，还是因为走了捷径？
 #
 # **做完以后，你能够**
 #
@@ -146,12 +146,12 @@ check("lazy f1", lazy.macro_f1)
 lk.plots.confusion(honest)
 
 # %% [markdown] lang="zh"
-# **读图**：一行一行读。第一行是真的差评，多数被找到了：这是**召回率**。再竖着读第一列，模型说“差评”的那些：真差评混在几倍于它的好评里，这是**精确率**，低得难看。可是模型并没有变坏！在一半对一半的测试集上，这一列几乎是干净的。变的是街上的比例：好评多了，误伤的好评也就多了。
+# **读图**：一行一行读。第一行是真的差评，多数被找到了：这是**召回率**。再竖着读第一列，模型说“差评”的那些：真差评混在几倍于它的好评里，这是**精确率**，低得难看。可是模型并没有变坏！在一半对一半的测试集上，这一列十条里有八条是对的。变的是街上的比例：好评多了，误伤的好评也就多了。
 #
 # 所以**理论 ①** 要加上半句：macro-F1 不受懒人的骗，但它和准确率一样，是“模型加上这批行”的成绩。换了比例，先摆一个同样比例的测试集再说话。老板要的究竟是什么，也要先问：少漏（召回率），还是少误伤（精确率）？没有一个数能替他回答。
 
 # %% [markdown] lang="en"
-# **Reading it**: line by line first. The first line holds the reviews that are really bad, and most of them were found: that is **recall**. Now read down the first column, the rows that the model calls bad: the truly bad ones stand among several times as many good ones. That is **precision**, and it looks poor. And yet the model has not got any worse! On the half-and-half test set this column is nearly clean. What has changed is the street: with more good reviews, more of them are hit by mistake.
+# **Reading it**: line by line first. The first line holds the reviews that are really bad, and most of them were found: that is **recall**. Now read down the first column, the rows that the model calls bad: the truly bad ones stand among several times as many good ones. That is **precision**, and it looks poor. And yet the model has not got any worse! On the half-and-half test set, eight of ten in this column are right. What has changed is the street: with more good reviews, more of them are hit by mistake.
 #
 # So **theory ①** needs another half sentence: macro-F1 is not taken in by the lazy one, but like accuracy it is the score of "the model and these rows". Where the shares are different, lay out a test set with those shares before you speak. And ask the owner what he wants: to miss few (recall), or to accuse few wrongly (precision)? No number can answer that for him.
 
@@ -313,12 +313,12 @@ planted = {test[i].text for i in wrong}
 check("planted", sum(mistake.row.text in planted for mistake in lk.worst(model, turned, 24, max_length=64)))
 
 # %% [markdown] lang="zh"
-# 读百分之七的行，找回约一半的错标。找不到的那一半，模型自己也没把握，或者正好和错标签一样想。真实的数据集里，常有百分之几的标签是错的；花半小时读损失最大的一百行，往往比换一个模型更划算。
+# 读百分之七的行，找回约一半的错标。找不到的那一半，模型自己也没把握，或者正好和错标签一样想。真实的数据集里，标错的并不少见：换模型之前，先花半小时读损失最大的一百行。
 #
 # 现在读真正的测试集（标签没动过）。下面是最离谱的八行：真相、模型说的、它的把握、原文。**猜**：会是什么样的句子？（这一格的次序会随机器略有不同，所以不参与比对。）
 
 # %% [markdown] lang="en"
-# Reading seven rows in a hundred brings back about half of the wrong labels. On the other half the model was unsure itself, or happened to think as the wrong label does. In real data sets a few per cent of the labels are often wrong, and half an hour with the hundred worst rows tends to pay better than another model.
+# Reading seven rows in a hundred brings back about half of the wrong labels. On the other half the model was unsure itself, or happened to think as the wrong label does. In real data sets wrong labels are no rarity: before you try another model, spend half an hour with the hundred worst rows.
 #
 # Now the real test set, its labels untouched. Below are the eight worst: the truth, what the model says, how sure it was, the text. **Guess**: what kind of sentence will it be? (The order in this cell may differ a little by machine, so it is not compared.)
 
@@ -396,12 +396,12 @@ for axes, t, name in zip(both, (1, T), (tr("原来", "As it came"), tr("除以�
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：一个点是一档，点的大小是行数，竖线是 95 % 区间，虚线是“说多少对多少”。左图里最大的点在最右边：七成的行挤在“九成以上”，而这一档低于虚线，竖线也够不着它：**过度自信**，它说九成七八，只对八成六上下。右图里，点都回到了虚线附近，行也散开了：现在它说“九成以上”的少了，可是说了就可以信（在我们这里甚至谦虚了一点）。答案一个没变（`True`）。
+# **读图**：一个点是一档，点的大小是行数，竖线是 95 % 区间，虚线是“说多少对多少”。左图里最大的点在最右边：七成的行挤在“九成以上”，而这一档低于虚线，竖线也够不着它：**过度自信**，它说九成七八，只对八成五上下。右图里，点都回到了虚线附近，行也散开了：现在它说“九成以上”的少了，可是说了就可以信（在我们这里甚至谦虚了一点）。答案一个没变（`True`）。
 #
 # 误差为什么没有降到 0？行少，每一档里的比例自己就会晃。一个**完全校准**的模型，考 360 行，量出来是多少？让老天按模型的把握来掷骰子，就知道了：
 
 # %% [markdown] lang="en"
-# **Reading it**: a dot is a bin, its size the number of rows, the bar the 95 % interval, and on the dashed line "sure" equals "right". On the left the largest dot is at the far end: seven rows in ten crowd into "over 90 %", and this bin lies below the line, out of its bar's reach: **overconfidence**. It says 97 or 98 % and is right in some 86 %. On the right the dots are back near the line, and the rows have spread out: it now says "over 90 %" less often, but when it does it can be believed (here it has even become a little modest). Not one answer is different (`True`).
+# **Reading it**: a dot is a bin, its size the number of rows, the bar the 95 % interval, and on the dashed line "sure" equals "right". On the left the largest dot is at the far end: seven rows in ten crowd into "over 90 %", and this bin lies below the line, out of its bar's reach: **overconfidence**. It says 97 or 98 % and is right in some 85 %. On the right the dots are back near the line, and the rows have spread out: it now says "over 90 %" less often, but when it does it can be believed (here it has even become a little modest). Not one answer is different (`True`).
 #
 # Why has the error not gone down to 0? With few rows the share in each bin wobbles by itself. What would a **perfectly calibrated** model show on 360 rows? Let fate throw its dice by the model's own probabilities, and see:
 
@@ -474,7 +474,7 @@ fig
 #
 # 先看教科书的说法。长的行低一些，带“不”“没”的行只低两三个点，都在灰带里，不需要解释！可是第 4 节明明看见，双重否定错得最离谱。原来难的不是“有没有否定词”：360 行里一半有，多数用得平平常常；难的是少数几种用法。**切片切在哪里，是一个假设**，假设可以落空。
 #
-# 再看领域。影评最低，低到灰带的低端，甚至更低。可信吗？我们看了九片才挑中它，挑出来的总比真的难看一些。那就用**新的行**来问：语料里还有八百多行训练没有用到。**猜**：影评会回到平均，还是照样低？
+# 再看领域（图上用的是数据里的名字：book 书，clothes 衣服，film 影评，hotel 酒店，phone 手机，takeaway 外卖）。影评最低，低到灰带的低端，甚至更低。可信吗？我们看了九片才挑中它，挑出来的总比真的难看一些。那就用**新的行**来问：语料里还有八百多行训练没有用到。**猜**：影评会回到平均，还是照样低？
 
 # %% [markdown] lang="en"
 # **Reading it**: blue dots are the accuracy of each slice, bars the interval, the dashed line is the average, and the grey band is where the lowest of ten random slices usually lies.
@@ -493,12 +493,12 @@ check("film again", again[inside(unseen, slices["film"])].mean().item())
 check("all again", again.mean().item())
 
 # %% [markdown] lang="zh"
-# 照样低：新的一百四十多行影评里，还是比平均低十个点左右。这一片是真的，可以去查原因了（影评里反话最多）。不过多数时候，它没有测试集上那么难看：挑中的那一刻，运气也一起挑中了，这叫**向平均回归**。反过来也一样：测试集上显得最拿手的几片，到新的行上多半会平常一些。
+# 照样低：新的一百四十多行影评里，还是比平均低十个点左右。这一片是真的，可以去查原因了：把损失最大的影评读一读，是不是又是反话？不过多数时候，它没有测试集上那么难看：挑中的那一刻，运气也一起挑中了，这叫**向平均回归**。反过来也一样：测试集上显得最拿手的几片，到新的行上多半会平常一些。
 #
 # 规矩很简单：切片用来**提出**怀疑，新的行用来**确认**。没有新的行，就把看过几片一起报出来。
 
 # %% [markdown] lang="en"
-# It stays low: on more than a hundred and forty new film reviews it is still some ten points below the average. This slice is real, and one may look for the reason (film reviews hold the most irony). But most of the time it looks less bad than on the test rows: when it was picked, its bad luck was picked along with it. That is called **regression to the mean**. It goes the other way too: slices that looked best on the test rows tend to be more ordinary on new ones.
+# It stays low: on more than a hundred and forty new film reviews it is still some ten points below the average. This slice is real, and one may look for the reason: read the film reviews with the highest loss; is it irony again? But most of the time it looks less bad than on the test rows: when it was picked, its bad luck was picked along with it. That is called **regression to the mean**. It goes the other way too: slices that looked best on the test rows tend to be more ordinary on new ones.
 #
 # The rule is simple: slices **raise** a suspicion, new rows **confirm** it. Without new rows, report how many slices you looked at.
 
@@ -579,7 +579,7 @@ for name, value, reference, tolerance in zip(
 # %% [markdown] lang="zh"
 # 测试成绩九成，从来没有这么高过！如果你只看测试集，今天就上线了。可是标记一反，成绩跌到两成，比瞎猜还差得多；十条评论里，有八九条只看手机。它根本没有读评论。
 #
-# **同一来源的测试集夸它**，因为测试行里有同样的近路。这就是为什么第 1 节说，成绩是“模型加上这批行”的。
+# **同一来源的测试集夸它**，因为测试行里有同样的捷径。这就是为什么第 1 节说，成绩是“模型加上这批行”的。
 #
 # 没有埋过标记的人怎么发现它？一个办法不用模型：在训练行里数，哪些两个字的组合最偏向一边。**猜**：前几名是什么？会是“好吃”“垃圾”吗？
 
@@ -652,9 +652,9 @@ fig
 # %% [markdown] lang="zh"
 # **读图**：一列是一种训练，三种记号三个问题。好的模型应该：方块和圆点靠在一起（标记反不反都一样），三角贴着 0。
 #
-# “补足”最让人失望：反着来的行一共才二十几条，重复再多遍也还是那二十几条，头把它们背了下来，遇到新的行仍旧看手机。“抹去”好得多，可是不到 0：模型没见过标记，不等于标记不起作用，那几个陌生的字照样推一把（在我们这里是往好评推，于是方块反而比圆点低）。用的时候也抹去，翻转率就恰好是 0。“两份”最稳：模型见过标记，也见过它什么都不说明。
+# “补足”最让人失望：反着来的行一共才二十几条，重复再多遍也还是那二十几条，头把它们背了下来，遇到新的行仍旧看手机。“抹去”好得多，可是不到 0：模型没见过标记，不等于标记不起作用，那几个陌生的字照样推一把（在我们这里是往好评推，于是方块反而比圆点高）。用的时候也抹去，翻转率就恰好是 0。“两份”最稳：模型见过标记，也见过它什么都不说明。
 #
-# 再看蓝色的圆点，从最左到最右：**修好以后，测试成绩掉了将近二十个点**。谁要是盯着那个数，就会把修理当成破坏。掉的是近路送的分；剩下的七成出头，才是它读评论的真本事（只有 240 行、一个头，本来就是这么多）。
+# 再看蓝色的圆点，从最左到最右：**修好以后，测试成绩掉了将近二十个点**。谁要是盯着那个数，就会把修理当成破坏。掉的是捷径送的分；剩下的七成出头，才是它读评论的真本事（只有 240 行、一个头，本来就是这么多）。
 
 # %% [markdown] lang="en"
 # **Reading it**: each column is one training, and the three marks are three questions. In a good model squares and dots lie together (marks turned around or not, it is the same), and the triangle sits at 0.
@@ -690,9 +690,9 @@ for name, value, reference, tolerance in zip(NAMES, found[tr("两份", "both")],
 # | ④ | 读损失最大的行 | 7 % 的行里有一半错标；三堆错法（4） |
 # | ⑤ | 一个数修好把握 | 校准误差从十二个点到五个点，地板是三个多（5） |
 # | ⑥ | 切片提出怀疑，新的行确认 | 否定词落空，影评是真的（6） |
-# | ⑦ | 模型抄近路，同源测试夸它 | 九成的成绩，八成多的翻转；“两份”修好（7） |
+# | ⑦ | 模型走捷径，同源测试夸它 | 九成的成绩，八成多的翻转；“两份”修好（7） |
 #
-# 没有告诉你的：这是一个小模型、一种评论；360 行的切片只看得见十个点以上的差别；反事实只问了**我们想到的**那个标记。没想到的近路，只有读错例、换来源，才会露出来。
+# 没有告诉你的：这是一个小模型、一种评论；360 行的切片只看得见十个点以上的差别；反事实只问了**我们想到的**那个标记。没想到的捷径，只有读错例、换来源，才会露出来。
 
 # %% [markdown] lang="en"
 # ## 8 In short
@@ -718,7 +718,7 @@ for name, value, reference, tolerance in zip(NAMES, found[tr("两份", "both")],
 #
 # <details><summary>展开答案</summary>
 #
-# 同一来源的测试集考了 0.97，说明它没有背训练行，不是通常的过拟合。先怀疑近路（理论 ⑦）：甲医院的片子上有没有和病情同行的东西，比如床边机器的字样、标尺、科室的标记？做反事实：把那一块遮住或互换，看翻转率。同时问两家的病人比例（理论 ①）和行数（理论 ②）是否相同。权重衰减对近路没有用：近路是数据里最容易学的东西，衰减最不会去掉它。
+# 同一来源的测试集考了 0.97，说明它没有背训练行，不是通常的过拟合。先怀疑捷径（理论 ⑦）：甲医院的片子上有没有和病情同行的东西，比如床边机器的字样、标尺、科室的标记？做反事实：把那一块遮住或互换，看翻转率。同时问两家的病人比例（理论 ①）和行数（理论 ②）是否相同。权重衰减对捷径没有用：捷径是数据里最容易学的东西，衰减最不会去掉它。
 #
 # </details>
 

@@ -3,7 +3,7 @@
 #
 # 老师傅修车，不先拆发动机。他听：怠速时抖，还是加速时抖？冷车抖，还是热车抖？听完说一句“三缸火花塞”，再打开盖子去看。新手相反，先换一遍零件，换到好了为止，也不知道是哪一个起了作用。
 #
-# 训练模型也会“抖”。损失不降，一开始降后来升，忽然变成 NaN，准确率停在 0.94 一动不动……多数人的办法是换一遍超参数。这本笔记教你听：**同样难看的曲线，病因各不相同，而每一种病因都留下自己的证据**。
+# 训练模型也会“抖”。损失不降，一开始降后来升，忽然变成 NaN，准确率停在 0.94 一动不动……多数人的办法是把设置一个个换一遍。这本笔记教你听：**同样难看的曲线，病因各不相同，而每一种病因都留下自己的证据**。
 #
 # 我们会故意练坏十来个模型。每练坏一个，先由你看曲线下诊断，再听 `lk.diagnose` 怎么说，最后对症下药，量一量药有没有用。先说一句：有一帖人人都开的药，在这里量出来几乎没有用。
 #
@@ -175,7 +175,7 @@ courses = {
     tr("橡皮筋", "rubber band"): band,
 }
 colours = ("#888888", "#ccbb44", "#ee6677", "#228833", "#4477aa")
-fig, (left, right) = lk.plots.figure(7.6, 2.9, columns=2)
+fig, (left, right) = lk.plots.figure(7.6, 3.4, columns=2)
 for (name, run), colour, marker in zip(courses.items(), colours, "osXv^", strict=True):
     epochs = [epoch.epoch for epoch in run.history]
     left.plot(epochs, [e.valid_loss for e in run.history], marker=marker, ms=5, color=colour, label=name)
@@ -190,7 +190,7 @@ left.set(
 right.set(title=tr("测试准确率（横线：95 %）", "Test accuracy (bars: 95 %)"), xlabel=tr("准确率", "accuracy"))
 right.set_ylabel(tr("药", "medicine"))
 right.invert_yaxis()
-left.legend()
+fig.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=5)
 fig
 
 # %% [markdown] lang="zh"
@@ -241,16 +241,18 @@ def forgets(trained):
 medicines = (plain_trainer, stopping, replayed_trainer, banded_trainer)
 for key, trained in zip(("forgets", "early", "rehearsed", "band"), medicines, strict=True):
     check(key, forgets(trained))
+rising = [epoch.valid_loss for epoch in replayed.history]
+print(tr("重放，验证损失也回升：", "with replay, validation loss rises too:"), rising[-1] > min(rising) + 0.1)
 
 # %% [markdown] lang="zh"
-# **读数**：不吃药忘得最多；早停走得近，忘得少一些；橡皮筋几乎不忘。重放那一位有时比微调之前还好一点，那是因为它温习的文字和考它的文字同一种文风（考题本身没有见过）。可是看它的验证损失：重放管的是记性，不管背书，曲线照样往上走。
+# **读数**：不吃药忘得最多；早停走得近，忘得少一些；橡皮筋几乎不忘。重放那一位有时比微调之前还好一点，那是因为它温习的文字和考它的文字同一种文风（考题本身没有见过）。可是看最后那一行：重放管的是记性，不管背书，验证损失照样往上走。
 #
-# 所以两种药治两种病：橡皮筋把两样都管住了，因为它管的是**走多远**；重放只管走到哪里去了还认得回家的路。有一个例外请记住：任务和预训练差得很远时，不许走远也就学不会。那时橡皮筋要松（`strength` 小），或者改用重放。
+# 所以两种药治两种病：橡皮筋把两样都管住了，因为它管的是**走多远**；重放只管走到哪里去了还认得回家的路。有一个例外请记住（这里没有量）：任务和预训练差得很远时，不许走远也就学不会。那时橡皮筋要松（`strength` 小），或者改用重放。
 
 # %% [markdown] lang="en"
-# **Reading the numbers**: without medicine most is forgotten; early stopping did not go far and forgets less; the rubber band hardly forgets. Replay is sometimes even a little better than before fine-tuning, because what it rehearses has the style of what it is tested on (the test lines themselves it has not seen). But look at its validation loss: replay looks after memory and not after learning by heart; that curve rises all the same.
+# **Reading the numbers**: without medicine most is forgotten; early stopping did not go far and forgets less; the rubber band hardly forgets. Replay is sometimes even a little better than before fine-tuning, because what it rehearses has the style of what it is tested on (the test lines themselves it has not seen). But look at the last line: replay looks after memory and not after learning by heart; its validation loss rises all the same.
 #
-# Two medicines, then, for two illnesses. The rubber band takes care of both, since it minds **how far** the model goes; replay minds only that, wherever it went, it still knows the way home. Remember one exception: where the task is far from pretraining, what may not go far cannot learn. Then loosen the band (a smaller `strength`), or take replay.
+# Two medicines, then, for two illnesses. The rubber band takes care of both, since it minds **how far** the model goes; replay minds only that, wherever it went, it still knows the way home. Remember one exception (not measured here): where the task is far from pretraining, what may not go far cannot learn. Then loosen the band (a smaller `strength`), or take replay.
 
 # %% [markdown] lang="zh"
 # ## 4 步子太大，步子太小
@@ -305,14 +307,14 @@ print(high.steps == panel.result.steps)
 print([finding.title for finding in lk.diagnose(high)])
 
 # %% [markdown] lang="zh"
-# **读图**：看左边的纵轴。损失从 0.7 出发，第一轮就冲到好几，在**瞎猜之上**跳来跳去，到最后学习率降下来了（计划是线性下降），才慢慢落回一带。头每一步都迈过了山谷，落在对面更高的地方。
+# **读图**：看左边的纵轴。损失从 0.7 出发，十来步就冲到十倍以上，在**瞎猜之上**跳来跳去，到最后学习率降下来了（学习率计划是直线下降），才慢慢落回 1 附近，仍在瞎猜之上。头每一步都迈过了山谷，落在对面更高的地方。
 #
 # 再看右边：验证准确率居然常有五六成，最后甚至六成多。跳到的地方方向多半是对的，只是概率离谱。又一次，准确率没有报警；只看它，你会说“学得慢了点，多练几轮吧”。
 #
 # 太小又是什么样？下一节的病房里就有一个，百万分之一的。先想好它的两条线该怎么画。
 
 # %% [markdown] lang="en"
-# **Reading it**: look at the upright axis on the left. The loss sets out at 0.7, shoots up to several times that within an epoch, jumps about **above guessing**, and only when the rate has come down at the end (its schedule falls in a line) does it sink back. With each step the head strides across the valley and lands higher up on the other side.
+# **Reading it**: look at the upright axis on the left. The loss sets out at 0.7, shoots up to more than ten times that within a dozen steps, jumps about **above guessing**, and only when the rate has come down at the end (its schedule falls in a line) does it sink back to about 1, which is still above guessing. With each step the head strides across the valley and lands higher up on the other side.
 #
 # And on the right: the validation accuracy is fifty or sixty per cent all the same, and at the end above sixty. Where the head lands the direction is mostly right; only the probabilities are absurd. Once more the accuracy raised no alarm. By it alone you would say "a little slow, give it some more epochs".
 #
@@ -416,7 +418,7 @@ for letter, run in ward.items():
 #
 # - **C** 的准确率最高，损失最低，看上去最健康，其实最没用：它一次也没说过“差评”。点线在这里是陷阱：瞎猜的损失是按类别比例算的，15 比 1 的时候只有 0.23 左右，它正好停在那里。看准确率之前，先看最大的一类占多少（笔记 08 的懒人）。
 # - **B** 的曲线一点不难看，只是慢。它动了一整层，偏偏头没有动：头还是随机的那一个，整层都在迁就它。曲线认不出这种病，要看**动了哪些张量**：`run.moved`。
-# - **E** 的训练损失照样下降！标签是乱的，没有规律可学，它就一行一行地背；验证损失从一开始就往上走，准确率停在五成。和第 1 节的病人比：那一个先学后背，这一个没有“先”。医生管它也叫过拟合，药方的第一句却是“先看标签对不对”。
+# - **E** 的训练损失照样下降！标签是乱的，没有规律可学，它就一行一行地背；验证损失从一开始就往上走，准确率连五成也不到。和第 1 节的病人比：那一个先学后背，这一个没有“先”。医生管它也叫过拟合，药方的第一句却是“先看标签对不对”。
 # - **D** 健康。真正健康的曲线，看上去并不比 B 好多少。
 #
 # 医生问话的次序也值得学：先问学习率（太大，后面全是假象），再问头动没动，再问是不是太小，再问有没有类别从不出现，最后才谈欠拟合、过拟合。**一次只报第一个病因**，因为学习率错了的时候，别的症状都是它带来的。
@@ -426,7 +428,7 @@ for letter, run in ward.items():
 #
 # - **C** has the highest accuracy and the lowest loss and looks the healthiest, and is the most useless: not once has it said "bad". The dotted line is a trap here: what guessing costs depends on the shares, and at 15 to 1 it is only some 0.23, which is just where C stands. Before you look at an accuracy, look at the share of the largest class (the lazy one of notebook 08).
 # - The curves of **B** are not bad at all, just slow. A whole layer has moved, but not the head: it is still the random one, and all that layer humours it. Curves do not show this illness; look at **which tensors moved**, `run.moved`.
-# - In **E** the training loss falls as it should! Its labels are in disorder, there is nothing to learn, and so it learns row after row by heart; the validation loss rises from the very start, and the accuracy stays near one half. Compare the patient of section 1: that one learned first and then memorised, this one has no "first". The doctor calls both overfitting, but here the prescription begins with "see first whether the labels are right".
+# - In **E** the training loss falls as it should! Its labels are in disorder, there is nothing to learn, and so it learns row after row by heart; the validation loss rises from the very start, and the accuracy does not even reach one half. Compare the patient of section 1: that one learned first and then memorised, this one has no "first". The doctor calls both overfitting, but here the prescription begins with "see first whether the labels are right".
 # - **D** is sound. Really sound curves don't look much better than B.
 #
 # The order of the doctor's questions is worth learning, too: first the rate (too high, and all that follows is illusion), then whether the head moved, then whether the rate is too low, then whether some class is never said, and only in the end underfitting and overfitting. **Only the first cause is told**, since with a wrong rate all the other symptoms come from it.
@@ -457,12 +459,12 @@ print([f.title for f in lk.diagnose(leaking, leaky)])
 # %% [markdown] lang="zh"
 # 曲线没有话说；惟一的线索是测试成绩比验证成绩高出一截，而测试题本该一样难。把语料也交给医生（`diagnose(run, corpus)`），它按**归一化之后**的文字去找重复的行：全角半角、大小写、标点、空格都抹平，再比。改了标点的也跑不掉，近似的也找得到。
 #
-# 别人给你的数据，**训练之前**就查一遍。`load_csv` 自己会去掉完全重复的行（笔记 07）。
+# 别人给你的数据，**训练之前**就查一遍。`load_csv` 自己会去掉重复的行，只差标点的也算（笔记 07）。
 
 # %% [markdown] lang="en"
 # The curves have nothing to say; the one hint is a test score well above the validation score, though the test rows ought to be as hard. Hand the corpus to the doctor as well (`diagnose(run, corpus)`), and it looks for rows that stand twice, comparing texts **in a normal form**: width, case, punctuation and spaces are levelled first. Different punctuation is no escape, and near copies are found as well.
 #
-# With data that others give you, look **before** you train. `load_csv` drops repeated rows by itself (notebook 07).
+# With data that others give you, look **before** you train. `load_csv` drops repeated rows by itself, those that differ in punctuation among them (notebook 07).
 
 # %% [markdown] lang="zh"
 # ## 7 内存不够，以及同一次训练
@@ -541,12 +543,12 @@ axes.legend(loc="upper left")
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：蓝点是十二个种子，灰线是其中一个成绩换一批测试行会晃的范围。只换次序，就差出好几个点；可是和灰线比，它还算小的：在这里，**测试行的运气比种子的运气大**。所以只跑五个种子、不管测试行有多少，误差条会窄得骗人（笔记 02 的判定把两份都算进去）。
+# **读图**：蓝点是十二个种子，灰线是其中一个成绩换一批测试行会晃的范围。只换次序，就差出三个点；可是和灰线比，它还算小的：在这里，**测试行的运气比种子的运气大**。所以只跑五个种子、不管测试行有多少，误差条会窄得骗人（笔记 02 的判定把两份都算进去）。
 #
 # 蓝点里最右边的那个，就是论文里常见的“最好的一次”。报平均，报区间；要报最好的，就用验证集挑，不用测试集挑。
 
 # %% [markdown] lang="en"
-# **Reading it**: blue dots are the twelve seeds, the grey bar is how far one of these scores would wobble with other test rows. Nothing but the order makes a difference of several points; yet beside the bar that is small: here, **the luck of the test rows is larger than that of the seed**. To run five seeds and not ask how many test rows there are gives error bars that are deceptively short (the verdict of notebook 02 counts both).
+# **Reading it**: blue dots are the twelve seeds, the grey bar is how far one of these scores would wobble with other test rows. Nothing but the order makes a difference of three points; yet beside the bar that is small: here, **the luck of the test rows is larger than that of the seed**. To run five seeds and not ask how many test rows there are gives error bars that are deceptively short (the verdict of notebook 02 counts both).
 #
 # The dot on the far right is the "best run" that one meets in papers. Report the mean, report the interval; and if it must be the best, pick it by the validation set and not by the test set.
 
@@ -562,9 +564,9 @@ fig
 # | ⑤ | 同样的症状，不同的病因 | 最好看的 C 最没用，B 的曲线认不出（5） |
 # | ⑥ | 泄漏在数据里，不在曲线里 | 曲线没有话说，语料一查就有（6） |
 # | ⑦ | 批可以分几次算 | 三条出路，按代价排（7） |
-# | ⑧ | 种子定死一切；种子之间的差是误差 | 两次相同；十二种次序差好几个点（7） |
+# | ⑧ | 种子定死一切；种子之间的差是误差 | 两次相同；十二种次序差三个点（7） |
 #
-# 没有告诉你的：医生宁可漏诊，不肯误诊，说“没有发现问题”不等于健康；这里的行很少，“没有差别”说的是看不出；换一个大模型，学习率的悬崖会靠左许多，先跑一次 `find_lr`。
+# 没有告诉你的：医生宁可漏诊，不肯误诊，说“没有发现问题”不等于健康；这里的行很少，“没有差别”说的是看不出；换一个模型，学习率的悬崖在别的地方，先跑一次 `find_lr`。
 
 # %% [markdown] lang="en"
 # ## 8 In short
@@ -578,9 +580,9 @@ fig
 # | ⑤ | one symptom, several causes | C looked best and was useless; B's curves gave nothing away (5) |
 # | ⑥ | a leak is in the data, not in the curves | curves silent, corpus eloquent (6) |
 # | ⑦ | a batch may be computed in pieces | three ways out, in the order of their cost (7) |
-# | ⑧ | the seed fixes everything; what lies between seeds is error | twice the same; several points between twelve orders (7) |
+# | ⑧ | the seed fixes everything; what lies between seeds is error | twice the same; three points between twelve orders (7) |
 #
-# What this did not tell: the doctor would rather miss something than cry wolf, and "nothing found" does not mean healthy; rows were few, so that "no difference" means none that could be seen; and with a large model the cliff of the rates lies much further to the left, so run `find_lr` first.
+# What this did not tell: the doctor would rather miss something than cry wolf, and "nothing found" does not mean healthy; rows were few, so that "no difference" means none that could be seen; and with another model the cliff of the rates lies elsewhere, so run `find_lr` first.
 
 # %% [markdown] lang="zh"
 # ## 三个问题
