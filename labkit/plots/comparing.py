@@ -68,7 +68,7 @@ def pareto(found: Sequence[Run], cost: str = "seconds") -> Any:
     elif cost == "seconds":
         axes.set_xlim(left=0)
     axes.margins(x=0.12, y=0.08)
-    axes.legend(loc="lower right")
+    fig.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
     place_labels(fig, axes, [(value, x.accuracy, short(x.strategy, 22)) for value, x in points])
     return fig
 

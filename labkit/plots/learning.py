@@ -148,6 +148,7 @@ def bars(values: dict[str, float], title: str, unit: str) -> Any:
     axes.bar_label(drawn_bars, [number(values[n]) for n in names], padding=4, fontsize=9)
     axes.set(title=title, xlabel=unit)
     axes.margins(x=0.15)
+    axes.xaxis.set_major_formatter("{x:,g}")
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
     return fig

@@ -33,7 +33,7 @@ def anatomy(parts, title: str | None = None) -> Any:
     stack.tick_params(axis="y", length=0)
     fig.legend(*stack.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     if rest:
-        bars(rest[0], [p.gradient for p in parts], tr("平均梯度范数", "Gradient norm"), tr("范数", "norm"))
+        bars(rest[0], [p.gradient for p in parts], tr("平均梯度范数", "Mean gradient norm"), tr("范数", "norm"))
         bars(
             rest[1],
             [100 * p.change for p in parts],
