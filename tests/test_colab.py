@@ -33,7 +33,9 @@ def without_system_fonts(folder):
 
     real = font_manager.findSystemFonts
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(font_manager, "findSystemFonts", lambda paths=None, fontext="ttf": paths and real(paths, fontext))
+        patch.setattr(
+            font_manager, "findSystemFonts", lambda paths=None, fontext="ttf": real(paths, fontext) if paths else []
+        )
         known = font_manager.FontManager()
     font_manager.json_dump(known, folder / f"fontlist-v{known.__version__}.json")
 

@@ -5,7 +5,7 @@ Presets are the strategies; a choice of blocks that has a strategy of its own sh
 
 import contextlib
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
@@ -64,7 +64,7 @@ class FreezeMap(Panel):
         self.bare = plain.to("meta")  # shapes without numbers: what strategies are tried on
         self.known: dict[strategies.Strategy, TrainableMap] = {}
         self.trainer, self.result, self.moved = None, None, None
-        self.phase, self.step, self.steps, self.cards, self.moving = "", 0, 0, {}, False
+        self.phase, self.step, self.steps, self.moving = "", 0, 0, False
         self.forecast_button = self.add_button("forecast", tr("预估", "Forecast"), "clock-o", self.on_forecast)
         self.blocks = {control_name(part): self.block_button(part.name) for part in self.parts}
         self.settings = {"strategy": self.preset(), **self.knobs(), **self.blocks}
@@ -284,14 +284,6 @@ class FreezeMap(Panel):
     def say(self, phase: str) -> None:
         self.phase = phase
         self.draw(now=True)
-
-    def card(self, name: str, title: str = "", rows: Sequence[tuple[str, str]] = ()) -> None:
-        """A box below the map: a forecast, a verdict. Without rows it goes."""
-        lines = "".join(f"<tr><td class=t>{escape(n)}</td><td class='t w'>{escape(v)}</td></tr>" for n, v in rows)
-        self.cards[name] = (
-            f'<div class="labkit-note"><b>{escape(title)}</b><table>{lines}</table></div>' if rows else ""
-        )
-        self.notes.value = "".join(self.cards.values())
 
     # What it says
 

@@ -273,8 +273,10 @@ class Optimizer(Panel):
 
     def picture(self) -> str:
         walks, arrows = self.walks(), self.settings["arrows"].value
-        charts = f'<div class="labkit-charts">{self.heights(walks)}</div>'
-        self.numbers.value = f'<div class="labkit-scroll">{self.table(walks)}</div>{charts}'
+        self.numbers.value = (
+            '<div class="labkit-charts"><div class="labkit-scroll" style="flex:1 1 220px">'
+            f"{self.table(walks)}</div>{self.heights(walks)}</div>"
+        )
         keys = "".join(
             key("currentColor" if name == "gradient" else colour, word, style != "-")
             for (name, colour, style), word in zip(PARTS, parts_words(), strict=True)

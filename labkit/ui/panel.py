@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import Any, ClassVar
 
@@ -56,7 +56,7 @@ class Panel:
         self.settings: dict[str, Any] = {}
         self.state, self.error = "ready", None
         self._thread, self._halt, self._drawn_at = None, threading.Event(), 0.0
-        self.buttons = []
+        self.buttons, self.cards = [], {}
         self.run_button = self.add_button("run", tr(*self.run_label), self.run_icon, self.on_run, "primary")
         self.stop_button = self.add_button("stop", tr("停止", "Stop"), "stop", self.on_stop)
         places = ("status", "live", "error", "notes", "call")
@@ -285,6 +285,18 @@ class Panel:
 
     def forget_error(self) -> None:
         self.error, self.problem.value = None, ""
+
+    def card(self, name: str, title: str = "", rows: Sequence[tuple[str, str]] = ()) -> None:
+        """A box below the picture: a forecast, a verdict, what a run says aloud. Without rows it goes."""
+        cells = (
+            (f"<td class=t>{escape(n)}</td><td" if n else "<td colspan=2") + f" class='t w'>{escape(v)}</td>"
+            for n, v in rows
+        )
+        lines = "".join(f"<tr>{cell}</tr>" for cell in cells)
+        self.cards[name] = (
+            f'<div class="labkit-note"><b>{escape(title)}</b><table>{lines}</table></div>' if rows else ""
+        )
+        self.notes.value = "".join(self.cards.values())
 
     def card_figure(self, text: str) -> Any:
         """A figure for a panel that has nothing to draw yet: its name and a line of text."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
@@ -76,7 +76,7 @@ class Train(Panel):
         self.corpus, self.corpus_source = corpus_of(corpus)
         self.out = out and Path(out)
         self.trainer, self.result, self.saved, self.curves = None, None, None, Curves()
-        self.phase, self.began, self.began_at, self.cards = "", 0.0, 0, {}
+        self.phase, self.began, self.began_at = "", 0.0, 0
         self.resume_button = self.add_button("resume", tr("继续", "Resume"), "step-forward", self.on_resume)
         self.forecast_button = self.add_button("forecast", tr("预估", "Forecast"), "clock-o", self.on_forecast)
         self.settings["model"] = model_choice(model)
@@ -209,14 +209,6 @@ class Train(Panel):
             yield
 
         return steps()
-
-    def card(self, name: str, title: str = "", rows: Sequence[tuple[str, str]] = ()) -> None:
-        """A box below the curves: what the run says aloud, a forecast, a verdict. Without rows it goes."""
-        lines = "".join(f"<tr><td class=t>{escape(n)}</td><td class='t w'>{escape(v)}</td></tr>" for n, v in rows)
-        self.cards[name] = (
-            f'<div class="labkit-note"><b>{escape(title)}</b><table>{lines}</table></div>' if rows else ""
-        )
-        self.notes.value = "".join(self.cards.values())
 
     def say(self, phase: str) -> None:
         self.phase = phase
