@@ -101,7 +101,7 @@ def count(model):
 
 # %%
 EXPECTED = {
-    "tuned": (tr("全量微调：验证准确率", "full fine-tuning: validation accuracy"), 0.81, 0.07),
+    "tuned": (tr("全量微调：验证准确率", "full fine-tuning: validation accuracy"), 0.78, 0.11),
     "change": (tr("前 8 个方向所占的份额：改动", "share of the first 8 directions: the change"), 0.7, 0.03),
     "weights": (tr("同上：权重自己", "the same: the weights themselves"), 0.30, 0.02),
     "noise": (tr("同上：噪声", "the same: noise"), 0.18, 0.01),
