@@ -42,12 +42,14 @@ lk.language("en")""",
 ]
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    """A notebook with every panel, all cells run."""
-    folder = tmp_path_factory.mktemp("lab")
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+
+
+@contextlib.contextmanager
+def opened(folder, cells):
+    """A page with a notebook of these cells, all of them run; the small model "bert" lies beside it."""
     bert(folder / "bert")
-    cells = [nbformat.v4.new_code_cell(source.strip()) for source in CELLS]
+    cells = [nbformat.v4.new_code_cell(source.strip()) for source in cells]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), folder / "panels.ipynb")
     with browser.jupyterlab(folder) as url, sync_playwright() as playwright, browser.launch(playwright) as chromium:
         page = chromium.new_context(viewport=browser.VIEWPORT).new_page()
@@ -60,7 +62,11 @@ def page(tmp_path_factory):
             browser.shutdown(page)
 
 
-KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A notebook with every panel, all cells run."""
+    with opened(tmp_path_factory.mktemp("lab"), CELLS) as page:
+        yield page
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """The Optimizer and the Live head panel in a real JupyterLab: every control answers, at once, and the newest one wins."""
 
-import contextlib
 import shutil
 import statistics
 import time
@@ -13,10 +12,8 @@ if not shutil.which("chromium"):
     pytest.skip("no `chromium` on PATH: apt-get install chromium fonts-noto-cjk", allow_module_level=True)
 
 import browser
-import nbformat
-from playwright.sync_api import expect, sync_playwright
-from stand_ins import bert
-from test_browser import KERNEL, call, contrast, execute, move, state
+from playwright.sync_api import expect
+from test_browser import call, contrast, execute, move, no_silent_errors, opened, state  # noqa: F401
 
 TESTS = str(Path(__file__).parent)
 CELLS = [
@@ -41,26 +38,8 @@ WATCH = """(panel, part) => {
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """A notebook with both panels in both languages, all cells run."""
-    folder = tmp_path_factory.mktemp("lab")
-    bert(folder / "bert")
-    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), folder / "walk.ipynb")
-    with browser.jupyterlab(folder) as url, sync_playwright() as playwright, browser.launch(playwright) as chromium:
-        page = chromium.new_context(viewport=browser.VIEWPORT).new_page()
-        page.set_default_timeout(20_000)
-        browser.open_notebook(page, url, "walk.ipynb")
-        page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
-        browser.run_all(page)
+    with opened(tmp_path_factory.mktemp("lab"), CELLS) as page:
         yield page
-        with contextlib.suppress(Exception):
-            browser.shutdown(page)
-
-
-@pytest.fixture(autouse=True)
-def no_silent_errors(page):
-    """Errors of callbacks appear nowhere in a notebook; they travel on iopub."""
-    yield
-    assert browser.kernel_errors(page) == []
 
 
 @pytest.fixture
