@@ -410,7 +410,7 @@ print(tr("四个起点里最好的：", "the best of the four starts:"), best)
 # | 150 | 59.1（55–64） | 55.5（50–60） | 58.8（54–64） | **67.9**（64–74） | 67.7（64–71） |
 # | 400 | 65.2（61–69） | 57.8（54–65） | 64.3（62–66） | **77.1**（75–79） | 75.1（73–78） |
 #
-# 请看“几秒”那一列：**读了一点，比没读还差**，400 条标签时，五个种子都是如此（换读的次序另跑三次，有一次倒过来）。怎么会？它的身子被练成“不管上文是什么，都准备说逗号”，每个位置交出的东西都差不多；微调得先把这个习惯改掉。随机的身子没有习惯，反而听话。（也许你会说：随机的那个小一号，不公平。同样 4 层宽 128 的随机模型，我们跑了三个种子，150 条时平均 53 %。大小不是原因。）
+# 请看“几秒”那一列：**读了一点，比没读还差**，400 条标签时，五个种子都是如此（在另一种处理器上再做一遍，五个里有四个）。怎么会？它的身子被练成“不管上文是什么，都准备说逗号”，每个位置交出的东西都差不多；微调得先把这个习惯改掉。随机的身子没有习惯，反而听话。（也许你会说：随机的那个小一号，不公平。同样 4 层宽 128 的随机模型，我们跑了三个种子，150 条时平均 53 %。大小不是原因。）
 #
 # 所以**理论 ③** 要加一个条件：起点好，才走得远；预训练过，**不等于**起点好。
 
@@ -425,7 +425,7 @@ print(tr("四个起点里最好的：", "the best of the four starts:"), best)
 # | 150 | 59.1 (55–64) | 55.5 (50–60) | 58.8 (54–64) | **67.9** (64–74) | 67.7 (64–71) |
 # | 400 | 65.2 (61–69) | 57.8 (54–65) | 64.3 (62–66) | **77.1** (75–79) | 75.1 (73–78) |
 #
-# Look at the column "seconds": **to have read a little is worse than not to have read**, with 400 labels in every one of the five seeds (in three runs more, with another order of reading, once the other way round). How come? Its body was trained to be ready with a comma whatever came before, and what it hands up is nearly the same at every place; fine-tuning first has to break that habit. A random body has no habits and is easier to teach. (But the random one is a size smaller, you may say, and that is unfair. A random one with 4 layers and width 128 came to 53 % with 150 labels, mean of three seeds. Size is not the reason.)
+# Look at the column "seconds": **to have read a little is worse than not to have read**, with 400 labels in every one of the five seeds (done again on another kind of processor, in four of five). How come? Its body was trained to be ready with a comma whatever came before, and what it hands up is nearly the same at every place; fine-tuning first has to break that habit. A random body has no habits and is easier to teach. (But the random one is a size smaller, you may say, and that is unfair. A random one with 4 layers and width 128 came to 53 % with 150 labels, mean of three seeds. Size is not the reason.)
 #
 # So **theory ③** wants a condition: a good start leads further, but having been pretrained is **not** the same as a good start.
 
