@@ -18,18 +18,24 @@ def device_of(model) -> Any:
 
 
 @contextlib.contextmanager
+def modes_kept(model) -> Iterator[None]:
+    """Training or evaluation mode of every module is as before afterwards."""
+    before = {m: m.training for m in model.modules()}
+    try:
+        yield
+    finally:
+        for module, mode in before.items():
+            module.training = mode
+
+
+@contextlib.contextmanager
 def asking(model) -> Iterator[None]:
     """Evaluation mode without gradients; the mode of every module is as before afterwards."""
     import torch
 
-    training = [m for m in model.modules() if m.training]
-    model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        for module in training:
-            module.training = True
+    with modes_kept(model), torch.inference_mode():
+        model.eval()
+        yield
 
 
 def logits_of(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.evaluation import device_of, fitting, labels_of, most_tokens
+from labkit.evaluation import device_of, fitting, labels_of, modes_kept, most_tokens
 from labkit.records import BadInput
 from labkit.text import listing, tr
 
@@ -85,7 +85,8 @@ def attribute(
     texts = [texts] if isinstance(texts, str) else list(texts)
     check(model, texts, label, method)
     found = []
-    with at_rest(model), asked_by_vectors(model) as network:
+    with modes_kept(model), asked_by_vectors(model) as network:
+        model.eval()
         for text in texts:
             found.append(one(network, text, label, method, tolerance, fitting(model, max_length)))
     return found
@@ -110,18 +111,6 @@ def check(model, texts: Sequence, label: str | None, method: str) -> None:
                     f"{name}={value!r} won't do; choose from: {listing(accepted)}.",
                 )
             )
-
-
-@contextlib.contextmanager
-def at_rest(model) -> Iterator[None]:
-    """Evaluation mode; the mode of every module is as before afterwards."""
-    training = [m for m in model.modules() if m.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 @dataclass

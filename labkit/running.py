@@ -111,17 +111,6 @@ class Engine:
 
 
 @contextlib.contextmanager
-def modes_kept(model) -> Iterator[None]:
-    """Training or evaluation mode of every module is as before afterwards."""
-    before = {m: m.training for m in model.modules()}
-    try:
-        yield
-    finally:
-        for module, mode in before.items():
-            module.training = mode
-
-
-@contextlib.contextmanager
 def patient() -> Iterator[Callable[[], bool]]:
     """Ctrl-C waits for the step under way: gives a function that says whether it was pressed. A second one stops at once.
 

@@ -18,11 +18,11 @@ from labkit import machine
 from labkit.checkpoint import Checkpoints
 from labkit.config import TrainConfig
 from labkit.data import Corpus, batch_order
-from labkit.evaluation import fitting, labels_of, logits_of, out_of_memory
+from labkit.evaluation import fitting, labels_of, logits_of, modes_kept, out_of_memory
 from labkit.forgetting import Keep
 from labkit.frozen import FrozenPart
 from labkit.records import BadInput, Epoch, EpochDone, Notice, Run, Scores, StepDone
-from labkit.running import Engine, fingerprint, modes_kept, pack, patient, record, unpack
+from labkit.running import Engine, fingerprint, pack, patient, record, unpack
 from labkit.strategies import Full, Strategy, frozen_modules
 from labkit.text import listing, tr
 

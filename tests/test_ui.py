@@ -38,7 +38,12 @@ def train(folder):
         return made[-1]
 
     yield make
-    for one in made:
+    at_rest(made)
+
+
+def at_rest(panels):
+    """Stop what still runs."""
+    for one in panels:
         one.stop()
         if one.busy:
             one._thread.join()

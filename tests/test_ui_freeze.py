@@ -6,6 +6,7 @@ import time
 import pytest
 import torch
 from stand_ins import bert, corpus
+from test_ui import at_rest, clicked, until
 
 import labkit as lk
 from labkit import strategies
@@ -36,23 +37,7 @@ def freeze(folder):
         return made[-1]
 
     yield make
-    for one in made:
-        one.stop()
-        if one.busy:
-            one._thread.join()
-
-
-def clicked(one):
-    one.run_button.click()
-    one.wait()
-    return one
-
-
-def until(what, seconds=20):
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.002)
+    at_rest(made)
 
 
 def free(one):

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as tree
 
 import pytest
 from stand_ins import bert, corpus
-from test_ui import until, widgets_in
+from test_ui import at_rest, clicked, until, widgets_in
 
 import labkit as lk
 from labkit.ui.live import LiveHead
@@ -31,16 +31,7 @@ def live(folder):
         return made[-1]
 
     yield make
-    for one in made:
-        one.stop()
-        if one.busy:
-            one._thread.join()
-
-
-def trained(one):
-    one.run_button.click()
-    one.wait()
-    return one
+    at_rest(made)
 
 
 def losses(run):
@@ -162,7 +153,7 @@ def test_a_start_is_a_stop_of_its_slider(start, low, high):
 
 
 def test_the_head_that_is_shown_is_the_one_that_the_call_trains(live):
-    one = trained(live(lr=1e-2, batch_size=8, weight_decay=0.1))
+    one = clicked(live(lr=1e-2, batch_size=8, weight_decay=0.1))
     names = {"corpus": ROWS}
     exec(one.source(), names)
     assert losses(names["run"]) == losses(one.trainer.report())
@@ -185,7 +176,7 @@ def test_nothing_is_trained_before_the_first_move_and_a_move_needs_no_run(live):
 
 
 def test_of_many_moves_the_newest_wins_and_none_queues_up(live, monkeypatch):
-    one, begun = trained(live(epochs=50)), []
+    one, begun = clicked(live(epochs=50)), []
     monkeypatch.setattr(one.head, "trainer", lambda make=one.head.trainer, **s: begun.append(s["lr"]) or make(**s))
     for lr in (1e-4, 1e-3, 1e-2, 1e-1, 5e-3):
         one.set(lr=lr)
@@ -197,7 +188,7 @@ def test_of_many_moves_the_newest_wins_and_none_queues_up(live, monkeypatch):
 
 
 def test_a_move_at_the_very_end_of_a_training_is_not_lost(live):
-    one = trained(live(epochs=1))
+    one = clicked(live(epochs=1))
     for i in range(40):
         one.set(lr=(1e-3, 2e-3)[i % 2])
         time.sleep(0.002 * (i % 5))
@@ -206,7 +197,7 @@ def test_a_move_at_the_very_end_of_a_training_is_not_lost(live):
 
 
 def test_sliders_stay_free_stop_stops_and_the_next_move_goes_on(live):
-    one = trained(live())
+    one = clicked(live())
     one.set(epochs=50)
     until(lambda: one.state == "running")
     assert not any(widget.disabled for widget in one.settings.values())
@@ -233,7 +224,7 @@ def test_an_error_is_shown_and_the_next_move_tries_again(live):
 
 
 def test_the_accuracy_is_told_with_its_interval_and_against_the_last_setting(live):
-    one = trained(live())
+    one = clicked(live())
     first = one.now.accuracy
     assert f"validation accuracy {first:.3f}" in one.live.value
     assert "95 %" in one.live.value
@@ -245,12 +236,12 @@ def test_the_accuracy_is_told_with_its_interval_and_against_the_last_setting(liv
 
 
 def test_the_live_picture_is_small(live):
-    assert 1000 < len(trained(live(epochs=50, batch_size=4)).picture().encode()) < 8192
+    assert 1000 < len(clicked(live(epochs=50, batch_size=4)).picture().encode()) < 8192
 
 
 def test_the_report_of_a_head_is_the_same_each_time(live, capsys):
     for _ in range(2):
-        trained(live(lr=1e-2)).report()
+        clicked(live(lr=1e-2)).report()
     first, second = capsys.readouterr().out.splitlines()
     assert first == second
     assert first.startswith("Live head: done; learning rate 0.01, batch size 16, weight decay 0.01, epochs 2; 8 steps")
@@ -260,7 +251,7 @@ def test_the_report_of_a_head_is_the_same_each_time(live, capsys):
 
 
 def test_both_have_a_bundle_with_a_picture_and_words_that_never_change(live):
-    for one, name in ((Optimizer(), "Optimizer"), (trained(live()), "LiveHead"), (live(), "LiveHead")):
+    for one, name in ((Optimizer(), "Optimizer"), (clicked(live()), "LiveHead"), (live(), "LiveHead")):
         bundle, size = one._repr_mimebundle_()
         assert set(bundle) == {"text/plain", "image/png", "application/vnd.jupyter.widget-view+json"}
         assert bundle["text/plain"] == f"labkit.ui.{name}"
@@ -278,7 +269,7 @@ def test_both_speak_chinese_and_english(kind, folder, monkeypatch):
     texts = {}
     for code in ("zh", "en"):
         monkeypatch.setenv("LABKIT_LANG", code)
-        one = Optimizer(arrows=True) if kind is Optimizer else trained(LiveHead(ROWS, folder, epochs=1))
+        one = Optimizer(arrows=True) if kind is Optimizer else clicked(LiveHead(ROWS, folder, epochs=1))
         if kind is LiveHead:
             one.set(lr=1e-2)
             one.wait()

@@ -3,25 +3,12 @@
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable
 
 from labkit.exercises.exercise import exercise
-from labkit.exercises.matching import faults, joined, kind_fault, near, pair_fault, shown
+from labkit.exercises.matching import as_list, faults, joined, kind_fault, near, no_list_fault, pair_fault, shown, whole
 from labkit.text import tr
 
 SKIP = -100  # the target where nothing is guessed
-
-
-def as_list(got) -> list | None:
-    """A list of what was returned, be it a list, a set, an array or a tensor; None where it is nothing of the kind."""
-    got = got.tolist() if hasattr(got, "tolist") else got
-    return None if isinstance(got, (str, dict)) or not isinstance(got, Iterable) else list(got)
-
-
-def whole(items) -> list[int] | None:
-    """Whole numbers of any library as Python's; None where something else is among them, True and False included."""
-    found = [x.item() if getattr(x, "ndim", None) == 0 else x for x in items]
-    return found if all(isinstance(x, int) and not isinstance(x, bool) for x in found) else None
 
 
 # 06.1 hide(ids, special, mask, words, generator)
@@ -391,13 +378,7 @@ def choosing(answer):
         got = answer(list(texts), list(sample), budget)
         items = as_list(got)
         if items is None:
-            yield joined(
-                tr(
-                    f"应返回行号的列表，你的是 {shown(got)}。",
-                    f"A list of row numbers is wanted; yours is {shown(got)}.",
-                ),
-                kind_fault(got, []),
-            )
+            yield no_list_fault(got)
         rows = whole(items)
         if rows is None or any(not 0 <= i < len(texts) for i in rows):
             odd = [i for i in items if whole([i]) is None or not 0 <= i < len(texts)]

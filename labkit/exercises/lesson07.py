@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from labkit.exercises.exercise import exercise
-from labkit.exercises.lesson06 import as_list, whole
-from labkit.exercises.matching import faults, joined, kind_fault, pair_fault, shown
+from labkit.exercises.matching import as_list, faults, joined, kind_fault, no_list_fault, pair_fault, shown, whole
 from labkit.text import tr
 
 # 07.1 read(data)
@@ -273,13 +272,7 @@ def leaking(answer):
         got = answer(list(rows))
         items = as_list(got)
         if items is None:
-            yield joined(
-                tr(
-                    f"应返回行号的列表，你的是 {shown(got)}。",
-                    f"A list of row numbers is wanted; yours is {shown(got)}.",
-                ),
-                kind_fault(got, []),
-            )
+            yield no_list_fault(got)
         numbered = whole(items)
         if numbered is None:
             yield tr(
@@ -354,13 +347,7 @@ def suspecting(answer):
         got = answer(list(texts), list(labels), fit, k)
         items = as_list(got)
         if items is None:
-            yield joined(
-                tr(
-                    f"应返回行号的列表，你的是 {shown(got)}。",
-                    f"A list of row numbers is wanted; yours is {shown(got)}.",
-                ),
-                kind_fault(got, []),
-            )
+            yield no_list_fault(got)
         rows = whole(items)
         if rows is None or not set(rows) <= set(range(len(texts))):
             yield tr(

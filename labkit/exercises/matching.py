@@ -122,3 +122,21 @@ def faults(given: str, got, want, mistakes=(), tolerance: float = 1e-6) -> list[
 
 def joined(*sentences: str) -> str:
     return tr("", " ").join(s for s in sentences if s)
+
+
+def as_list(got) -> list | None:
+    """A list of what was returned, be it a list, a set, an array or a tensor; None where it is nothing of the kind."""
+    got = got.tolist() if hasattr(got, "tolist") else got
+    return None if isinstance(got, (str, dict)) or not isinstance(got, Iterable) else list(got)
+
+
+def whole(items) -> list[int] | None:
+    """Whole numbers of any library as Python's; None where something else is among them, True and False included."""
+    found = [x.item() if getattr(x, "ndim", None) == 0 else x for x in items]
+    return found if all(isinstance(x, int) and not isinstance(x, bool) for x in found) else None
+
+
+def no_list_fault(got) -> str:
+    """The words for an answer that is no list where row numbers are wanted."""
+    wanted = tr(f"应返回行号的列表，你的是 {shown(got)}。", f"A list of row numbers is wanted; yours is {shown(got)}.")
+    return joined(wanted, kind_fault(got, []))

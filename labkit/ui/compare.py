@@ -39,7 +39,7 @@ class Compare(Panel):
     def __init__(self, corpus: Corpus | str | Path | None = None, model: str = "tiny-bert-zh", *, out="runs", **values):
         super().__init__()
         self.corpus, self.corpus_source = corpus_of(corpus)
-        self.out, self.folder, self.runs, self.phase, self.share = Path(out), None, None, "", 0.0
+        self.out, self.folder, self.runs, self.share = Path(out), None, None, 0.0
         self.resume_button = self.add_button("resume", tr("继续", "Resume"), "step-forward", self.on_resume)
         ticks, seeds = {}, {}
         for name in OFFERED:

@@ -36,7 +36,7 @@ class Data(Panel):
         self, path: str | Path = REVIEWS, *, text: str = "text", label: str = "label", model: str = "tiny-bert-zh"
     ):
         super().__init__()
-        self.corpus, self.model, self.tokens, self.phase = None, None, [], ""
+        self.corpus, self.model, self.tokens = None, None, []
         files = sorted(str(p) for pattern in ("*.csv", "*.csv.gz") for p in Path().glob(pattern))
         sources = [(tr("自带的评论", "packaged reviews"), REVIEWS)]
         sources += [(name, name) for name in dict.fromkeys([*files, *([str(path)] if path != REVIEWS else [])])]
@@ -104,10 +104,6 @@ class Data(Panel):
         items = corpus.task.encode(network.processor, corpus.train, self.longest)
         self.tokens, self.corpus = [corpus.task.length(item) for item in items], corpus
         yield
-
-    def say(self, phase: str) -> None:
-        self.phase = phase
-        self.draw(now=True)
 
     # What it says
 

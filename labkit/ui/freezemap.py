@@ -64,7 +64,7 @@ class FreezeMap(Panel):
         self.bare = plain.to("meta")  # shapes without numbers: what strategies are tried on
         self.known: dict[strategies.Strategy, TrainableMap] = {}
         self.trainer, self.result, self.moved = None, None, None
-        self.phase, self.step, self.steps, self.moving = "", 0, 0, False
+        self.step, self.steps, self.moving = 0, 0, False
         self.forecast_button = self.add_button("forecast", tr("预估", "Forecast"), "clock-o", self.on_forecast)
         self.blocks = {control_name(part): self.block_button(part.name) for part in self.parts}
         self.settings = {"strategy": self.preset(), **self.knobs(), **self.blocks}
@@ -280,10 +280,6 @@ class FreezeMap(Panel):
         self.forecast_button.disabled = state in ("running", "waiting")
         if state not in ("running", "waiting"):
             self.phase = ""
-
-    def say(self, phase: str) -> None:
-        self.phase = phase
-        self.draw(now=True)
 
     # What it says
 

@@ -70,7 +70,7 @@ class LiveHead(Panel):
         super().__init__()
         self.corpus, self.corpus_source = corpus_of(corpus)
         self.model, self.config = str(model), config or TrainConfig()
-        self.head, self.trainer, self.phase = None, None, ""
+        self.head, self.trainer = None, None
         self.under_way, self.now, self.before = None, None, None  # the setting at work, the last two that are done
         self.lock, self.wanted, self.serving, self.built = threading.Lock(), None, False, False
         for name, stops in STOPS.items():
@@ -164,10 +164,6 @@ class LiveHead(Panel):
             self.before = self.now
         self.now, self.under_way = dataclasses.replace(self.under_way, seconds=time.perf_counter() - began), None
         self.trainer = trainer
-
-    def say(self, phase: str) -> None:
-        self.phase = phase
-        self.draw(now=True)
 
     def enter(self, state: str) -> None:
         """As in every panel, but that the sliders stay free while it trains: one that is disabled lets go of the mouse."""

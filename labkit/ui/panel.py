@@ -54,7 +54,7 @@ class Panel:
 
     def __init__(self):
         self.settings: dict[str, Any] = {}
-        self.state, self.error = "ready", None
+        self.state, self.error, self.phase = "ready", None, ""
         self._thread, self._halt, self._drawn_at = None, threading.Event(), 0.0
         self.buttons, self.cards = [], {}
         self.run_button = self.add_button("run", tr(*self.run_label), self.run_icon, self.on_run, "primary")
@@ -270,6 +270,11 @@ class Panel:
         if now or time.monotonic() - self._drawn_at >= REST:
             self.live.value = self.picture()
             self._drawn_at = time.monotonic()
+
+    def say(self, phase: str) -> None:
+        """What the work is at, for the picture to tell at once."""
+        self.phase = phase
+        self.draw(now=True)
 
     def fail(self, error: BaseException) -> None:
         """Show an error where the student looks; one that was written for them without its trace."""

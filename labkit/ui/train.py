@@ -76,7 +76,7 @@ class Train(Panel):
         self.corpus, self.corpus_source = corpus_of(corpus)
         self.out = out and Path(out)
         self.trainer, self.result, self.saved, self.curves = None, None, None, Curves()
-        self.phase, self.began, self.began_at = "", 0.0, 0
+        self.began, self.began_at = 0.0, 0
         self.resume_button = self.add_button("resume", tr("继续", "Resume"), "step-forward", self.on_resume)
         self.forecast_button = self.add_button("forecast", tr("预估", "Forecast"), "clock-o", self.on_forecast)
         self.settings["model"] = model_choice(model)
@@ -209,10 +209,6 @@ class Train(Panel):
             yield
 
         return steps()
-
-    def say(self, phase: str) -> None:
-        self.phase = phase
-        self.draw(now=True)
 
     def keep(self) -> None:
         """Write the run where History finds it."""
