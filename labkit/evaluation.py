@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit.adapters import prompt_length
+from labkit.lastlayer import first_only
 from labkit.records import BadInput, Scores
 from labkit.text import tr
 
@@ -66,7 +67,7 @@ def ask(model, items: Sequence, batch_size: int, processor, task, around) -> tup
     with asking(model):
         for rows in batches:
             inputs, target = task.collate(processor, [items[i] for i in rows])
-            with around(rows):
+            with around(rows), first_only(model):
                 logits.append(model(**{k: v.to(device) for k, v in inputs.items()}).logits.float())
             targets.append(target)
         back = torch.argsort(torch.tensor([i for rows in batches for i in rows]))

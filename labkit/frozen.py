@@ -13,6 +13,7 @@ from typing import Any
 
 from labkit import machine
 from labkit.evaluation import asking, device_of, fitting_rows, most_tokens, out_of_memory
+from labkit.lastlayer import first_only
 from labkit.models import base_of, blocks, width_of
 from labkit.text import tr
 
@@ -115,7 +116,7 @@ class FrozenPart:
         most = most_tokens(device_of(self.model))
         sizes = [task.length(items[i]) for i in order]
         targets, tokens, start = [], [0] * len(items), 0
-        with asking(self.model), self.around():
+        with asking(self.model), self.around(), first_only(self.model):
             while start < len(order):
                 chosen = order[start : start + fitting_rows(sizes[start : start + most], most)]
                 try:
@@ -140,12 +141,10 @@ class FrozenPart:
         """The frozen part's output for a batch, one tensor (tokens, width) a row, without the padding; and the classes."""
         device = device_of(self.model)
         hidden = self.reach({k: v.to(device) for k, v in inputs.items()})
+        if self.whole and not self.reads_last:
+            return list(hidden[:, :1]), target
         rows = [row[real] for row, real in zip(hidden, inputs["attention_mask"].bool().to(device), strict=True)]
-        return [self.read(row) for row in rows] if self.whole else rows, target
-
-    def read(self, row) -> Any:
-        """Of a row's tokens the one that the head reads: (1, width)."""
-        return row[-1:] if self.reads_last else row[:1]
+        return [row[-1:] for row in rows] if self.whole else rows, target
 
     def reach(self, inputs: dict) -> Any:
         """Hidden states (rows, tokens, width) where the frozen part ends. The model above is not computed."""

@@ -40,15 +40,18 @@ class Family:
     embeddings: tuple[str, ...]
     layers: str
     top: tuple[str, ...] = ()  # a norm that belongs to the last layer
+    behind_attention: str = (
+        ""  # in a layer, what its attention's answer goes into, where the head reads the first token
+    )
 
 
-BERT = Family(("embeddings",), "encoder.layer")
+BERT = Family(("embeddings",), "encoder.layer", behind_attention="attention.output")
 FAMILIES = {
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "ernie"), BERT),
-    "megatron-bert": Family(("embeddings",), "encoder.layer", ("encoder.ln",)),
-    "electra": Family(("embeddings", "embeddings_project"), "encoder.layer"),
+    "megatron-bert": Family(("embeddings",), "encoder.layer", ("encoder.ln",), "attention.output"),
+    "electra": Family(("embeddings", "embeddings_project"), "encoder.layer", (), "attention.output"),
     "albert": Family(("embeddings", "encoder.embedding_hidden_mapping_in"), "encoder.albert_layer_groups"),
-    "distilbert": Family(("embeddings",), "transformer.layer"),
+    "distilbert": Family(("embeddings",), "transformer.layer", (), "sa_layer_norm"),
     "gpt2": Family(("wte", "wpe", "drop"), "h", ("ln_f",)),
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from labkit.evaluation import asking, device_of, fitting
 from labkit.frozen import FrozenPart
+from labkit.lastlayer import first_only
 from labkit.planes import Plane, Window, random_plane
 from labkit.records import BadInput
 from labkit.show import table_text
@@ -155,7 +156,7 @@ def probe(model, rows: Sequence, plane: Plane, max_length: int) -> Iterator[Call
                 total += task.loss_sum(moving(**inputs).logits, target).item()
         return total / len(items)
 
-    with asking(moving), frozen.skipped("rows", order) if heads_alone else contextlib.nullcontext():
+    with asking(moving), first_only(moving), frozen.skipped("rows", order) if heads_alone else contextlib.nullcontext():
         yield ask
 
 

@@ -21,6 +21,7 @@ from labkit.data import Corpus, batch_order
 from labkit.evaluation import fitting, labels_of, logits_of, modes_kept, out_of_memory
 from labkit.forgetting import Keep
 from labkit.frozen import FrozenPart
+from labkit.lastlayer import first_only
 from labkit.records import BadInput, Epoch, EpochDone, Notice, Run, Scores, StepDone
 from labkit.running import Engine, fingerprint, pack, patient, record, unpack
 from labkit.strategies import Full, Strategy, frozen_modules
@@ -164,7 +165,7 @@ class Trainer:
                 self.processor, [items[i] for i in piece]
             )
             inputs = {k: v.to(self.device, non_blocking=True) for k, v in inputs.items()}
-            with self.engine.autocast(), self.frozen.skipped("train", piece):
+            with self.engine.autocast(), self.frozen.skipped("train", piece), first_only(self.model):
                 logits = self.model(**inputs).logits
             loss = self.task.loss_sum(logits, target.to(self.device, non_blocking=True), self.weights) / weight
             self.engine.scaler.scale(loss).backward()

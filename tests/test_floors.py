@@ -15,6 +15,7 @@ FLOORS = (
         "strategies",
         "anatomy",
         "frozen",
+        "lastlayer",
         "evaluation",
         "forgetting",
         "mountains",
