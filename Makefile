@@ -8,12 +8,13 @@ WIDGETS7 = test -d .venv/widgets7 || $(RUN) -m pip install -q --target .venv/wid
 CODE = labkit tests tools notebooks solutions
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test test-widgets7 check notebooks bench pack clean
+.PHONY: help lab demo test unit test-widgets7 check notebooks bench pack clean
 
 help:
 	@echo "make lab             打开第一本笔记        open JupyterLab on the first notebook (LABKIT_LANG=en, NOTEBOOK=..., NO_BROWSER=1)"
 	@echo "make demo            不开浏览器看结果      compare strategies on the packaged reviews, without a browser"
 	@echo "make test            所有测试和笔记        run every test and every notebook (ARGS=...)"
+	@echo "make unit            只跑单元测试          the unit tests alone: no browser, no other processes, no notebooks"
 	@echo "make test-widgets7   用旧版控件再测面板    test the panels with ipywidgets 7.7.1, as Colab has it"
 	@echo "make check           检查代码风格          lint, and check the format"
 	@echo "make notebooks       重建笔记              build the notebooks from their sources (LABKIT_SOURCE=... for Colab)"
@@ -39,6 +40,9 @@ test: .venv/.ready-test
 test-widgets7: .venv/.ready-test
 	@$(WIDGETS7)
 	PYTHONPATH=.venv/widgets7 $(RUN) -m pytest tests/test_ui*.py
+
+unit: .venv/.ready-test
+	@unset MPLBACKEND; $(RUN) -m pytest tests -m "not integration" $(ARGS)
 
 check: .venv/.ready-test
 	$(RUN) -m ruff check $(CODE)

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import functools
 import importlib.metadata
 import os
 import platform
@@ -32,8 +33,13 @@ def version(package: str) -> str | None:
 
 def versions() -> dict[str, str]:
     """Python, labkit and the packages that decide a run's numbers."""
-    found = {p: version(p) for p in ("labkit", *PACKAGES)}
-    return {"python": platform.python_version(), **{p: v for p, v in found.items() if v}}
+    return {"python": platform.python_version(), **dict(installed())}
+
+
+@functools.cache  # every run asks, and each answer is a file to read
+def installed() -> tuple[tuple[str, str], ...]:
+    found = ((p, version(p)) for p in ("labkit", *PACKAGES))
+    return tuple((p, v) for p, v in found if v)
 
 
 def several_processes() -> bool:

@@ -17,6 +17,8 @@ import nbformat
 from playwright.sync_api import expect, sync_playwright
 from stand_ins import bert
 
+pytestmark = pytest.mark.integration
+
 PACE = 0.1  # seconds that each step takes at least: what the page shows can be followed
 CELLS = [
     f"""

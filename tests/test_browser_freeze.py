@@ -15,6 +15,8 @@ import browser
 from playwright.sync_api import expect
 from test_browser import PACE, call, contrast, execute, move, no_silent_errors, opened, state  # noqa: F401
 
+pytestmark = pytest.mark.integration
+
 CELLS = [
     f"""
 import sys, time

@@ -15,6 +15,8 @@ import browser
 from playwright.sync_api import expect
 from test_browser import call, contrast, execute, move, no_silent_errors, opened, state  # noqa: F401
 
+pytestmark = pytest.mark.integration
+
 TESTS = str(Path(__file__).parent)
 CELLS = [
     f"import sys\nsys.path.insert(0, {TESTS!r})\nimport labkit as lk\nfrom stand_ins import corpus\nlk.language('en')",

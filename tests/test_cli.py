@@ -260,6 +260,7 @@ def checkpoints(folder):
     return sorted(p.name[:13] for p in (folder / "checkpoint").glob("step-*"))
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9")
 def test_a_killed_run_goes_on_from_its_last_epoch_to_the_same_weights(stopped, lab, labkit, unstopped, monkeypatch):
     folder, ended = stopped
@@ -273,6 +274,7 @@ def test_a_killed_run_goes_on_from_its_last_epoch_to_the_same_weights(stopped, l
     assert not (folder / "SIGKILL" / "checkpoint").exists()
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C differently")
 def test_ctrl_c_keeps_every_step_and_resume_finishes_to_the_same_weights(stopped, lab, labkit, unstopped, monkeypatch):
     folder, ended = stopped

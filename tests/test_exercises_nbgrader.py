@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "01_first_finetune"
 KEPT = ("01-1", "01-2", "01-4")  # enough for a grade, and quick: they need neither models nor optimizers

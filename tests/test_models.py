@@ -339,6 +339,7 @@ FROM_HUB = """
 """
 
 
+@pytest.mark.integration
 def test_a_model_comes_from_the_mirror_then_from_the_cache_and_then_not_at_all(places, mirror, tmp_path):
     address, asked, server = mirror
     environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}

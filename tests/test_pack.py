@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).resolve().parent.parent
 spec = importlib.util.spec_from_file_location("make_pack", ROOT / "tools" / "make_pack.py")
 maker = importlib.util.module_from_spec(spec)

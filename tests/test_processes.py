@@ -11,6 +11,8 @@ import pytest
 import stand_ins
 from test_cli import rows_of, write_csv
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):

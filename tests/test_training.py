@@ -378,6 +378,7 @@ def child(code, **environment):
     return subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], env=environment, **pipes)
 
 
+@pytest.mark.integration
 def test_a_run_killed_in_the_middle_and_resumed_equals_one_that_was_not(places, make, tmp_path):
     code = CHILD.format(tests=str(TESTS), place=str(places["dropout"]), out=str(tmp_path))
     with child(code) as process:
@@ -619,6 +620,7 @@ def group(monkeypatch):
     PartialState._reset_state()
 
 
+@pytest.mark.integration
 def test_two_processes_do_the_work_of_one(places, make, tmp_path, group):
     expected = losses_alone(make)
     code = SECOND.format(tests=str(TESTS), place=str(places["plain"]), out=str(tmp_path))
