@@ -168,7 +168,7 @@ def fastai(model, rows, epochs: int = 1) -> float:
     few = torch.utils.data.DataLoader(items[:1], batch_size=16, collate_fn=pair)
     learner = Learner(DataLoaders(loader, few), Logits(), loss_func=torch.nn.functional.cross_entropy)
     began = time.perf_counter()
-    with learner.no_bar(), learner.no_logging():
+    with learner.no_logging():  # fastai.basics brings no progress bar
         learner.fit(1, 2e-5)
     return once + epochs * (time.perf_counter() - began)
 
