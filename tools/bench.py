@@ -2,7 +2,7 @@
 
     python tools/bench.py speed   [--data waimai_train.csv] [--rows 1600] [--rounds 3]
     python tools/bench.py frozen  [--data waimai_train.csv] [--rows 1600] [--rounds 3]
-    python tools/bench.py quality [--data FOLDER] [--splits 5] [--model tiny-bert-zh]
+    python tools/bench.py quality [--data FOLDER] [--splits 5] [--epochs 3] [--model tiny-bert-zh]
 
 `speed` interleaves the ways of full fine-tuning in one run and prints medians and ratios: machines are noisy, ratios
 hold. `frozen` does the same where only the head, or the two top layers of twelve, train. `quality` re-draws splits and compares the packaged model with the same network from random weights, with its
@@ -321,7 +321,7 @@ def quality(options) -> None:
             drawn = redrawn(pool, whole.labels, seed, 1500, name)
             for rows in [int(r) if r != "all" else None for r in options.rows.split(",")]:
                 corpus = drawn if rows is None else drawn.limit(rows, seed)
-                for way, score in ways_of(corpus, options, seed, BUDGET.get(rows, 4)):
+                for way, score in ways_of(corpus, options, seed, options.epochs or BUDGET.get(rows, 4)):
                     found.setdefault((name, rows or "all", way), []).append(score)
                     say(f"{name} {rows or 'all':>5} split {seed} {way:14} {score:.4f}")
     say(f"\n{'data':16} {'rows':>5}  {'':14} mean accuracy, 95 % interval over {options.splits} splits")
@@ -376,6 +376,7 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--model", default="tiny-bert-zh")
     parser.add_argument("--ways", default="majority,tf-idf,full,random,head")
+    parser.add_argument("--epochs", type=int, help="quality: in place of 10, 5 and 3 by the number of rows")
     parser.add_argument("--lr", type=float, default=None)
     parser.add_argument("--json", help="quality: write every single score there")
     options = parser.parse_args()
