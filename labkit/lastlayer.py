@@ -18,8 +18,8 @@ def first_only(model) -> Iterator[None]:
 
     Does nothing for families whose head reads elsewhere (GPT-2), or whose layers are one (ALBERT).
     """
-    family = FAMILIES[model.config.model_type]
-    if not family.behind_attention:
+    family = FAMILIES.get(model.config.model_type)
+    if family is None or not family.behind_attention:
         yield
         return
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model  # out of what an adapter wraps it in
