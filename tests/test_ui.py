@@ -382,6 +382,19 @@ def test_the_data_panel_tells_the_padding_that_a_run_would_have(folder):
     assert found["in buckets"] < found["only shuffled"] <= found["all to 64"]
 
 
+def test_a_corpus_that_is_at_hand_is_looked_at_as_it_is():
+    one = Data(ROWS)
+    assert clicked(one).corpus is ROWS and len(one.tokens) == len(ROWS.train)
+    names = {"corpus": ROWS}
+    exec(one.source(), names)
+    assert names["trainer"].corpus is ROWS
+    assert {n: one.settings[n].layout.display for n in ("path", "text", "label")} == dict.fromkeys(
+        ("path", "text", "label"), "none"
+    )
+    one.set(source="reviews")
+    assert clicked(one).corpus.name == "reviews"
+
+
 def test_a_csv_file_is_read_by_its_columns_and_a_missing_one_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = [f"{text}{i},{label}" for label, text in (("good", "很好"), ("bad", "不好")) for i in range(20)]

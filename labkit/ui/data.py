@@ -9,15 +9,15 @@ from typing import Any, ClassVar
 import ipywidgets as widgets
 
 from labkit.config import TrainConfig
-from labkit.data import batch_order, load_csv, padding_share, reviews
+from labkit.data import Corpus, batch_order, load_csv, padding_share, reviews
 from labkit.show import balance_html, dropped_text
 from labkit.text import tr
 from labkit.ui.controls import called, control, figure, named
-from labkit.ui.given import model_choice
+from labkit.ui.given import corpus_of, model_choice
 from labkit.ui.panel import Panel
 from labkit.ui.svg import bars, histogram
 
-REVIEWS, OTHER = "reviews", "…"
+REVIEWS, OTHER, GIVEN = "reviews", "…", "= corpus"
 
 
 class Data(Panel):
@@ -25,6 +25,7 @@ class Data(Panel):
 
     >>> panel = Data(); panel                                # the packaged reviews, or any CSV file near the notebook
     >>> panel = Data("shop.csv", text="comment", label="stars")
+    >>> panel = Data(corpus)                                 # one that is at hand
     >>> panel.run_button.click(); panel.wait(); panel.corpus
     """
 
@@ -33,17 +34,25 @@ class Data(Panel):
     run_icon: ClassVar = "folder-open-o"
 
     def __init__(
-        self, path: str | Path = REVIEWS, *, text: str = "text", label: str = "label", model: str = "tiny-bert-zh"
+        self,
+        corpus: Corpus | str | Path | None = None,
+        *,
+        text: str = "text",
+        label: str = "label",
+        model: str = "tiny-bert-zh",
     ):
         super().__init__()
+        self.given = corpus if isinstance(corpus, Corpus) else None
         self.corpus, self.model, self.tokens = None, None, []
+        chosen = GIVEN if self.given else str(corpus or REVIEWS)
         files = sorted(str(p) for pattern in ("*.csv", "*.csv.gz") for p in Path().glob(pattern))
-        sources = [(tr("自带的评论", "packaged reviews"), REVIEWS)]
-        sources += [(name, name) for name in dict.fromkeys([*files, *([str(path)] if path != REVIEWS else [])])]
+        sources = [(self.given.name, GIVEN)] if self.given else []
+        sources += [(tr("自带的评论", "packaged reviews"), REVIEWS)]
+        sources += [(name, name) for name in dict.fromkeys([*files, chosen]) if name not in (REVIEWS, GIVEN)]
         sources += [(tr("其他文件…", "another file…"), OTHER)]
         put = self.settings
         put["source"] = named(
-            widgets.Dropdown(options=sources, value=str(path), description=tr("来源", "source")), "source"
+            widgets.Dropdown(options=sources, value=chosen, description=tr("来源", "source")), "source"
         )
         for name, value, words_ in (
             ("path", "", tr("路径", "path")),
@@ -60,7 +69,8 @@ class Data(Panel):
     def on_source(self, *_) -> None:
         """Path and columns are asked for only where they matter."""
         source = self.settings["source"].value
-        for name, asked in (("path", source == OTHER), ("text", source != REVIEWS), ("label", source != REVIEWS)):
+        file = source not in (REVIEWS, GIVEN)
+        for name, asked in (("path", source == OTHER), ("text", file), ("label", file)):
             self.settings[name].layout.display = None if asked else "none"
 
     def config(self) -> TrainConfig:
@@ -76,10 +86,12 @@ class Data(Panel):
     def source(self) -> str:
         path, columns = self.place()
         more = "".join(f", {name}={column!r}" for name, column in columns.items())
-        corpus = "lk.reviews()" if path == REVIEWS else f"lk.load_csv({path!r}{more})"
+        corpus = "corpus = lk.reviews()" if path == REVIEWS else f"corpus = lk.load_csv({path!r}{more})"
+        if path == GIVEN:
+            corpus = corpus_of(self.given)[1]
         config = "" if self.config() == TrainConfig() else f", config={called('lk.TrainConfig', self.config())}"
         return (
-            f"import labkit as lk\nfrom labkit.data import padding_share\ncorpus = {corpus}\n"
+            f"import labkit as lk\nfrom labkit.data import padding_share\n{corpus}\n"
             f'model = lk.load("{self.settings["model"].value}", labels=corpus.labels)\n'
             f"trainer = lk.Trainer(model, corpus{config})\n"
             "padding_share(trainer.lengths, trainer.order(0))"
@@ -96,7 +108,7 @@ class Data(Panel):
 
         self.corpus, self.tokens = None, []
         self.say(tr("读取", "reading"))
-        corpus = reviews() if path == REVIEWS else load_csv(path, **columns)
+        corpus = self.given if path == GIVEN else reviews() if path == REVIEWS else load_csv(path, **columns)
         yield
         self.say(tr("分词", "tokenizing"))
         network = load(model, labels=corpus.labels)
