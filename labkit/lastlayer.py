@@ -7,7 +7,7 @@ out, logits and gradients are the same (docs/LOG.md has what it saves). training
 import contextlib
 from collections.abc import Iterator
 
-from labkit.models import FAMILIES
+from labkit.models import FAMILIES, network_of
 
 
 @contextlib.contextmanager
@@ -22,8 +22,7 @@ def first_only(model) -> Iterator[None]:
     if family is None or not family.behind_attention:
         yield
         return
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model  # out of what an adapter wraps it in
-    place = inner.base_model.get_submodule(family.layers)[-1].get_submodule(family.behind_attention)
+    place = network_of(model).get_submodule(family.layers)[-1].get_submodule(family.behind_attention)
     hook = place.register_forward_pre_hook(lambda module, hidden: tuple(h[:, :1] for h in hidden))
     try:
         yield

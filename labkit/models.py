@@ -313,10 +313,14 @@ def width_of(model) -> int:
     return getattr(model.config, "hidden_size", None) or model.config.dim  # DistilBERT calls it dim
 
 
+def network_of(model) -> Any:
+    """The transformers base model inside a model with a head, wrapped by an adapter or not."""
+    return (model.get_base_model() if hasattr(model, "get_base_model") else model).base_model
+
+
 def base_of(model) -> tuple[Any, str]:
-    """The transformers base model inside a model with a head, and its module name there ("bert"), wrapped or not."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    base = inner.base_model
+    """The transformers base model, and its module name inside the whole ("bert")."""
+    base = network_of(model)
     return base, next(name for name, module in model.named_modules() if module is base)
 
 

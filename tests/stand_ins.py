@@ -5,6 +5,7 @@
 >>> rows = corpus(n=64, classes=3)                            # without files; 64 training rows
 """
 
+import functools
 import json
 import random
 from pathlib import Path
@@ -96,6 +97,17 @@ def family(kind, folder, seed=0, **config):
         made = t.RobertaConfig(vocab_size=len(tokenizer), **ids, **{**common, **config})
         return keep(t.RobertaModel(made), tokenizer, folder)
     raise ValueError(f"{kind!r}: there are {', '.join(FAMILIES)}")
+
+
+def fresh_models(root, labels):
+    """A function that loads a new model of a family ("bert" if none is named), always with the same weights."""
+    import labkit as lk
+
+    @functools.cache
+    def place(kind):
+        return family(kind, root / kind)
+
+    return lambda kind="bert": lk.load(place(kind), labels)
 
 
 def keep(model, tokenizer, folder):

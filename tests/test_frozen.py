@@ -24,14 +24,7 @@ def corpus():
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory, corpus):
-    """A new model of a family, always with the same weights."""
-    root, made = tmp_path_factory.mktemp("families"), {}
-
-    def load(kind="bert"):
-        made[kind] = made.get(kind) or stand_ins.family(kind, root / kind)
-        return lk.load(made[kind], corpus.labels)
-
-    return load
+    return stand_ins.fresh_models(tmp_path_factory.mktemp("families"), corpus.labels)
 
 
 def trainer_of(model, corpus, strategy, **config):

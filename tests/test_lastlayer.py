@@ -3,6 +3,7 @@
 import pytest
 import stand_ins
 import torch
+from transformers.models.bert.modeling_bert import BertIntermediate
 
 import labkit as lk
 from labkit.lastlayer import first_only
@@ -19,14 +20,7 @@ def corpus():
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory, corpus):
-    """A new model of a family, always with the same weights, in evaluation mode."""
-    root, made = tmp_path_factory.mktemp("families"), {}
-
-    def load(kind="bert"):
-        made[kind] = made.get(kind) or stand_ins.family(kind, root / kind)
-        return lk.load(made[kind], corpus.labels)
-
-    return load
+    return stand_ins.fresh_models(tmp_path_factory.mktemp("families"), corpus.labels)
 
 
 def batch(model, rows):
@@ -87,6 +81,14 @@ def test_asking_and_the_frozen_part_compute_one_token_there(fresh, corpus):
     trainer = lk.Trainer(model, corpus, lk.HeadOnly(), lk.TrainConfig(epochs=1, device="cpu", lr=1e-3))
     seen = tokens_of_last_layer(model, lambda: list(trainer.run()))
     assert trainer.frozen.kept and seen.count(1) >= 2 and len(set(seen)) == 2  # the other: the try that nothing changes
+
+
+def test_a_slice_of_the_loss_computes_one_token_there(fresh, corpus, monkeypatch):
+    model, seen, real = fresh(), [], BertIntermediate.forward  # a slice moves a copy, so the class is watched
+    watched = lambda module, hidden: seen.append(hidden.shape[1]) or real(module, hidden)  # noqa: E731
+    monkeypatch.setattr(BertIntermediate, "forward", watched)
+    lk.slice_loss(model, corpus.train[:4], n=3)
+    assert len(seen) == 3 * seen.count(1) == 3 * 9  # the last of three layers, at each of nine places
 
 
 def test_a_model_asked_by_hand_computes_every_token(fresh, corpus):
