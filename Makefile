@@ -5,7 +5,7 @@ NOTEBOOK ?= notebooks/$(LABKIT_LANG)/00_start_here.ipynb
 ARGS ?=
 RUN = .venv/bin/python
 WIDGETS7 = test -d .venv/widgets7 || $(RUN) -m pip install -q --target .venv/widgets7 --no-deps ipywidgets==7.7.1 ipython_genutils
-CODE = labkit tests tools notebooks solutions
+CODE = labkit exercises/checks tests tools notebooks solutions
 
 .DEFAULT_GOAL := help
 .PHONY: help lab demo test unit test-widgets7 check notebooks bench pack clean
@@ -39,7 +39,7 @@ test: .venv/.ready-test
 
 test-widgets7: .venv/.ready-test
 	@$(WIDGETS7)
-	PYTHONPATH=.venv/widgets7 $(RUN) -m pytest tests/test_ui*.py
+	PYTHONPATH=.venv/widgets7 $(RUN) -m pytest tests/ui -m "not integration"
 
 unit: .venv/.ready-test
 	@unset MPLBACKEND; $(RUN) -m pytest tests -m "not integration" $(ARGS)

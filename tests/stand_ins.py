@@ -19,8 +19,8 @@ VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *dict.fromkeys(NEUTR
 def corpus(n=64, classes=2, seed=0, low=3, high=20):
     """A corpus with `n` training rows, and a quarter as many for validation and for test; 1 to 3 marks of its class in
     each text of `low` to `high` characters. The labels are mark0, mark1 …"""
-    from labkit.data import Corpus
-    from labkit.records import Row
+    from labkit.base.records import Row
+    from labkit.data.corpus import Corpus
 
     rng, seen = random.Random(seed), set()
 
@@ -111,7 +111,7 @@ def fresh_models(root, labels):
 
 
 def keep(model, tokenizer, folder):
-    from labkit.models import quiet
+    from labkit.models.loading import quiet
 
     with quiet():
         model.save_pretrained(folder)

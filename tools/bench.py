@@ -21,7 +21,8 @@ from pathlib import Path
 import torch
 
 import labkit as lk
-from labkit.data import Corpus, split_rows
+from labkit.data.corpus import Corpus
+from labkit.data.splitting import split_rows
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -37,7 +38,7 @@ def bert(layers: int, width: int, vocab: int, labels):
     """A BERT of that shape with random weights and the packaged tokenizer: speed does not depend on the weights."""
     from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
-    from labkit.models import locate
+    from labkit.models.loading import locate
     from labkit.tasks import TextClassification
 
     torch.manual_seed(0)

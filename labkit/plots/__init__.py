@@ -7,11 +7,11 @@ from labkit.plots.attributions import attribution
 from labkit.plots.comparing import forest, grid, pareto, runs, verdicts
 from labkit.plots.diagnosing import diagnosis, rates
 from labkit.plots.forgetting import forgetting
+from labkit.plots.inspecting import anatomy
 from labkit.plots.landscapes import mountain, one_step, slice_map, step_sizes, walk_losses, walk_map
 from labkit.plots.learning import bars, confusion, curves, lengths, run_names, running_mean, steps
 from labkit.plots.look import COLOURS, FONT, MARKERS, figure, glyphs, printable
-from labkit.plots.networks import anatomy
-from labkit.plots.scenes import scene
+from labkit.plots.scene import scene
 
 __all__ = [
     "COLOURS",

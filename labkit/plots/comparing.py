@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from labkit.base.language import listing, tr
+from labkit.base.records import BadInput, Run
+from labkit.comparison.summary import Summary, summarise, with_baselines
 from labkit.plots.look import drawn, figure, looks, number, short
-from labkit.records import BadInput, Run, Summary, summarise, with_baselines
-from labkit.text import listing, tr
 
 CHEAP = ("tf-idf", "majority")  # baselines are lines, not points
 GREY = "#888888"

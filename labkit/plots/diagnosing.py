@@ -5,9 +5,9 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from labkit.base.language import language, tr
+from labkit.base.records import Run
 from labkit.plots.look import COLOURS, drawn, figure, whole_numbers
-from labkit.records import Run
-from labkit.text import language, tr
 
 MARK = COLOURS[1]
 

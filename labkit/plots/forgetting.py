@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from labkit.base.language import tr
+from labkit.base.records import BadInput, Run
+from labkit.comparison.summary import Summary, summarise
 from labkit.plots.look import COLOURS, MARKERS, drawn, figure, short
-from labkit.records import BadInput, Run, Summary, summarise
-from labkit.text import tr
 
 SIDES = [
     (x, y, "left" if x > 0 else "right") for y in (0, 9, -9, 18, -18, 27, -27) for x in (9, -9)

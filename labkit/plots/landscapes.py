@@ -6,9 +6,9 @@ What they draw are the records of landscape.py and slices.py; the terrain is mad
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from labkit.base.language import tr
 from labkit.plots.look import COLOURS, FAMILIES, drawn, figure, legend, number, whole_numbers
 from labkit.plots.terrain import Ground, bands, edge, ground, ground_of, shaded
-from labkit.text import tr
 
 INK = "#33413f"
 PARTS = (("gradient", "#222222", "-"), ("momentum", COLOURS[0], "--"), ("adaptive", COLOURS[1], ":"))

@@ -4,6 +4,9 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from labkit.base.display import display_width
+from labkit.base.language import tr
+from labkit.base.records import BadInput, Run, Scores
 from labkit.plots.look import (
     COLOURS,
     FAMILIES,
@@ -15,9 +18,6 @@ from labkit.plots.look import (
     short,
     whole_numbers,
 )
-from labkit.records import BadInput, Run, Scores
-from labkit.show import display_width
-from labkit.text import tr
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:

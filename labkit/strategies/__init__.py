@@ -8,11 +8,11 @@ model; `default_lr(model)` and `default_epochs(model)` are what suits the method
 import dataclasses
 import re
 
-from labkit.records import BadInput
+from labkit.base.language import listing, tr
+from labkit.base.records import BadInput
 from labkit.strategies.adding import Adapter, LoRA, PrefixTuning, PTuningV2
 from labkit.strategies.contract import Strategy, frozen_modules, head_parts, train_only
 from labkit.strategies.freezing import BitFit, Full, GradualUnfreeze, HeadOnly, OnlyBlocks, TopK, freeing
-from labkit.text import listing, tr
 
 __all__ = [
     "Adapter",

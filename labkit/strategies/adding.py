@@ -7,13 +7,13 @@ adapter is ours (layers.Bottleneck). In all of them the head trains too.
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from labkit import adapters
-from labkit.config import checked_number
-from labkit.models import blocks, width_of
-from labkit.records import BadInput
+from labkit.base.config import checked_number
+from labkit.base.language import listing, tr
+from labkit.base.records import BadInput
+from labkit.models import added
+from labkit.models.families import blocks, width_of
 from labkit.strategies.contract import Strategy, head_parts, layers_of, scaled, train_only
 from labkit.strategies.freezing import SLIGHT
-from labkit.text import listing, tr
 
 QUERY_VALUE = ("query", "value", "q_lin", "v_lin", "c_attn")  # GPT-2 keeps query, key and value in one map
 SUBLAYER_ENDS = ("output.dense", "attention.dense", "ffn_output", "out_lin", "lin2", "c_proj")
@@ -48,16 +48,16 @@ class LoRA(Strategy):
             )
 
     def check(self, model) -> None:
-        adapters.refuse_second(model)
+        added.refuse_second(model)
 
     def prepare(self, model) -> Any:
         self.check(model)
         head = head_parts(model)
         places = linear_maps(model, QUERY_VALUE if self.where == "query-value" else None)
-        return adapters.add_lora(model, places, head, rank=self.rank, alpha=self.alpha, dropout=self.dropout)
+        return added.add_lora(model, places, head, rank=self.rank, alpha=self.alpha, dropout=self.dropout)
 
     def merge(self, model) -> Any:
-        return adapters.merged(model)
+        return added.merged(model)
 
     def default_lr(self, model) -> float:
         return scaled(3e-3 if self.where == "query-value" else 2e-3, 5e-4, model)
@@ -85,7 +85,7 @@ class PrefixTuning(Strategy):
 
     def prepare(self, model) -> Any:
         self.check(model)
-        return adapters.add_prompts(model, head_parts(model), tokens=self.tokens, hidden=self.hidden or width_of(model))
+        return added.add_prompts(model, head_parts(model), tokens=self.tokens, hidden=self.hidden or width_of(model))
 
     def default_lr(self, model) -> float:
         return scaled(3e-3, 1e-3, model)
@@ -110,7 +110,7 @@ class PTuningV2(Strategy):
 
     def prepare(self, model) -> Any:
         self.check(model)
-        return adapters.add_prompts(model, head_parts(model), tokens=self.tokens, hidden=None)
+        return added.add_prompts(model, head_parts(model), tokens=self.tokens, hidden=None)
 
     def default_lr(self, model) -> float:
         return scaled(3e-2, 5e-3, model)
@@ -131,12 +131,12 @@ class Adapter(Strategy):
         checked_number("size", self.size, 1, 65536, whole=True)
 
     def check(self, model) -> None:
-        adapters.refuse_second(model)
+        added.refuse_second(model)
 
     def prepare(self, model) -> Any:
         import torch
 
-        from labkit.layers import add_bottlenecks  # defines torch modules: not before they are needed
+        from labkit.models.layers import add_bottlenecks  # defines torch modules: not before they are needed
 
         self.check(model)
         head, width, places = set(blocks(model)[-1].parameters), width_of(model), linear_maps(model, SUBLAYER_ENDS)
@@ -169,7 +169,7 @@ def linear_maps(model, ends: tuple[str, ...] | None) -> list[str]:
 
 
 def refuse_prompts(model, strategy: Strategy) -> None:
-    adapters.refuse_second(model)
+    added.refuse_second(model)
     kind = model.config.model_type
     if kind not in WITH_PREFIX:
         raise BadInput(

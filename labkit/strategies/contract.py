@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from labkit.models import blocks, width_of
+from labkit.models.families import blocks, width_of
 
 
 class Strategy:

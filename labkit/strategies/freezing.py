@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from labkit.config import checked_number
-from labkit.models import blocks
-from labkit.records import BadInput
+from labkit.base.config import checked_number
+from labkit.base.language import listing, tr
+from labkit.base.records import BadInput
+from labkit.models.families import blocks
 from labkit.strategies.contract import Strategy, layers_of, scaled, train_only, trained
-from labkit.text import listing, tr
 
 SLIGHT = 1e-9  # the lowest of a setting that must not be 0
 

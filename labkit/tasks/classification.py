@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.records import BadInput, ClassScore, Row, Scores, wilson
-from labkit.text import tr
+from labkit.base.language import tr
+from labkit.base.records import BadInput, ClassScore, Row, Scores
+from labkit.base.statistics import wilson
 
 
 @dataclass(frozen=True)

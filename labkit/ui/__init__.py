@@ -11,11 +11,11 @@ import importlib
 _HOME = {
     "Compare": "compare",
     "Data": "data",
-    "FreezeMap": "freezemap",
+    "FreezeMap": "freeze_map",
     "Train": "train",
-    "TryIt": "tryit",
+    "TryIt": "try_it",
     "Optimizer": "optimizer",
-    "LiveHead": "live",
+    "LiveHead": "live_head",
     "History": "history",
     "Panel": "panel",
 }

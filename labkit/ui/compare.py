@@ -8,16 +8,16 @@ from typing import Any, ClassVar
 import ipywidgets as widgets
 
 from labkit import strategies
-from labkit.config import TrainConfig
-from labkit.data import Corpus
+from labkit.base.config import TrainConfig
+from labkit.base.display import table_html
+from labkit.base.language import tr
+from labkit.base.records import BadInput, RunBegins, StepDone
+from labkit.data.corpus import Corpus
 from labkit.plots.look import COLOURS
-from labkit.records import BadInput, RunBegins, StepDone
-from labkit.show import table_html
-from labkit.text import tr
+from labkit.ui.charts import Line, chart
 from labkit.ui.controls import called, control, figure, named, read, words
-from labkit.ui.given import corpus_of, model_choice, unused
+from labkit.ui.inputs import corpus_of, model_choice, unused
 from labkit.ui.panel import Panel, shown
-from labkit.ui.svg import Line, chart
 
 OFFERED = ("full", "top-2", "head", "gradual", "bitfit", "lora", "prefix", "ptuning-v2", "adapter")
 SEEDS = (0, 1, 2, 3, 4)
@@ -98,7 +98,7 @@ class Compare(Panel):
             self.start(self.go_on)
 
     def go_on(self) -> Iterator[None]:
-        from labkit.comparison import compare
+        from labkit.comparison.compare import compare
 
         yield
         found = compare(*self.asked, out=self.folder, listen=self.hear)
@@ -139,14 +139,14 @@ class Compare(Panel):
 
     def found(self) -> list:
         """The runs that are finished, those on disk while others go on."""
-        from labkit.comparison import runs_in
+        from labkit.comparison.compare import runs_in
 
         if self.runs is not None or self.folder is None or not any(self.folder.glob("*-s*.json")):
             return self.runs or []
         return runs_in(self.folder)
 
     def picture(self) -> str:
-        from labkit.tables import table
+        from labkit.comparison.table import table
 
         bar = f'<div class="labkit-bar"><div style="width:{self.share:.1%}"></div></div>'
         progress = f'{bar}<div class="labkit-progress"><span>{escape(self.phase) or "&nbsp;"}</span></div>'

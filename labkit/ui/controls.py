@@ -6,9 +6,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from labkit.config import TrainConfig
-from labkit.flags import CHINESE, plain
-from labkit.text import tr
+from labkit.base.config import CHINESE, TrainConfig, plain
+from labkit.base.language import tr
 
 AUTO = object()  # stands for None: widgets take None for "nothing chosen"
 NAMES = {

@@ -8,14 +8,16 @@ from typing import Any, ClassVar
 
 import ipywidgets as widgets
 
-from labkit.config import TrainConfig
-from labkit.data import Corpus, batch_order, load_csv, padding_share, reviews
-from labkit.show import balance_html, dropped_text
-from labkit.text import tr
+from labkit.base.config import TrainConfig
+from labkit.base.language import tr
+from labkit.data.batching import batch_order, padding_share
+from labkit.data.corpus import Corpus
+from labkit.data.describe import balance_html, dropped_text
+from labkit.data.loading import load_csv, reviews
+from labkit.ui.charts import bars, histogram
 from labkit.ui.controls import called, control, figure, named
-from labkit.ui.given import corpus_of, model_choice
+from labkit.ui.inputs import corpus_of, model_choice
 from labkit.ui.panel import Panel
-from labkit.ui.svg import bars, histogram
 
 REVIEWS, OTHER, GIVEN = "reviews", "…", "= corpus"
 
@@ -103,8 +105,7 @@ class Data(Panel):
         return self.read(*self.place(), self.settings["model"].value)
 
     def read(self, path: str, columns: dict, model: str) -> Iterator[None]:
-        from labkit.evaluation import fitting
-        from labkit.models import load
+        from labkit.models.loading import fitting, load
 
         self.corpus, self.tokens = None, []
         self.say(tr("读取", "reading"))

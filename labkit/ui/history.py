@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 
 import ipywidgets as widgets
 
+from labkit.base.display import table_html
+from labkit.base.language import listing, tr
+from labkit.base.records import Run, from_json
 from labkit.plots import run_names, running_mean
 from labkit.plots.look import COLOURS
-from labkit.records import Run, from_json
-from labkit.show import table_html
-from labkit.text import listing, tr
+from labkit.ui.charts import Line, Thinned, chart
 from labkit.ui.controls import figure, key, named, number
 from labkit.ui.panel import Panel
-from labkit.ui.svg import Line, Thinned, chart
 
 LOOKS = ((COLOURS[0], False), (COLOURS[1], True))  # of the first run and of the second: colour, dashed
 MOST = 40  # lines of the table

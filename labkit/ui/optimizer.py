@@ -9,15 +9,15 @@ from typing import Any, ClassVar
 
 import ipywidgets as widgets
 
-from labkit.landscape import optimizer, traces
-from labkit.mountains import surfaces
+from labkit.base.language import tr
+from labkit.landscape.surfaces import surfaces
+from labkit.landscape.trace import Traces
+from labkit.landscape.walk import optimizer, traces
 from labkit.plots.landscapes import PARTS, colours
-from labkit.plots.scenes import parts_words, scene
-from labkit.text import tr
+from labkit.ui.charts import Line, chart
 from labkit.ui.controls import choice, figure, hint, html, key, named, number
 from labkit.ui.panel import Panel, shown
-from labkit.ui.svg import Line, chart
-from labkit.walks import Traces
+from labkit.plots.scene import parts_words, scene
 
 OFFERED = ("SGD", "momentum", "Nesterov", "Adagrad", "RMSprop", "Adam", "AdamW")
 RATES = (*(float(f"{k}e{e}") for e in range(-4, 1) for k in (1, 1.5, 2, 3, 5, 7)), 10.0)

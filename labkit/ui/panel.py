@@ -18,8 +18,8 @@ from typing import Any, ClassVar
 import ipywidgets as widgets
 from traitlets import TraitError
 
-from labkit.records import BadInput
-from labkit.text import listing, tr
+from labkit.base.language import listing, tr
+from labkit.base.records import BadInput
 from labkit.ui.controls import AUTO, STYLE, code, html
 
 REST = 0.1  # seconds between two drawings

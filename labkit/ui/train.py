@@ -10,15 +10,15 @@ from typing import Any, ClassVar
 import ipywidgets as widgets
 
 from labkit import strategies
-from labkit.config import TrainConfig
-from labkit.data import Corpus
+from labkit.base.config import TrainConfig
+from labkit.base.language import tr
+from labkit.base.records import EpochDone, Notice, StepDone
+from labkit.data.corpus import Corpus
 from labkit.plots.look import COLOURS
-from labkit.records import EpochDone, Notice, StepDone
-from labkit.text import tr
+from labkit.ui.charts import Line, Thinned, chart
 from labkit.ui.controls import called, choice, control, figure, key, number, read, words
-from labkit.ui.given import corpus_of, model_choice, unused
+from labkit.ui.inputs import corpus_of, model_choice, unused
 from labkit.ui.panel import Panel, shown
-from labkit.ui.svg import Line, Thinned, chart
 
 MAIN = ("lr", "batch_size", "epochs", "optimizer", "schedule")  # the other fields of TrainConfig are one click away
 KNOBS = {  # the setting of a strategy that has a slider, and the slider's stops
@@ -156,7 +156,7 @@ class Train(Panel):
 
     def afresh(self, model: str, strategy: strategies.Strategy, config: TrainConfig) -> Iterator[None]:
         """A new model and a new Trainer, and then its steps."""
-        from labkit.training import Trainer
+        from labkit.training.trainer import Trainer
 
         self.trainer, self.result, self.saved, self.curves = None, None, None, Curves()
         self.card("note")
@@ -171,14 +171,14 @@ class Train(Panel):
         yield from self.train()
 
     def load(self, model: str, config: TrainConfig) -> Any:
-        from labkit.models import load
+        from labkit.models.loading import load
 
         self.say(tr("载入模型", "loading the model"))
         return load(model, labels=self.corpus.labels, seed=config.seed)
 
     def train(self) -> Iterator[None]:
         """The Trainer's steps from where it stands, and at the end its record and what is wrong with it."""
-        from labkit.diagnosis import diagnose
+        from labkit.inspection.doctor import diagnose
 
         self.began, self.began_at = time.monotonic(), self.trainer.step
         for event in self.trainer.run():
@@ -199,7 +199,7 @@ class Train(Panel):
         strategy, config, model = self.strategy(), self.config(), self.settings["model"].value
 
         def steps():
-            from labkit.forecast import preflight
+            from labkit.inspection.forecast import preflight
 
             network = self.load(model, config)
             yield
@@ -212,7 +212,7 @@ class Train(Panel):
 
     def keep(self) -> None:
         """Write the run where History finds it."""
-        from labkit.checkpoint import save_run
+        from labkit.base.files import save_run
 
         if self.out is None:
             return

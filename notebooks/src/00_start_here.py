@@ -40,7 +40,7 @@
 LANG = "zh"
 
 import labkit as lk
-from labkit.text import tr
+from labkit.base.language import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -105,7 +105,7 @@ lk.plots.bars(answers, tr("判为正面的概率", "Probability of positive"), t
 # That the cells above have run means that what matters is here. Below are the versions of the parts, and in the last line those that are missing (`[]` means none). When something goes wrong some day, look here first; in a terminal, `labkit doctor` also tells about device, memory and disk, what is missing, and how to get it.
 
 # %%
-from labkit import machine
+from labkit.base import machine, memory, hub
 
 for package, version in machine.versions().items():
     print(f"{package:14} {version}")

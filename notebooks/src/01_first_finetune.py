@@ -40,7 +40,7 @@ LANG = "zh"
 import torch
 
 import labkit as lk
-from labkit.text import tr
+from labkit.base.language import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -261,7 +261,7 @@ print(unknown, "/", sum(lengths))
 # **Guess** what share is padding in each. Write down three numbers before you go on.
 
 # %%
-from labkit.data import batch_order, padding_share
+from labkit.data.batching import batch_order, padding_share
 
 shuffled = batch_order(lengths, 16, seed=0, epoch=0, bucket=False)
 bucketed = batch_order(lengths, 16, seed=0, epoch=0)

@@ -42,7 +42,7 @@ LANG = "zh"
 import torch
 
 import labkit as lk
-from labkit.text import tr
+from labkit.base.language import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -527,7 +527,7 @@ fig
 # You need not decide at the start how many layers stay frozen. ULMFiT, in 2018, had two ideas that still serve. One is **gradual unfreezing**: while the head is random, the slopes it sends down are nonsense, and the house had better not listen; so train the head for an epoch, then open the topmost layer, then, after another epoch, one more. Here we walk through the timetable of `GradualUnfreeze` without training, just to see who is awake. **Guess**: in our house, after how many epochs is everybody up?
 
 # %%
-from labkit.show import block_words
+from labkit.models.families import block_words
 
 plan = lk.GradualUnfreeze()
 model = plan.prepare(fresh())

@@ -42,7 +42,7 @@ LANG = "zh"
 import torch
 
 import labkit as lk
-from labkit.text import tr
+from labkit.base.language import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -706,7 +706,7 @@ fig
 # Two things follow. **Guess**: does a prefix that has not trained change the answers? And of 512 positions, how many are left for the text?
 
 # %%
-from labkit.evaluation import fitting
+from labkit.models.loading import fitting
 
 print(torch.allclose(logits(prompted), logits(plain), atol=1e-3))
 print(fitting(plain, 512), fitting(prompted, 512))
@@ -918,8 +918,8 @@ print(note["peft_type"], note["r"], note["lora_alpha"], len(note["target_modules
 from peft import PeftModel
 from transformers import AutoModelForSequenceClassification
 
-from labkit.adapters import hushed
-from labkit.models import locate, quiet
+from labkit.models.added import hushed
+from labkit.models.loading import locate, quiet
 
 with quiet(), hushed():
     base = AutoModelForSequenceClassification.from_pretrained(locate(MODEL), num_labels=2).to(DEVICE)

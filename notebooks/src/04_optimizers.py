@@ -42,7 +42,7 @@ LANG = "zh"
 import torch
 
 import labkit as lk
-from labkit.text import tr
+from labkit.base.language import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))

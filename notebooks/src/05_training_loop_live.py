@@ -44,7 +44,7 @@ LANG = "zh"
 import torch
 
 import labkit as lk
-from labkit.text import tr
+from labkit.base.language import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -143,8 +143,8 @@ def step(model, optimizer, inputs, target, lr):
 # Then the minute hand. At the start of an epoch switch to training mode and lay out this epoch's order; before each step the dice of dropout are set by the number of the step (section 6 says why). `rate` is the schedule that you wrote in notebook 01: a tenth of the steps up, the rest down along a straight line.
 
 # %%
-from labkit.data import batch_order
-from labkit.training import rate
+from labkit.data.batching import batch_order
+from labkit.training.optimizers import rate
 
 tokenizer = fresh().processor
 
@@ -809,7 +809,7 @@ print(tr("损失相同：", "same losses:"), twin.steps == panel.result.steps)
 # Every run of the panel leaves a record behind; a run from code joins them by `save_run`, and so we put beside it the one of section 8 that recited for 20 epochs. `lk.ui.History` finds them and lays any two over each other. **Guess**: of the run with 20 epochs of long strides, which curve will give it away first?
 
 # %%
-from labkit.checkpoint import load_run, save_run
+from labkit.base.files import load_run, save_run
 
 save_run(long, box / "runs" / "long.json")
 history = lk.ui.History(box / "runs")

@@ -40,7 +40,7 @@ LANG = "zh"
 import torch
 
 import labkit as lk
-from labkit.text import tr
+from labkit.base.language import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -88,7 +88,8 @@ def check(key, value):
 # Our pile of newspaper is small: the training part of the reviews, and the hundred and some lines of plain text that come with labkit (about rivers, magnets, levers). **Not a label is read.** The reviews of the validation part are held out: the model never reads them, it is only examined on them. **Guess**: how many characters is that in all? A long novel has some hundred thousands.
 
 # %%
-from labkit.data import ASSETS, batch_order
+from labkit.base.files import ASSETS
+from labkit.data.batching import batch_order
 
 general = (ASSETS / "general.txt").read_text("utf-8").splitlines()
 texts = [row.text for row in corpus.train] + general
@@ -289,7 +290,7 @@ fig
 # A loss is a mean; let us see what each of them fills in. **Guess**: "味道很■" ("the taste is very ■"): what will it be with the model that has read for seconds?
 
 # %% tags=["nbval-ignore-output"]
-from labkit.models import load_masked_lm
+from labkit.models.language_head import load_masked_lm
 
 scholar, jurist = (load_masked_lm(name).to(DEVICE) for name in ("tiny-bert-zh", "tiny-bert-zh-general"))
 gaps = ["味道很[MASK]，下次还会再来。", "物流很[MASK]，第二天就到了。", "国家保护公[MASK]的合法权益。"]

@@ -41,7 +41,7 @@ LANG = "zh"
 
 
 import labkit as lk
-from labkit.text import tr
+from labkit.base.language import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -224,7 +224,7 @@ fig
 # A batch is a rectangle: short rows are filled with `[PAD]` up to the longest, and every filled square is computed and teaches nothing. There are three ways: fill all to 64; shuffle only; or **buckets** (rows of like length share a batch, and then the batches are shuffled). **Guess**: as the batch grows from 4 to 64, is there more air, or less? In all three?
 
 # %%
-from labkit.data import batch_order, padding_share
+from labkit.data.batching import batch_order, padding_share
 
 short = [min(n, 64) for n in lengths]
 sizes = (4, 8, 16, 32, 64)
@@ -272,7 +272,7 @@ fig
 # %%
 import random
 
-from labkit.data import same_text
+from labkit.modalities.text import same_text
 
 rng = random.Random(0)
 rows = rng.sample(everything.train, 500)

@@ -49,7 +49,7 @@ from dataclasses import replace
 import torch
 
 import labkit as lk
-from labkit.text import tr
+from labkit.base.language import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -383,7 +383,7 @@ check("cooled", calibration_error(logits / T, truth))
 print(torch.equal(logits.argmax(-1), (logits / T).argmax(-1)))
 
 # %%
-from labkit.records import wilson
+from labkit.base.statistics import wilson
 
 fig, both = lk.plots.figure(8.4, 3.6, columns=2)
 for axes, t, name in zip(both, (1, T), (tr("原来", "As it came"), tr("除以温度", "Divided by T")), strict=True):

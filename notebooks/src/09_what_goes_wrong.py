@@ -47,7 +47,7 @@ import random
 from dataclasses import dataclass, replace
 
 import labkit as lk
-from labkit.text import tr
+from labkit.base.language import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -484,7 +484,7 @@ print([f.title for f in lk.diagnose(leaking, leaky)])
 from unittest.mock import patch
 
 crowded = replace(config, batch_size=64, max_length=128)
-with patch("labkit.machine.room_mb", lambda kind: (100.0, 16_000.0)):
+with patch("labkit.base.memory.room_mb", lambda kind: (100.0, 16_000.0)):
     forecast = lk.preflight(lk.load(MODEL, labels=some.labels).to(DEVICE), some, lk.Full(), crowded)
 print(tr("放得下：", "fits:"), forecast.fits)
 print([word for word in ("accumulation", "max_length", "HeadOnly") if any(word in tip for tip in forecast.suggestions)])

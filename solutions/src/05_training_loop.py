@@ -22,7 +22,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import labkit as lk
-from labkit.text import tr
+from labkit.base.language import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))

@@ -23,8 +23,8 @@ from collections import Counter, defaultdict
 import torch
 
 import labkit as lk
-from labkit.data import same_text as same
-from labkit.text import tr
+from labkit.modalities.text import same_text as same
+from labkit.base.language import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))

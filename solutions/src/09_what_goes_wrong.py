@@ -20,7 +20,7 @@ import math
 import unicodedata
 
 import labkit as lk
-from labkit.text import tr
+from labkit.base.language import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))

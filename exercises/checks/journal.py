@@ -1,0 +1,140 @@
+"""The journal of a student's tries: one line a try, in a small file beside the notebook. `progress` reads it.
+
+A line is appended in one write and flushed; one that was cut short by a crash is skipped. LABKIT_PROGRESS names another
+file or folder. Where nothing can be written, the session's memory does, and `note` says so.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from labkit_exercises.exercise import FAILED, PASSED, UNTOUCHED, Exercise, chosen
+
+from labkit.base.display import box, table_html
+from labkit.base.language import tr
+
+FILE = "labkit-progress.jsonl"
+TRIED = "tried"
+_unsaved: list[dict] = []
+
+
+def place() -> Path:
+    """The journal's file: LABKIT_PROGRESS (a file, or a folder), or labkit-progress.jsonl in the current folder."""
+    path = Path(os.environ.get("LABKIT_PROGRESS") or FILE).expanduser()
+    return path / FILE if path.is_dir() else path
+
+
+def note(id: str, outcome: str) -> str | None:
+    """Write one try down; the reason where that is impossible."""
+    entry = {"id": id, "outcome": outcome, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    try:
+        append(place(), json.dumps(entry).encode())
+    except OSError as error:
+        _unsaved.append(entry)
+        return error.strerror or str(error)
+
+
+def append(path: Path, line: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        torn = size and file.read(1) != b"\n"  # a crash in the middle of a line
+        file.write(b"\n" * bool(torn) + line + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def entries() -> list[dict]:
+    """Every try so far, oldest first."""
+    try:
+        lines = place().read_bytes().splitlines()
+    except OSError:
+        lines = []
+    return [entry for entry in map(parsed, lines) if entry] + _unsaved
+
+
+def parsed(line: bytes) -> dict | None:
+    """One line as an entry; None for a torn or foreign one."""
+    try:
+        entry = json.loads(line)
+        good = all(isinstance(entry[k], str) for k in ("id", "at")) and entry["outcome"] in (PASSED, FAILED)
+    except (ValueError, TypeError, KeyError):
+        return None
+    return entry if good else None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a student stands with one exercise."""
+
+    id: str
+    status: str  # "passed", "tried" or "not begun"
+    tries: int  # up to the first that passed
+    hints: int  # seen: 0 to 3
+    first: str | None  # when, in UTC
+    passed: str | None
+
+
+def standing(id: str, tries: Sequence[dict]) -> Standing:
+    """What the journal says of one exercise.
+
+    >>> standing("01.2", [{"id": "01.2", "outcome": "failed", "at": "2025-01-01T10:00:00+00:00"}]).status
+    'tried'
+    """
+    mine = [t for t in tries if t["id"] == id]
+    good = next((i for i, t in enumerate(mine) if t["outcome"] == PASSED), None)
+    needed = mine if good is None else mine[: good + 1]
+    failed = sum(t["outcome"] == FAILED for t in needed)
+    status = UNTOUCHED if not mine else TRIED if good is None else PASSED
+    first, passed = (mine[0]["at"] if mine else None), (mine[good]["at"] if good is not None else None)
+    return Standing(id, status, len(needed), min(max(failed - 1, 0), 3), first, passed)
+
+
+def standings(lesson: str | None = None) -> list[tuple[Exercise, Standing]]:
+    tries = entries()
+    return [(task, standing(task.id, tries)) for task in chosen(lesson)]
+
+
+def spoken(status: str) -> str:
+    return {
+        PASSED: tr("✓ 通过", "✓ passed"),
+        TRIED: tr("✗ 还没通过", "✗ not yet"),
+        UNTOUCHED: tr("· 未开始", "· not begun"),
+    }[status]
+
+
+class Progress:
+    """Where a student stands, as text and as HTML."""
+
+    def __init__(self, lines: list[tuple[Exercise, Standing]]):
+        self.lines = lines
+
+    @property
+    def summary(self) -> str:
+        done = sum(s.status == PASSED for _, s in self.lines)
+        return tr(f"通过 {done} / {len(self.lines)}", f"{done} of {len(self.lines)} passed")
+
+    @property
+    def header(self) -> list[str]:
+        return [tr("练习", "exercise"), "", tr("状态", "status"), tr("次数", "tries"), tr("提示", "hints")]
+
+    @property
+    def cells(self) -> list[list[str]]:
+        return [[t.id, t.title, spoken(s.status), str(s.tries), str(s.hints)] for t, s in self.lines]
+
+    def __repr__(self) -> str:
+        lines = [f"{id}  {status}  ({tries}, {hints})  {title}" for id, title, status, tries, hints in self.cells]
+        note = tr("（次数, 用过的提示）", "(tries, hints used)")
+        return "\n".join([f"{self.summary} {note}", *lines])
+
+    def _repr_html_(self) -> str:
+        return box(f"<b>{self.summary}</b>", table_html(self.header, self.cells, left=3))
+
+
+def progress(lesson: str | None = None) -> Progress:
+    """Where you stand: every exercise with its status, tries and hints; `progress("03")` shows one lesson."""
+    return Progress(standings(lesson))

@@ -1,0 +1,110 @@
+"""How to train: every setting with its bounds. Command-line flags and panels are made from these fields. Leans on records."""
+
+import types
+import typing
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
+from typing import Any
+
+from labkit.base.language import listing, tr
+from labkit.base.records import BadInput
+
+OPTIMIZERS = ("adamw", "adam", "sgd", "momentum")
+SCHEDULES = ("linear", "cosine", "constant")
+CACHES = ("memory", "half", "disk", "off")
+
+
+def setting(default, low=None, high=None, choices=None, help=""):
+    """A field of TrainConfig with its bounds: checks, command-line flags and panels are made from them."""
+    return field(default=default, metadata={"low": low, "high": high, "choices": choices, "help": help})
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train. Every field is checked when the config is made; a bad one raises BadInput.
+
+    >>> TrainConfig(epochs=3, lr=5e-4)
+    """
+
+    epochs: int | None = setting(None, 1, 1000, help="passes over the training rows; none: the strategy's own")
+    lr: float | None = setting(None, 1e-9, 10.0, help="peak learning rate; none: the strategy's own")
+    batch_size: int = setting(16, 1, 65536, help="rows per optimizer step, over all processes")
+    max_length: int = setting(256, 4, 8192, help="tokens per row, longer ones are cut")
+    seed: int = setting(0, 0, 2**31 - 1, help="decides the new head, order and dropout")
+    optimizer: str = setting("adamw", choices=OPTIMIZERS, help="how to step")
+    weight_decay: float = setting(0.01, 0.0, 10.0, help="on matrices; never on biases and norms")
+    schedule: str = setting("linear", choices=SCHEDULES, help="how the rate falls")
+    warmup: float = setting(0.1, 0.0, 1.0, help="share of the steps in which the rate rises")
+    clip: float = setting(1.0, 0.0, 1e9, help="largest gradient norm; 0: no clipping")
+    accumulation: int = setting(1, 1, 4096, help="pieces a batch is cut into, to save memory")
+    class_weights: str = setting("none", choices=("none", "balanced"), help="weigh rare classes more")
+    patience: int | None = setting(None, 1, 1000, help="stop after this many epochs without progress, restore the best")
+    precision: str = setting("auto", choices=("auto", "fp32", "bf16", "fp16"), help="auto: bf16 on a GPU that has it")
+    bucket: bool = setting(True, help="rows of like length share a batch")
+    cache: str = setting("memory", choices=CACHES, help="where to keep what the frozen part computes; half: as float16")
+    cache_mb: int = setting(2048, 0, 10**9, help="most memory for that; what takes more is computed every epoch")
+    device: str = setting("auto", choices=("auto", "cpu", "cuda", "mps"), help="where to compute")
+
+    def __post_init__(self):
+        for f in fields(self):
+            object.__setattr__(self, f.name, checked(f.name, getattr(self, f.name), f.type, f.metadata))
+
+
+def checked(name: str, value, kind, rule) -> Any:
+    """The value of one field, as a plain Python number; BadInput naming field, value and range where it won't do."""
+    if value is None and "None" in str(kind):
+        return None
+    if not rule["choices"] and kind is not bool:
+        return checked_number(name, value, rule["low"], rule["high"], whole=kind in (int, int | None))
+    choices = rule["choices"] or (True, False)
+    if value not in choices:
+        accepted = tr(f"可选：{listing(choices)}", f"choose from: {listing(choices)}")
+        raise BadInput(tr(f"{name}={value!r} 不行；{accepted}。", f"{name}={value!r} won't do; {accepted}."))
+    return value
+
+
+def checked_number(name: str, value, low: float, high: float, whole: bool = False) -> Any:
+    """A setting between two bounds, as a plain Python number; BadInput where it is none.
+
+    >>> checked_number("rank", 8, 1, 1024, whole=True)
+    8
+    """
+    number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    if number and low <= value <= high:
+        return (int if whole else float)(value)
+    word = tr("整数", "a whole number") if whole else tr("数", "a number")
+    low, high = (format(x, "d" if whole else "g") for x in (low, high))
+    raise BadInput(
+        tr(
+            f"{name}={value!r} 不行；应是 {low} 到 {high} 之间的{word}。",
+            f"{name}={value!r} won't do; give {word} from {low} to {high}.",
+        )
+    )
+
+
+CHINESE = {  # the fields of TrainConfig; the English stands beside each field
+    "epochs": "训练数据过几遍；不写则由策略决定",
+    "lr": "学习率的峰值；不写则由策略决定",
+    "batch_size": "每步多少行（所有进程合计）",
+    "max_length": "每行最多多少个 token，超出的截去",
+    "seed": "随机种子：决定新的分类头、顺序和 dropout",
+    "optimizer": "优化器",
+    "weight_decay": "权重衰减，只作用于矩阵",
+    "schedule": "学习率怎样下降",
+    "warmup": "学习率上升阶段占总步数的比例",
+    "clip": "梯度范数的上限；0：不裁剪",
+    "accumulation": "每批分几次算，以节省内存",
+    "class_weights": "balanced：少数类的权重更大",
+    "patience": "连续几轮没有进步就停，取最好的一轮",
+    "precision": "数值精度；auto：GPU 支持时用 bf16",
+    "bucket": "长短相近的行放在同一批",
+    "cache": "冻结部分的结果存在哪里；off：每轮重算",
+    "cache_mb": "这些结果最多占多少 MB 内存，超出则每轮重算",
+    "device": "在哪里计算",
+}
+
+
+def plain(kind) -> type:
+    """`int | None` is int."""
+    kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    return next(k for k in kinds if k is not type(None))

@@ -1,0 +1,90 @@
+"""What labkit's objects look like in a notebook: small HTML pieces that fit JupyterLab's light and dark theme."""
+
+import unicodedata
+from collections.abc import Sequence
+from html import escape
+
+from labkit.base.language import tr
+
+GREY = "#888888"  # readable on white and on black: an image cannot know the theme
+BAR = "#4477aa"  # Paul Tol's bright scheme: safe for colour-blind readers, readable on light and dark ground
+STYLE = (
+    "<style>.labkit{font-size:13px;line-height:1.45;max-width:60em;margin:.2em 0 .8em;overflow-x:auto}"
+    ".labkit table{border-collapse:collapse;margin:.4em 0;font-size:inherit}"
+    ".labkit th,.labkit td{padding:.15em .8em;text-align:right;white-space:nowrap;border-bottom:1px solid rgba(128,128,128,.25)}"
+    ".labkit td.t,.labkit th.t{text-align:left}.labkit td.w{white-space:normal;overflow-wrap:anywhere;min-width:12em}"
+    ".labkit .m{opacity:.65}.labkit svg{display:block}</style>"
+)
+
+
+def box(*parts: str) -> str:
+    return f'<div class="labkit">{STYLE}{"".join(parts)}</div>'
+
+
+def table_html(header: Sequence[str], rows: Sequence[Sequence], left: int = 1) -> str:
+    """An HTML table; the first `left` columns are words, the others numbers. Only columns of long texts are wrapped."""
+    long = {i for row in rows for i, c in enumerate(row[:left]) if len(str(c)) > 24}
+
+    def cells(tag, row):
+        kinds = ["t w" if i in long else "t" if i < left else "" for i in range(len(row))]
+        return "".join(f'<{tag} class="{k}">{escape(str(c))}</{tag}>' for k, c in zip(kinds, row, strict=True))
+
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{cells('th', header)}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def table_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table for a terminal."""
+    return "\n".join(aligned([header, *rows]))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines of text, the first row a header over a rule; the first column to the left."""
+    widths = [max(display_width(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(pad(c, w, left=i == 0) for i, (c, w) in enumerate(zip(row, widths, strict=True))) for row in rows
+    ]
+    return [lines[0], "─" * display_width(lines[0]), *lines[1:]]
+
+
+def display_width(text: str) -> int:
+    """Columns that a text takes; Chinese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def pad(text: str, width: int, left: bool) -> str:
+    gap = " " * (width - display_width(text))
+    return text + gap if left else gap + text
+
+
+def clipped(text: str, most: int = 120) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def scores_html(scores) -> str:
+    """Accuracy with its interval, then a line a class."""
+    head = (
+        f"<div><b>{tr('准确率', 'accuracy')} {scores.accuracy:.3f}</b> "
+        f"<span class=m>(95 %: {scores.low:.3f}–{scores.high:.3f}, n = {scores.n})</span> · macro-F1 {scores.macro_f1:.3f}</div>"
+    )
+    header = [tr("类别", "class"), tr("精确率", "precision"), tr("召回率", "recall"), "F1", tr("行数", "rows")]
+    rows = [[c.label, f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}", c.n] for c in scores.classes]
+    return box(head, table_html(header, rows))
+
+
+def mistakes_html(mistakes) -> str:
+    """The worst rows: what is true, what the model said, and how sure it was."""
+    header = [
+        tr("文本", "text"),
+        tr("标签", "label"),
+        tr("模型说", "model says"),
+        tr("概率", "probability"),
+        tr("损失", "loss"),
+    ]
+    rows = [[clipped(m.row.text, 300), m.truth, m.said, f"{m.probability:.2f}", f"{m.loss:.2f}"] for m in mistakes]
+    return box(table_html(header, rows, left=3))
+
+
+def predictions_html(predictions) -> str:
+    header = [tr("文本", "text"), tr("答案", "answer"), tr("概率", "probability")]
+    return box(table_html(header, [[p.text, p.label, f"{p.probability:.2f}"] for p in predictions], left=2))

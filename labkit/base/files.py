@@ -1,0 +1,138 @@
+"""Files that are whole or absent: safetensors and JSON in a folder whose manifest is written last. Never pickle.
+
+A folder is written under a temporary name, flushed to disk and renamed; its manifest holds the SHA-256 of every
+other file, so that a truncated, altered or foreign checkpoint is refused by name. Notebook 01 shows one.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from labkit.base.language import tr
+from labkit.base.records import BadInput, Run, from_json, to_json
+
+MANIFEST = "manifest.json"
+ASSETS = Path(__file__).parents[1] / "assets"  # models, fonts and small data files that come with the package
+
+
+def digest(path) -> str:
+    """SHA-256 of a file, as hexadecimal text."""
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def write_text(path, text: str) -> None:
+    """Write a text file (UTF-8), whole or not at all."""
+    path = Path(path)
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        with open(fresh, "w", encoding="utf-8") as f:
+            f.write(text)
+            f.flush()
+            os.fsync(f.fileno())
+        os.replace(fresh, path)
+        flush_names(path.parent)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+def flush_names(folder: Path) -> None:
+    """Make the names in a folder survive a power cut; Windows has no such call and does it by itself."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def save_run(run: Run, path) -> None:
+    """Write a run as one JSON file."""
+    write_text(path, json.dumps(to_json(run), ensure_ascii=False, indent=1) + "\n")
+
+
+def load_run(path) -> Run:
+    """Read a run file back: `load_run(p) == run` after `save_run(run, p)`."""
+    return from_json(Run, json.loads(Path(path).read_text(encoding="utf-8")))
+
+
+@contextlib.contextmanager
+def new_folder(folder) -> Iterator[Path]:
+    """A temporary folder that takes the name `folder` when the block ends well, and vanishes when it does not.
+
+    The manifest is written last. Raises FileExistsError where `folder` already holds something.
+    """
+    folder = Path(folder).absolute()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(errno.EEXIST, tr("已经存在", "already exists"), str(folder))
+    fresh = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        fresh.mkdir(parents=True)
+        yield fresh
+        seal(fresh)
+        if folder.exists():
+            folder.rmdir()
+        os.rename(fresh, folder)
+        flush_names(folder.parent)
+    except BaseException as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        if is_full(error):
+            raise disk_full(folder) from None
+        raise
+
+
+def seal(folder: Path) -> None:
+    """Flush every file of a folder to disk and write the manifest that names them."""
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
+    for name in names:
+        with open(folder / name, "rb+") as f:
+            os.fsync(f.fileno())
+    write_text(folder / MANIFEST, json.dumps({"sha256": {n: digest(folder / n) for n in names}}, indent=1) + "\n")
+
+
+def verify(folder) -> None:
+    """Raise BadInput naming the file that is missing or altered; silence means that the folder is whole."""
+    folder = Path(folder)
+    try:
+        wanted = dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise BadInput(
+            tr(
+                f"{folder} 不是完整的存档：没有可读的 {MANIFEST}。",
+                f"{folder} is no whole checkpoint: it has no readable {MANIFEST}.",
+            )
+        ) from None
+    for name, sha in wanted.items():
+        if not (folder / name).is_file():
+            raise BadInput(tr(f"存档 {folder} 缺少文件 {name}。", f"Checkpoint {folder} lacks the file {name}."))
+        if digest(folder / name) != sha:
+            raise BadInput(
+                tr(
+                    f"存档文件 {folder / name} 已损坏或被改动（校验和不符）。请删除它，从上一个存档继续。",
+                    f"Checkpoint file {folder / name} is truncated or altered (its checksum differs). "
+                    "Delete that checkpoint and resume from the one before.",
+                )
+            )
+
+
+def is_full(error: BaseException) -> bool:
+    return (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or (
+        "No space left" in str(error) or "os error 28" in str(error)
+    )
+
+
+def disk_full(folder) -> OSError:
+    """One clear error for a full disk: safetensors reports it in an error type of its own."""
+    message = tr(
+        "磁盘已满，什么都没有写下。请腾出空间或换一个位置",
+        "the disk is full, nothing was written; free some space or choose another place",
+    )
+    return OSError(errno.ENOSPC, message, str(folder))
+

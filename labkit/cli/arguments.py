@@ -1,0 +1,163 @@
+"""The arguments of the command `labkit`: flags made from the fields of TrainConfig, help in Chinese and in English.
+
+>>> arguments().parse_args(["train", "data.csv", "--epochs", "2"]).epochs
+2
+"""
+
+import argparse
+import typing
+from dataclasses import fields
+
+from labkit import __version__
+from labkit.base.config import CHINESE, TrainConfig, plain
+from labkit.base.language import tr
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one message, without the long list of flags."""
+
+    def error(self, message: str) -> typing.NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n{tr('用法见', 'For help')}: {self.prog} --help\n")
+
+
+def arguments() -> Parser:
+    """The parser of the whole command line; `command` in its answer is the command's name."""
+    top = Parser(
+        prog="labkit",
+        description=tr("微调预训练模型的实验工具", "Fine-tune pretrained models, and see what happens"),
+        epilog=tr("每个命令的用法：labkit COMMAND --help", "Help on a command: labkit COMMAND --help"),
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"labkit {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, zh: str, en: str) -> Parser:
+        return commands.add_parser(name, help=tr(zh, en), description=tr(zh, en), allow_abbrev=False)
+
+    train_flags(command("train", "用一个 CSV 微调模型并保存", "fine-tune a model on a CSV and save it"))
+    compare_flags(command("compare", "在同样的数据上比较多种策略", "compare strategies on the same rows"))
+    predict_flags(command("predict", "用保存的模型给文本分类", "classify texts with a saved model"))
+    json_flag(command("doctor", "检查版本、设备、内存，缺什么", "check versions, device, memory, what is missing"))
+    demo = command("demo", "用自带的数据和模型比较几种策略", "compare strategies on the packaged data and model")
+    demo.add_argument("--out", metavar="DIR", default="out/demo", help=tr("图写到哪里", "where the figures go"))
+    class_flags(command("class", "把学生交来的练习报告汇成一张表", "gather the reports that students handed in"))
+    return top
+
+
+def class_flags(command: Parser) -> None:
+    command.add_argument(
+        "reports",
+        metavar="DIR",
+        help=tr("放 labkit-report-*.json 的目录", "the folder with the labkit-report-*.json files"),
+    )
+    out = tr("表、网页和图写到哪里", "where table, page and figures go")
+    command.add_argument("--out", metavar="DIR", default="out/class", help=f"{out} (out/class)")
+    json_flag(command)
+
+
+def train_flags(command: Parser) -> None:
+    from labkit.strategies import NAMES
+
+    data_flags(command)
+    group = command.add_argument_group(tr("训练", "training"))
+    group.add_argument("--strategy", default="full", metavar="S", help=f"{', '.join(NAMES)} (full)")
+    config_flags(group)
+    group = output_flags(command)
+    group.add_argument(
+        "--resume", action="store_true", help=tr("从 --out 里的存档继续", "go on from the checkpoint in --out")
+    )
+
+
+def compare_flags(command: Parser) -> None:
+    from labkit.strategies import NAMES
+
+    data_flags(command)
+    group = command.add_argument_group(tr("训练", "training"))
+    several = "full,head,top-2"
+    group.add_argument("--strategies", default=several, metavar="S,S", help=f"{', '.join(NAMES)} ({several})")
+    group.add_argument("--seeds", default="0", metavar="N,N", help=tr("随机种子，如 0,1,2 (0)", "such as 0,1,2 (0)"))
+    config_flags(group, leave=("seed",))
+    forgets = tr("也测量遗忘了多少预训练所学", "also measure what is forgotten of the pretraining")
+    group.add_argument("--forgetting", action="store_true", help=forgets)
+    again = tr("--out 里失败的训练不再重试", "leave runs alone that failed before in --out")
+    group.add_argument("--no-retry", action="store_false", dest="retry", help=again)
+    output_flags(command)
+
+
+def predict_flags(command: Parser) -> None:
+    command.add_argument("model", metavar="DIR", help=tr("labkit train 写下的目录", "a folder that labkit train wrote"))
+    command.add_argument(
+        "text",
+        nargs="+",
+        metavar="TEXT",
+        help=tr("文本；- 从标准输入逐行读，跳过空行", "texts; - reads lines from standard input, but empty ones"),
+    )
+    json_flag(command)
+
+
+def data_flags(command: Parser) -> None:
+    command.add_argument(
+        "data",
+        metavar="DATA.csv",
+        help=tr(".csv 或 .csv.gz；reviews：自带的评论", ".csv or .csv.gz; reviews: the packaged ones"),
+    )
+    group = command.add_argument_group(tr("数据和模型", "data and model"))
+    split_off = tr("（默认从数据中分层划出）", " (default: a stratified share of the data)")
+    group.add_argument("--valid", metavar="FILE", help=tr("验证集", "validation rows") + split_off)
+    group.add_argument("--test", metavar="FILE", help=tr("测试集", "test rows") + split_off)
+    group.add_argument("--text", default="text", metavar="COLUMN", help=tr("文本列名 (text)", "column of texts (text)"))
+    group.add_argument(
+        "--label", default="label", metavar="COLUMN", help=tr("标签列名 (label)", "column of labels (label)")
+    )
+    group.add_argument(
+        "--limit", type=whole, metavar="N", help=tr("只用 N 行训练（分层抽取）", "train on a stratified N rows")
+    )
+    group.add_argument(
+        "--model",
+        default="tiny-bert-zh",
+        metavar="M",
+        help=tr("自带模型、目录或 hub 名 (tiny-bert-zh)", "packaged model, folder or hub name (tiny-bert-zh)"),
+    )
+
+
+def output_flags(command: Parser):
+    group = command.add_argument_group(tr("输出", "output"))
+    group.add_argument("--out", metavar="DIR", help=tr("写到哪个目录", "the folder to write to"))
+    json_flag(group)
+    return group
+
+
+def json_flag(command) -> None:
+    command.add_argument(
+        "--json", action="store_true", help=tr("标准输出上只打印一个 JSON", "print one JSON object on standard output")
+    )
+
+
+def config_flags(command, leave: tuple[str, ...] = ()) -> None:
+    """One flag for each field of TrainConfig, with its default in brackets."""
+    for f in fields(TrainConfig):
+        if f.name in leave:
+            continue
+        flag, text = "--" + f.name.replace("_", "-"), tr(CHINESE.get(f.name, f.metadata["help"]), f.metadata["help"])
+        if f.type is bool:
+            command.add_argument(flag, action=argparse.BooleanOptionalAction, default=f.default, help=text)
+            continue
+        if f.default is not None:
+            text += f" ({f.default})"
+        kind, letter = {int: (whole, "N"), float: (number, "X"), str: (str, None)}[plain(f.type)]
+        choices = f.metadata["choices"]
+        command.add_argument(flag, type=kind, default=f.default, choices=choices, metavar=letter, help=text)
+
+
+def whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(tr(f"{text!r} 不是整数", f"{text!r} is not a whole number")) from None
+
+
+def number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(tr(f"{text!r} 不是数", f"{text!r} is not a number")) from None

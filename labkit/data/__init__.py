@@ -1,0 +1,1 @@
+"""Rows in, a Corpus out: tables, splits, batches, what they look like."""

@@ -1,0 +1,97 @@
+"""What a corpus looks like in a notebook: counts, balance, lengths, examples, what was dropped."""
+
+import base64
+from collections.abc import Sequence
+from html import escape
+
+from labkit.base.display import BAR, GREY, box, clipped, table_html
+from labkit.base.language import language, tr
+
+
+def histogram_svg(values: Sequence[int], unit: str, bins: int = 24, width: int = 420, height: int = 90) -> str:
+    """A small histogram of lengths; the last bar holds the longest 1 % together."""
+    ordered = sorted(values)
+    top = max(ordered[int(0.99 * (len(ordered) - 1))], 1)
+    step = max(1, -(-(top + 1) // bins))
+    counts = [0] * (top // step + 1)
+    for v in values:
+        counts[min(v, top) // step] += 1
+    wide, high = width / len(counts), height - 20
+    bars = "".join(
+        f'<rect x="{i * wide + 0.5:.1f}" y="{high * (1 - n / max(counts)):.1f}" width="{wide - 1:.1f}" height="{high * n / max(counts):.1f}" '
+        f'fill="{BAR}"><title>{i * step}–{(i + 1) * step - 1}: {n}</title></rect>'
+        for i, n in enumerate(counts)
+    )
+    ticks = "".join(
+        f'<text x="{x:.0f}" y="{height - 6}" text-anchor="{a}">{t}</text>'
+        for x, a, t in ((0, "start", 0), (width / 2, "middle", top // 2), (width, "end", f"{top} {unit}"))
+    )
+    style = f'font-family="sans-serif" font-size="11" fill="{GREY}"'
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{bars}{ticks}</svg>'
+
+
+def picture(svg: str, words: str) -> str:
+    """An SVG as an image: notebooks that are not trusted yet strip drawings from HTML, and keep images."""
+    data = base64.b64encode(svg.encode()).decode()
+    return f'<img alt="{escape(words)}" src="data:image/svg+xml;base64,{data}" />'
+
+
+def corpus_html(corpus) -> str:
+    """Counts, class balance, lengths, examples of each class, and what was dropped and why."""
+    parts = [f"<b>{escape(corpus.name)}</b>", balance_html(corpus)]
+    if corpus.train and hasattr(corpus.train[0], "text"):
+        lengths = [len(r.text) for r in corpus.train]
+        middle, signs = sorted(lengths)[len(lengths) // 2], tr("字", "characters")
+        note = tr(f"训练集，中位数 {middle} {signs}", f"training rows, median {middle} {signs}")
+        parts.append(f"<div>{tr('文本长度', 'Text length')} <span class=m>({note})</span></div>")
+        parts.append(picture(histogram_svg(lengths, signs), note))
+        parts.append(examples_html(corpus))
+    parts.append(f"<div class=m>{escape(dropped_text(corpus))}</div>")
+    return box(*parts)
+
+
+def balance_html(corpus, most: int = 12) -> str:
+    """Rows of each class in each split, a line a class; the rarest together in one line where classes are many."""
+    header = [tr("标签", "label"), tr("训练", "train"), tr("验证", "validation"), tr("测试", "test")]
+    counts = [corpus.counts(split) for split in ("train", "valid", "test")]
+    totals = [sum(c.values()) for c in counts]
+
+    def line(title, found):
+        return [title, *(f"{n:,} ({n / max(total, 1):.0%})" for n, total in zip(found, totals, strict=True))]
+
+    shown = list(corpus.labels)
+    if len(shown) > most:
+        shown = sorted(shown, key=lambda name: -counts[0][name])[: most - 1]
+    rows = [line(name, [c[name] for c in counts]) for name in shown]
+    if rest := [name for name in corpus.labels if name not in shown]:
+        title = tr(f"其余 {len(rest)} 类", f"{len(rest)} more")
+        rows.append(line(title, [sum(c[name] for name in rest) for c in counts]))
+    return table_html(header, [*rows, [tr("合计", "total"), *(f"{n:,}" for n in totals)]])
+
+
+def examples_html(corpus) -> str:
+    """Two training rows of each class, one where classes are many; with their English gloss for readers of English."""
+    each = 2 if len(corpus.labels) <= 4 else 1
+    some = [r for i in range(min(len(corpus.labels), 8)) for r in [r for r in corpus.train if r.label == i][:each]]
+    columns = {
+        tr("例子", "examples"): [clipped(r.text) for r in some],
+        tr("译文", "in English"): [clipped(r.extra.get("gloss", "")) for r in some],
+        tr("标签", "label"): [corpus.labels[r.label] for r in some],
+    }
+    if language() == "zh" or not any(r.extra.get("gloss") for r in some):
+        del columns[tr("译文", "in English")]
+    return table_html(list(columns), list(zip(*columns.values(), strict=True)), left=3)
+
+
+def dropped_text(corpus) -> str:
+    """One sentence on the rows left out."""
+    reasons = {
+        "empty": tr("没有文本", "without text"),
+        "duplicate": tr("重复", "repeated"),
+        "conflict": tr("同一文本有两种标签", "one text with two labels"),
+        "leak": tr("在另一部分里出现过", "also in another split"),
+        "unlabelled": tr("没有公开标签", "labels withheld"),
+    }
+    found = [f"{reasons[d.reason]} {d.count}" for d in corpus.dropped]
+    return tr("去掉的行：", "Rows dropped: ") + (tr("，", ", ").join(found) or tr("无", "none"))

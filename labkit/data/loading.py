@@ -1,0 +1,160 @@
+"""Rows in, a Corpus out: CSV files, hub data sets, the packaged reviews; and batches of like length.
+
+A Corpus holds train, valid and test rows and the label names. Splits are stratified by a seed and no text stands on
+two sides. Leans on records and tasks; notebook 01 walks through it, notebook 07 teaches it.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from labkit.base.files import ASSETS
+from labkit.base.language import listing, tr
+from labkit.base.records import BadInput, Raw, Row, Table
+from labkit.data.corpus import Corpus, Dropped
+from labkit.data.splitting import check_classes, drop_repeated, split_rows
+from labkit.data.tables import SPLITS, cell, check_columns, fetch, read_table
+from labkit.tasks.labels import label_names
+
+
+def load_csv(
+    path,
+    text: str = "text",
+    label: str = "label",
+    *,
+    valid=None,
+    test=None,
+    labels: Sequence[str] | dict[str, str] | None = None,
+    valid_share: float = 0.1,
+    test_share: float = 0.1,
+    seed: int = 0,
+    limit: int | None = None,
+) -> Corpus:
+    """A corpus from a `.csv` or `.csv.gz` file with a column of texts and a column of labels.
+
+    >>> corpus = load_csv("reviews.csv", text="review", label="sentiment")      # held-out rows are split off, stratified
+    >>> corpus = load_csv("train.csv", test="test.csv", labels={"0": "negative", "1": "positive"})
+    >>> corpus = load_csv("stars.csv", labels={"1": "bad", "2": "bad", "4": "good", "5": "good"})       # joins classes
+
+    UTF-8 (with or without a byte-order mark) and GBK are both read. Labels may be numbers or words, of any number of
+    classes; `labels` gives them readable names (a dict, or a list for 0, 1, 2 …) or an order (a list). Rows without
+    text and repeated texts are dropped and counted in `corpus.dropped`; a text that stands in two splits stays in the
+    later one (test before valid before train). Raises FileNotFoundError and BadInput (a ValueError).
+    """
+    shares = {"valid": valid_share, "test": test_share}
+    if not (valid_share > 0 and test_share > 0 and valid_share + test_share < 0.9):
+        raise BadInput(
+            tr(
+                f"valid_share={valid_share} 和 test_share={test_share} 不行：都应大于 0，合计小于 0.9。",
+                f"valid_share={valid_share} and test_share={test_share} won't do: "
+                "give each more than 0, and together less than 0.9.",
+            )
+        )
+    tables = {"train": read_table(path, text, label)}
+    tables |= {name: read_table(p, text, label) for name, p in (("valid", valid), ("test", test)) if p is not None}
+    name = Path(path).name.removesuffix(".gz").removesuffix(".csv")
+    return build_corpus(name, tables, labels=labels, shares=shares, seed=seed, limit=limit)
+
+
+def load_hub(
+    name: str,
+    config: str | None = None,
+    *,
+    text: str = "text",
+    label: str = "label",
+    labels: Sequence[str] | dict[str, str] | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+) -> Corpus:
+    """A corpus from the Hugging Face hub, or from a local folder that `datasets` can read.
+
+    >>> corpus = load_hub("org/name")                    # HF_ENDPOINT names a mirror; set it before Python starts
+
+    Splits called train, validation (or valid, dev) and test are used where they exist and have labels, otherwise split
+    off. Needs `pip install labkit[hub]`. Raises BadInput naming the ways out when nothing answers.
+    """
+    tables, names, withheld = {}, (), 0
+    for split, table in fetch(name, config).items():
+        if split not in SPLITS:
+            continue
+        where = f"{name}[{split}]"
+        check_columns(table.column_names, text, label, where)
+        names = getattr(table.features[label], "names", None) or names
+        words = [cell(value, names, where) for value in table[label]]
+        if words and not any(words) and split != "train":
+            withheld += len(words)
+            continue
+        texts = [cell(value, (), where) for value in table[text]]
+        rows = [Raw(t, w, {}, i) for i, (t, w) in enumerate(zip(texts, words, strict=True), start=1)]
+        tables[SPLITS[split]] = Table(where, rows)
+    if "train" not in tables:
+        raise BadInput(
+            tr(
+                f"数据集 {name!r} 没有 train 部分。请另选数据集，或存成 CSV 用 load_csv。",
+                f"Data set {name!r} has no split 'train'. Choose another, or save it as CSV and use load_csv.",
+            )
+        )
+    if labels is None and names:
+        used = {row.label for row in tables["train"].rows}
+        labels = [n for n in names if n in used]
+    short = name.rstrip("/").split("/")[-1]
+    shares = {"valid": 0.1, "test": 0.1}
+    corpus = build_corpus(short, tables, labels=labels, shares=shares, seed=seed, limit=limit)
+    if withheld:
+        corpus = dataclasses.replace(corpus, dropped=(*corpus.dropped, Dropped("unlabelled", withheld, ())))
+    return corpus
+
+
+def reviews(limit: int | None = None, seed: int = 0) -> Corpus:
+    """The packaged reviews: Chinese, written for labkit, six domains, negative or positive, with an English gloss.
+
+    >>> reviews().labels
+    ('negative', 'positive')
+    """
+    corpus = load_csv(
+        ASSETS / "reviews.csv",
+        labels={"0": "negative", "1": "positive"},
+        test_share=0.2,
+        valid_share=0.1,
+        seed=seed,
+        limit=limit,
+    )
+    return dataclasses.replace(corpus, name="reviews")
+
+
+# From rows to a corpus
+
+
+def build_corpus(name, tables: dict[str, Table], *, labels, shares, seed, limit) -> Corpus:
+    """Label names, dropped rows, splits: shared by every way of loading texts."""
+    for table in tables.values():
+        if not any(r.text for r in table.rows):
+            raise no_rows_left(table, {"empty": table.rows})
+    names, index = label_names(tables, labels)
+    rows = {s: [Row(r.text, index[r.label], r.extra) for r in t.rows if r.text] for s, t in tables.items()}
+    empty = [tr(f"第 {r.line} 行", f"line {r.line}") for t in tables.values() for r in t.rows if not r.text]
+    rows, gone = drop_repeated(rows)
+    for split, table in tables.items():
+        if not rows[split]:
+            raise no_rows_left(table, gone)
+    check_classes(tables["train"].where, rows["train"], names, need=1 + len({"valid", "test"} - set(rows)))
+    total = len(rows["train"])
+    for split, later in (("test", "valid" not in rows), ("valid", False)):
+        if split not in rows:
+            n = max(len(names), round(total * shares[split]))
+            rows["train"], rows[split] = split_rows(rows["train"], n, seed, keep=1 + later)
+    dropped = [Dropped(why, len(x), tuple(x[:3])) for why, x in {"empty": empty, **gone}.items() if x]
+    splits = (tuple(rows[split]) for split in ("train", "valid", "test"))
+    corpus = Corpus(name, *splits, names, tuple(dropped))
+    return corpus if limit is None else corpus.limit(limit, seed)
+
+
+def no_rows_left(table: Table, gone: dict[str, Sequence]) -> BadInput:
+    why = listing(f"{reason} {len(found)}" for reason, found in gone.items() if found)
+    return BadInput(
+        tr(
+            f"{table.where} 的 {len(table.rows)} 行里没有一行可用（去掉的：{why}）。请检查文本列是否选对、各文件是否不同。",
+            f"{table.where}: none of its {len(table.rows)} rows can be used (dropped: {why}). "
+            "Check that the text column is the right one and that the files differ.",
+        )
+    )

@@ -1,0 +1,260 @@
+"""Which characters carry a prediction: its log-odds shared out among the tokens. Leans on evaluation; notebook 01 uses it.
+
+Integrated gradients (Sundararajan, Taly and Yan 2017, arXiv 1703.01365) walk from a text whose tokens are all hidden to
+the text itself, and add up the slope along the way: what the tokens get makes up the whole difference. Gradient times
+input looks at the slope at the end only: one step, and no such promise.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.base.language import listing, tr
+from labkit.base.records import BadInput
+from labkit.data.batching import most_tokens
+from labkit.models.loading import fitting, labels_of
+from labkit.models.state import device_of, modes_kept
+
+METHODS = ("integrated", "gradient")
+FIRST, MOST = 16, 512  # points along the way: doubled until the sum is right, or there are so many
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """The answer for one text, and what each token adds to it.
+
+    `scores` are in units of log-odds, log(p / (1 - p)) with p the probability of `label`: above 0 speaks for the label,
+    below 0 against it. Their sum is `log_odds - baseline`, to within `gap`. Special tokens stand in the baseline too,
+    and so add nothing.
+    """
+
+    text: str
+    label: str  # that the scores speak of
+    probabilities: dict[str, float]
+    tokens: tuple[str, ...]  # as they stand in the text; special tokens by their name
+    scores: tuple[float, ...]
+    special: tuple[bool, ...]
+    log_odds: float  # of the label, for the text
+    baseline: float  # the same for the text with every token hidden
+    method: str
+    points: int  # along the way
+    characters: int  # of the text that were read: a long one is cut
+
+    @property
+    def gap(self) -> float:
+        """What is missing between the sum of the scores and the difference that they share out."""
+        return abs(sum(self.scores) - (self.log_odds - self.baseline))
+
+    @property
+    def predicted(self) -> str:
+        return max(self.probabilities, key=self.probabilities.__getitem__)
+
+    @property
+    def cut(self) -> bool:
+        """Whether the text was too long to be read to its end."""
+        return self.characters < len(self.text.rstrip())
+
+    def strongest(self, k: int = 3) -> list[tuple[str, float]]:
+        """The tokens that matter most, for or against, the strongest first."""
+        return sorted(zip(self.tokens, self.scores, strict=True), key=lambda pair: -abs(pair[1]))[:k]
+
+    def _repr_html_(self) -> str:
+        from labkit.inspection.attribution_html import attribution_html
+
+        return attribution_html(self)
+
+
+def attribute(
+    model,
+    texts: Sequence[str] | str,
+    *,
+    label: str | None = None,
+    method: str = "integrated",
+    tolerance: float = 0.02,
+    max_length: int = 256,
+) -> list[Attribution]:
+    """What each token of each text adds to the log-odds of a label: of `label`, or of the one that the model says.
+
+    >>> attribute(model, ["面都坨了，再也不点了"])[0].strongest(2)
+    [('坨', 1.08), ('再', 0.71)]
+
+    The baseline is the same text with every token hidden: [MASK], or the padding token of a model that has no mask. With
+    method="integrated" the scores add up to the difference from it to within `tolerance` times that difference (or 1, if
+    the difference is smaller): as many points are taken as that needs. method="gradient" takes one. Each text is asked alone, so that padding has no part in it. The model
+    is left as it was.
+    """
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    check(model, texts, label, method)
+    found = []
+    with modes_kept(model), asked_by_vectors(model) as network:
+        model.eval()
+        for text in texts:
+            found.append(one(network, text, label, method, tolerance, fitting(model, max_length)))
+    return found
+
+
+def check(model, texts: Sequence, label: str | None, method: str) -> None:
+    if not texts or not all(isinstance(x, str) and x.strip() for x in texts):
+        raise BadInput(
+            tr(
+                "attribute 需要至少一个非空的文本（字符串列表）。",
+                "attribute needs at least one text, none of them empty (a list of strings).",
+            )
+        )
+    for name, value, accepted in (
+        ("label", label or labels_of(model)[0], labels_of(model)),
+        ("method", method, METHODS),
+    ):
+        if value not in accepted:
+            raise BadInput(
+                tr(
+                    f"{name}={value!r} 不行；可选：{listing(accepted)}。",
+                    f"{name}={value!r} won't do; choose from: {listing(accepted)}.",
+                )
+            )
+
+
+@dataclass
+class Network:
+    """A model as a function of its tokens' vectors."""
+
+    model: Any
+    vectors: Any = None  # what stands in place of the looked-up ones; None leaves those
+
+    def looked_up(self, ids) -> Any:
+        """The vectors of these tokens, (tokens, width)."""
+        return self.model.get_input_embeddings().weight.detach()[ids]
+
+    def log_odds(self, ids, vectors, target: int) -> Any:
+        """Log-odds of a class for each row of vectors, (rows, tokens, width); `ids` are the tokens of the text."""
+        logits = self.logits(ids, vectors)
+        rest = [i for i in range(logits.shape[-1]) if i != target]
+        return logits[:, target] - logits[:, rest].logsumexp(-1)
+
+    def logits(self, ids, vectors) -> Any:
+        import torch
+
+        rows, self.vectors = ids.expand(len(vectors), -1), vectors
+        try:
+            return self.model(input_ids=rows, attention_mask=torch.ones_like(rows)).logits.float()
+        finally:
+            self.vectors = None
+
+
+@contextlib.contextmanager
+def asked_by_vectors(model) -> Iterator[Network]:
+    """The model with a hook that puts given vectors in place of those that it looks up.
+
+    The token ids travel as well: GPT-2 finds the end of a text by them, RoBERTa its positions.
+    """
+    network = Network(model)
+    hook = model.get_input_embeddings().register_forward_hook(lambda *_: network.vectors)
+    try:
+        yield network
+    finally:
+        hook.remove()
+
+
+def one(network: Network, text: str, label: str | None, method: str, tolerance: float, max_length: int) -> Attribution:
+    """The attribution of one text."""
+    import torch
+
+    model, labels = network.model, labels_of(network.model)
+    ids, parts = pieces(model.processor, text, max_length)
+    ids = torch.tensor(ids, device=device_of(model))
+    fixed = torch.tensor([bool(p.name) for p in parts for _ in range(p.tokens)], device=ids.device)
+    end = network.looked_up(ids)
+    start = torch.where(fixed[:, None], end, network.looked_up(hidden(model.processor)))
+    with torch.no_grad():
+        logits = network.logits(ids, end[None])[0]
+        target = labels.index(label) if label else int(logits.argmax())
+        odds, base = network.log_odds(ids, torch.stack([end, start]), target).tolist()
+    points, slope = 1, None
+    if method == "integrated":
+        points, slope = enough_points(network, ids, (start, end), target, odds - base, tolerance)
+    else:
+        slope = mean_slope(network, ids, (start, end), target, [1.0], [1.0])
+    shares = ((end - start) * slope).sum(-1).split([p.tokens for p in parts])
+    return Attribution(
+        text,
+        labels[target],
+        dict(zip(labels, logits.softmax(-1).tolist(), strict=True)),
+        tuple(p.name or text[p.begin : p.end] for p in parts),
+        tuple(float(share.sum()) for share in shares),
+        tuple(bool(p.name) for p in parts),
+        odds,
+        base,
+        method,
+        points,
+        max(p.end for p in parts),
+    )
+
+
+def enough_points(network: Network, ids, way, target: int, difference: float, tolerance: float) -> tuple[int, Any]:
+    """Points along the way, and the mean slope there, such that slope times way gives the difference."""
+    import numpy as np
+
+    points = FIRST
+    while True:
+        places, weights = np.polynomial.legendre.leggauss(points)  # of all rules with so many points the sharpest
+        slope = mean_slope(network, ids, way, target, (places + 1) / 2, weights / 2)
+        gap = abs(float(((way[1] - way[0]) * slope).sum()) - difference)
+        if gap <= tolerance * max(1.0, abs(difference)) or points >= MOST:
+            return points, slope
+        points *= 2
+
+
+def mean_slope(network: Network, ids, way, target: int, places: Sequence[float], weights: Sequence[float]) -> Any:
+    """The weighted sum of gradients at places between 0 and 1 on the way, (tokens, width)."""
+    import torch
+
+    start, end = way
+    share = torch.tensor(list(zip(places, weights, strict=True)), dtype=end.dtype, device=end.device)
+    total, rows = torch.zeros_like(end), max(1, most_tokens(end.device) // len(ids))
+    for at in share.split(rows):
+        vectors = torch.lerp(start[None], end[None], at[:, 0, None, None]).requires_grad_(True)
+        with torch.enable_grad():
+            odds = (network.log_odds(ids, vectors, target) * at[:, 1]).sum()
+        total += torch.autograd.grad(odds, vectors)[0].sum(0)
+    return total
+
+
+# Text in, pieces of it out
+
+
+@dataclass
+class Piece:
+    """A stretch of the text, or a special token."""
+
+    begin: int
+    end: int
+    name: str = ""  # of a special token
+    tokens: int = 1  # that it consists of
+
+
+def pieces(processor, text: str, max_length: int) -> tuple[list[int], list[Piece]]:
+    """The tokens of a text, and what they stand for in it; tokens that share a character make up one piece.
+
+    >>> pieces(tokenizer, "好", 8)
+    ([2, 1963, 3], [Piece(0, 0, "[CLS]"), Piece(0, 1), Piece(0, 0, "[SEP]")])
+    """
+    options = {"return_offsets_mapping": True, "return_special_tokens_mask": True}
+    found = processor(text, truncation=True, max_length=max_length, **options)
+    parts: list[Piece] = []
+    for token, (begin, end), special in zip(
+        found["input_ids"], found["offset_mapping"], found["special_tokens_mask"], strict=True
+    ):
+        last = parts[-1] if parts else None
+        if special:
+            parts.append(Piece(0, 0, processor.convert_ids_to_tokens(token)))
+        elif last and not last.name and begin < last.end:
+            last.end, last.tokens = max(end, last.end), last.tokens + 1
+        else:
+            parts.append(Piece(begin, end))
+    return found["input_ids"], parts
+
+
+def hidden(processor) -> int:
+    """The token that stands for nothing."""
+    return processor.pad_token_id if processor.mask_token_id is None else processor.mask_token_id

@@ -1,0 +1,1 @@
+"""What an input is: one file a modality. Only tasks know them."""

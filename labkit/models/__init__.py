@@ -1,0 +1,1 @@
+"""A name in, a model out; the table of families; what can be added to a model; its language-model head."""

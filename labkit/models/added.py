@@ -1,0 +1,158 @@
+"""Models that carry something added: LoRA and prompts by peft, bottlenecks by layers. The only door to peft.
+
+What was added is saved alone, a few percent of the model: peft's in peft's own format, so that plain peft loads it.
+Strategies wrap with it, models saves and loads with it. Notebook 03 uses it.
+"""
+
+import contextlib
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from labkit.base.language import tr
+from labkit.base.records import BadInput
+
+OURS = "bottlenecks.safetensors"  # what a model with bottlenecks is saved as
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """peft asks transformers for a name that is deprecated there; no user can do anything about it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        yield
+
+
+def is_peft(model) -> bool:
+    return hasattr(model, "peft_config")
+
+
+def has_bottlenecks(model) -> bool:
+    return getattr(model, "bottlenecks", None) is not None
+
+
+def carries(model) -> bool:
+    """Whether the model has anything added."""
+    return is_peft(model) or has_bottlenecks(model)
+
+
+def prompt_length(model) -> int:
+    """How many positions the prompts of a model take; 0 for a model without."""
+    return getattr(model.active_peft_config, "num_virtual_tokens", None) or 0 if is_peft(model) else 0
+
+
+def refuse_second(model) -> None:
+    """One addition at a time: two would be saved as one and could not be told apart."""
+    if carries(model):
+        raise BadInput(
+            tr(
+                "这个模型已经带有适配器或提示：请先 merge，或用 load() 重新载入原模型。",
+                "This model carries an adapter or prompts already: merge them first, or load() the plain model again.",
+            )
+        )
+
+
+def add_lora(model, places: Sequence[str], head: Sequence[str], *, rank: int, alpha: float, dropout: float) -> Any:
+    """A peft model with low-rank pairs beside the linear modules at `places`; the modules `head` train whole."""
+    from peft import LoraConfig
+
+    config = LoraConfig(
+        task_type="SEQ_CLS",
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=list(places),
+        modules_to_save=list(head),
+        fan_in_fan_out=model.config.model_type == "gpt2",  # its linear maps are stored turned over
+    )
+    return wrapped(model, config)
+
+
+def add_prompts(model, head: Sequence[str], *, tokens: int, hidden: int | None) -> Any:
+    """A peft model with `tokens` trained keys and values before the text, in every layer.
+
+    With `hidden`, a small network of that width makes them (prefix tuning); without, they train themselves.
+    """
+    from peft import PrefixTuningConfig
+
+    config = PrefixTuningConfig(
+        task_type="SEQ_CLS",
+        num_virtual_tokens=tokens,
+        prefix_projection=hidden is not None,
+        encoder_hidden_size=hidden,
+        modules_to_save=list(head),
+    )
+    return wrapped(model, config)
+
+
+def wrapped(model, config) -> Any:
+    from peft import get_peft_model
+
+    with hushed():
+        made = get_peft_model(model, config)
+    made.active_peft_config.base_model_name_or_path = model.source
+    return made
+
+
+def merged(model) -> Any:
+    """The plain model with LoRA's pairs added into its weights; the given model stays as it was."""
+    import copy
+
+    with hushed():
+        return copy.deepcopy(model).merge_and_unload()
+
+
+# On disk
+
+
+def save_added(model, folder: Path) -> dict:
+    """Write what was added, and the head, into a folder; what labkit must note beside it to load it again."""
+    note = {"labels": [model.config.id2label[i] for i in sorted(model.config.id2label)]}
+    if is_peft(model):
+        with hushed():
+            model.save_pretrained(folder, save_embedding_layers=False)
+        (folder / "README.md").unlink(missing_ok=True)  # a form to fill in, not a card
+        return note | {"added": "peft"}
+    from safetensors.torch import save_file
+
+    kept = {n: p.detach().contiguous() for n, p in model.named_parameters() if n in model.bottlenecks["names"]}
+    save_file(kept, folder / OURS, {"format": "pt"})
+    return note | {"added": "bottlenecks", "bottlenecks": {k: v for k, v in model.bottlenecks.items() if k != "names"}}
+
+
+def stored(folder: Path) -> dict | None:
+    """What labkit noted about an addition in this folder; None where there is none."""
+    note = folder / "labkit.json"
+    if note.is_file():
+        found = json.loads(note.read_text("utf-8"))
+        return found if "added" in found else None
+    config = folder / "adapter_config.json"  # saved by plain peft
+    if config.is_file():
+        return {"added": "peft", "source": json.loads(config.read_text("utf-8")).get("base_model_name_or_path")}
+    return None
+
+
+def load_added(model, folder: Path, note: dict) -> Any:
+    """The plain model with what a folder adds to it."""
+    if note["added"] == "peft":
+        from peft import PeftModel
+
+        with hushed():
+            made = PeftModel.from_pretrained(model, str(folder))
+        made.active_peft_config.base_model_name_or_path = model.source
+        return made.eval()
+    import torch
+    from safetensors.torch import load_file
+
+    from labkit.models.layers import add_bottlenecks
+
+    settings, tensors = note["bottlenecks"], load_file(folder / OURS)
+    add_bottlenecks(model, settings["places"], settings["width"], settings["size"])
+    parameters = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, value in tensors.items():
+            parameters[name].copy_(value)
+    model.bottlenecks = {**settings, "names": sorted(tensors)}
+    return model

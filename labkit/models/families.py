@@ -1,0 +1,103 @@
+"""What labkit knows of model families, and a model's blocks in depth order."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.base.language import listing, tr
+from labkit.base.records import BadInput
+from labkit.models import added
+
+
+def block_words(name: str) -> str:
+    """A block's name as a reader sees it: "第 2 层" for "layer 2"."""
+    word, _, number = name.partition(" ")
+    zh = {"embeddings": "嵌入层", "prompt": "提示", "head": "分类头", "layer": f"第 {number} 层"}
+    return tr(zh[word], name)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A layer of the network as strategies see it: what is frozen or trained together."""
+
+    name: str  # "embeddings", "layer 1" (the lowest) …, "head"
+    kind: str  # "embeddings", "prompt" (trained prompts, where there are any), "layer" or "head"
+    parameters: tuple[str, ...]  # names in model.named_parameters()
+    modules: tuple[str, ...]  # names in model.named_modules()
+
+
+@dataclass(frozen=True)
+class Family:
+    """Where a model family keeps its parts, as module names inside the base model."""
+
+    embeddings: tuple[str, ...]
+    layers: str
+    top: tuple[str, ...] = ()  # a norm that belongs to the last layer
+    behind_attention: str = (
+        ""  # in a layer, what its attention's answer goes into, where the head reads the first token
+    )
+
+
+BERT = Family(("embeddings",), "encoder.layer", behind_attention="attention.output")
+FAMILIES = {
+    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "ernie"), BERT),
+    "megatron-bert": Family(("embeddings",), "encoder.layer", ("encoder.ln",), "attention.output"),
+    "electra": Family(("embeddings", "embeddings_project"), "encoder.layer", (), "attention.output"),
+    "albert": Family(("embeddings", "encoder.embedding_hidden_mapping_in"), "encoder.albert_layer_groups"),
+    "distilbert": Family(("embeddings",), "transformer.layer", (), "sa_layer_norm"),
+    "gpt2": Family(("wte", "wpe", "drop"), "h", ("ln_f",)),
+}
+
+
+def width_of(model) -> int:
+    """Length of a token's vector between the blocks: 128 for tiny-bert-zh, 768 for BERT-base."""
+    return getattr(model.config, "hidden_size", None) or model.config.dim  # DistilBERT calls it dim
+
+
+def network_of(model) -> Any:
+    """The transformers base model inside a model with a head, wrapped by an adapter or not."""
+    return (model.get_base_model() if hasattr(model, "get_base_model") else model).base_model
+
+
+def base_of(model) -> tuple[Any, str]:
+    """The transformers base model, and its module name inside the whole ("bert")."""
+    base = network_of(model)
+    return base, next(name for name, module in model.named_modules() if module is base)
+
+
+def blocks(model) -> tuple[Block, ...]:
+    """The model's blocks in depth order: embeddings, layers from the lowest up, head. Each parameter is in just one.
+
+    >>> [b.name for b in blocks(load("tiny-bert-zh", labels=("no", "yes")))]
+    ['embeddings', 'layer 1', 'layer 2', 'layer 3', 'layer 4', 'head']
+
+    The pooler counts as head; prompts that were added stand above the embeddings. Raises BadInput for a family that labkit does not know.
+    """
+    kind = model.config.model_type
+    if kind not in FAMILIES:
+        raise unknown_family(kind)
+    family, (base, prefix) = FAMILIES[kind], base_of(model)
+    here = {n for n, _ in base.named_modules()}
+    layers = [f"{prefix}.{family.layers}.{i}" for i in range(len(base.get_submodule(family.layers)))]
+    parts = [("embeddings", "embeddings", [f"{prefix}.{m}" for m in family.embeddings if m in here])]
+    parts += [(f"layer {i + 1}", "layer", [name]) for i, name in enumerate(layers)]
+    parts[-1][2].extend(f"{prefix}.{m}" for m in family.top)
+    if added.prompt_length(model):
+        parts.insert(1, ("prompt", "prompt", ["prompt_encoder"]))
+    names = [n for n, _ in model.named_parameters()]
+    owner = {n: i for n in names for i, part in enumerate(parts) if any(n.startswith(m + ".") for m in part[2])}
+    found = [
+        Block(name, kind, tuple(n for n in names if owner.get(n) == i), tuple(modules))
+        for i, (name, kind, modules) in enumerate(parts)
+    ]
+    rest = tuple(n for n in names if n not in owner)
+    leaves = tuple(dict.fromkeys(n.rpartition(".")[0] for n in rest))
+    return (*found, Block("head", "head", rest, leaves))
+
+
+def unknown_family(kind: str) -> BadInput:
+    return BadInput(
+        tr(
+            f"不认识的模型家族 {kind!r}；labkit 支持：{listing(FAMILIES, 20)}。",
+            f"Unknown model family {kind!r}; labkit knows: {listing(FAMILIES, 20)}.",
+        )
+    )

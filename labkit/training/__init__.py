@@ -1,0 +1,1 @@
+"""One run: the loop, its batches, what stays frozen, its state on disk, its record, and asking a model."""

@@ -1,0 +1,144 @@
+"""The checkpoints of a run: what is written, how it is read back, which runs may go on from it."""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from labkit.base.files import new_folder, verify, write_text
+from labkit.base.language import listing, tr
+from labkit.base.records import BadInput, Epoch, to_json
+from labkit.models.state import hash_of
+from labkit.strategies import name_of, settings_of
+from labkit.strategies.retaining import keep_settings
+
+
+class Checkpoints:
+    """The numbered checkpoints of one run, `folder/step-00000120-epoch-0002`: the newest counts, older ones go.
+
+    >>> kept = Checkpoints("out/checkpoint")
+    >>> kept.save(120, {"model": {"head.weight": tensor}}, {"seed": 0}, epochs=2)
+    >>> tensors, state = kept.load()
+    """
+
+    def __init__(self, folder, keep: int = 2):
+        self.folder, self.keep = Path(folder), keep
+
+    def all(self) -> list[Path]:
+        """Whole checkpoints, oldest first; what a killed process left half-written has another name."""
+        return sorted(self.folder.glob("step-*"))
+
+    def save(self, step: int, tensors: dict[str, dict], state: dict, epochs: int = 0) -> Path:
+        """Write tensors (one safetensors file a group) and state (JSON) as the checkpoint of this moment.
+
+        The same moment again is the same state, so what is there already stays.
+        """
+        from safetensors.torch import save_file
+
+        target = self.folder / f"step-{step:08d}-epoch-{epochs:04d}"
+        if target.exists():
+            return target
+        for left in self.folder.glob(".step-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        with new_folder(target) as fresh:
+            for name, group in tensors.items():
+                save_file({k: t.detach().contiguous().cpu() for k, t in group.items()}, fresh / f"{name}.safetensors")
+            write_text(fresh / "state.json", json.dumps(state, ensure_ascii=False) + "\n")
+        for old in self.all()[: -self.keep]:
+            shutil.rmtree(old, ignore_errors=True)
+        return target
+
+    def load(self) -> tuple[dict[str, dict], dict] | None:
+        """Tensors and state of the newest checkpoint, verified; None where there is none."""
+        from safetensors.torch import load_file
+
+        found = self.all()
+        if not found:
+            return None
+        newest = found[-1]
+        verify(newest)
+        tensors = {p.stem: load_file(p) for p in newest.glob("*.safetensors")}
+        return tensors, json.loads((newest / "state.json").read_text(encoding="utf-8"))
+
+
+# On disk
+
+
+def identity(trainer) -> dict:
+    """What a checkpoint must share with the run that goes on from it."""
+    shape = {
+        k: v for k, v in trainer.model.config.to_dict().items() if k not in ("_name_or_path", "transformers_version")
+    }
+    return to_json(
+        {
+            "strategy": {"name": name_of(trainer.strategy), **settings_of(trainer.strategy)},
+            "keep": keep_settings(trainer.keep),
+            "config": asdict(trainer.config),
+            "corpus": trainer.corpus.fingerprint,
+            "model": hash_of(repr((shape, sorted(trainer.before.items()))).encode()),
+        }
+    )
+
+
+def pack(trainer) -> tuple[dict[str, dict], dict]:
+    """Everything that resuming needs: tensors by group and name, and plain values."""
+    tensors, states = trainer.tensors(), trainer.optimizer.state
+    moments = {f"{n}|{k}": v for n, p in tensors.items() for k, v in states.get(p, {}).items() if v is not None}
+    groups = {"model": tensors, "optimizer": moments, "best": trainer.best_tensors}
+    state = {
+        "identity": identity(trainer),
+        "step": trainer.step,
+        "history": [asdict(e) for e in trainer.history],
+        "trace": [(step, float(loss), lr) for step, loss, lr in trainer.trace],
+        "notices": trainer.notices,
+        "seconds": trainer.seconds,
+        "train_seconds": trainer.train_seconds,
+        "pieces": trainer.pieces,
+        "stopped": trainer.stopped,
+        "loss_sum": float(trainer.loss_sum),
+        "scaler": trainer.engine.scaler.state_dict(),
+    }
+    return {name: group for name, group in groups.items() if group}, state
+
+
+def unpack(trainer, tensors: dict[str, dict], state: dict) -> None:
+    """Put a fresh Trainer where the stored one was; refuse a stored one of another run by what differs."""
+    refuse_foreign(trainer, state)
+    trainer.history = [Epoch(**e) for e in state["history"]]
+    trainer.trace = [tuple(t) for t in state["trace"]]
+    for name in ("step", "notices", "seconds", "train_seconds", "pieces", "stopped", "loss_sum"):
+        setattr(trainer, name, state[name])
+    for number in range(1, len(trainer.history) + (not trainer.finished)):
+        trainer.strategy.on_epoch(trainer.model, number, trainer.history[:number])  # what it thawed, it thaws again
+    trainer.new_optimizer()
+    trainer.load_tensors(tensors["model"])
+    parameters = trainer.tensors()
+    for key, value in tensors.get("optimizer", {}).items():
+        name, _, moment = key.rpartition("|")
+        trainer.optimizer.state[parameters[name]][moment] = value.to(trainer.device)
+    trainer.best_tensors = {n: t.to(trainer.device) for n, t in tensors.get("best", {}).items()}
+    trainer.engine.scaler.load_state_dict(state["scaler"])
+
+
+def refuse_foreign(trainer, state: dict) -> None:
+    mine, theirs = identity(trainer), state.get("identity", {})
+    words = {
+        "strategy": tr("策略", "strategy"),
+        "keep": tr("防遗忘方法", "keep"),
+        "config": tr("训练设置", "config"),
+        "corpus": tr("数据", "corpus"),
+        "model": tr("模型", "model"),
+    }
+    for key, word in words.items():
+        here, there = mine[key], theirs.get(key)
+        if here == there:
+            continue
+        fields = [k for k in here if here[k] != there.get(k)] if isinstance(here, dict) and there else []
+        which = f" ({listing(fields)})" if fields else ""
+        raise BadInput(
+            tr(
+                f"不能从 {trainer.checkpoints.folder} 继续：那次训练的{word}不同{which}。请用同样的参数，或换一个 out。",
+                f"Cannot resume from {trainer.checkpoints.folder}: that run has another {word}{which}. "
+                "Use the same arguments, or another out.",
+            )
+        )

@@ -1,0 +1,377 @@
+"""The loop: Trainer trains a model, events tell what happened, TrainConfig (config.py) says how. Notebook 01 opens this file.
+
+`run()` is a generator of frozen events, `fit()` consumes it; stopping is `break`, and running again goes on from there.
+What is random in step n is a function of (seed, n), so that a resumed run equals one that was never stopped. Leans on
+strategies, evaluation, checkpoint, and on running for all that is not the loop; knows no task.
+"""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from labkit.base import memory
+from labkit.base.config import TrainConfig
+from labkit.base.language import listing, tr
+from labkit.base.memory import out_of_memory
+from labkit.base.records import BadInput, Epoch, EpochDone, Notice, Run, Scores, StepDone
+from labkit.data.batching import batch_order
+from labkit.data.corpus import Corpus
+from labkit.models.loading import fitting, labels_of
+from labkit.models.state import fingerprint, modes_kept
+from labkit.strategies import Full, Strategy, frozen_modules
+from labkit.strategies.retaining import Keep
+from labkit.training.checkpoint import Checkpoints, pack, unpack
+from labkit.training.engine import Engine, patient
+from labkit.training.frozen import FrozenPart
+from labkit.training.network import first_only, logits_of
+from labkit.training.optimizers import make_optimizer, rate
+from labkit.training.recording import record
+
+
+class Trainer:
+    """One training run of a model on a corpus.
+
+    >>> trainer = Trainer(model, corpus, strategy=HeadOnly(), config=TrainConfig(epochs=3))
+    >>> run = trainer.fit()                                  # or: for event in trainer.run(): ...
+
+    With `keep=L2SP()` or `keep=Replay()` it forgets less of what the model knew (forgetting.py).
+    With `out`, a crash-safe checkpoint is written there after every epoch, and `resume=True` goes on from the newest.
+    Listeners given to `fit` are called with every event; they get values and cannot change the run.
+    """
+
+    def __init__(
+        self,
+        model,
+        corpus: Corpus,
+        strategy: Strategy | None = None,
+        config: TrainConfig | None = None,
+        *,
+        keep: Keep | None = None,
+        out=None,
+        resume=False,
+    ):
+        check(model, corpus)
+        self.corpus, self.task, self.processor, self.source = corpus, corpus.task, model.processor, model.source
+        self.strategy, self.config = strategy or Full(), config or TrainConfig()
+        self.engine = Engine(self.config.device, self.config.precision)
+        self.memory = memory.PeakMemory(self.device.type)
+        with self.engine.seeded(self.config.seed, 0):  # a strategy may draw new weights
+            self.model = self.strategy.prepare(model).to(self.device)
+        if self.config.epochs is None:
+            self.config = replace(self.config, epochs=self.strategy.default_epochs(self.model))
+        width = fitting(self.model, self.config.max_length)
+        self.items = {s: self.task.encode(self.processor, rows, width) for s, rows in corpus.splits.items()}
+        self.lengths = [self.task.length(item) for item in self.items["train"]]
+        self.before = {n: fingerprint(p) for n, p in self.model.named_parameters()}
+        self.lr = self.config.lr or self.strategy.default_lr(self.model)
+        self.keep, self.kept = keep, keep and keep.start(self.model, self.config.seed)
+        self.class_weights = self.weigh_classes()
+        self.batches_per_epoch = len(self.order(0))
+        self.total_steps = self.batches_per_epoch * self.config.epochs
+        # from here on: what a resumed run needs
+        self.step, self.loss_sum, self.pieces, self.stopped = 0, 0.0, self.config.accumulation, None
+        self.seconds, self.train_seconds = 0.0, 0.0  # with and without evaluation
+        self.history, self.trace, self.notices, self.best_tensors = [], [], [], {}
+        self.new_optimizer()
+        self.checkpoints = Checkpoints(Path(out) / "checkpoint") if out else None
+        self.go_on_from_checkpoint(resume)
+        self.frozen = self.new_frozen()
+
+    # The loop
+
+    def fit(self, *listeners: Callable[[Any], None]) -> Run:
+        """Train to the end and return the run. Ctrl-C stops after the current step and keeps what is done."""
+        try:
+            with patient() as stop:
+                for event in self.run():
+                    for listen in listeners:
+                        listen(event)
+                    if stop():
+                        raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            self.stopped = self.stopped if self.finished else "interrupted"
+        return self.report()
+
+    def run(self) -> Iterator[StepDone | EpochDone | Notice]:
+        """Train, one event at a time. Leave the loop to stop; call again to go on."""
+        self.stopped = self.stopped if self.finished else None
+        with self.at_work():
+            while not self.finished:
+                yield from self.keep_frozen()
+                done = self.step - len(self.history) * self.batches_per_epoch
+                for rows in self.order(self.epoch)[done:]:
+                    yield from self.train_step(rows)
+                yield self.end_epoch()
+
+    def train_step(self, rows: list[int]) -> Iterator[StepDone | Notice]:
+        """One batch, one optimizer step."""
+        began, said = time.perf_counter(), len(self.notices)
+        loss = self.backward(rows)
+        share = rate(self.step, self.total_steps, schedule=self.config.schedule, warmup=self.config.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * share
+        self.engine.update(self.optimizer, self.trained, self.config.clip)
+        self.step += 1
+        self.loss_sum = self.loss_sum + loss * len(rows)
+        if self.step % max(1, self.total_steps // 400) == 0:
+            self.trace.append((self.step, loss, self.lr * share))
+        self.count_time(began, training=True)
+        yield from map(Notice, self.notices[said:])
+        yield StepDone(self.step, self.total_steps, self.epoch + 1, self.lr * share, loss)
+
+    def backward(self, rows: list[int]) -> Any:
+        """Gradients of one batch; its mean loss. Where memory does not hold the batch, in smaller pieces."""
+        while True:
+            try:
+                with self.engine.seeded(self.config.seed, self.step):
+                    return self.gradients(rows)
+            except RuntimeError as error:
+                if self.pieces >= len(rows) or not out_of_memory(error):
+                    raise
+            self.halve_pieces()
+
+    def gradients(self, rows: list[int]) -> Any:
+        """Backward through a batch, piece by piece; the gradient is the same as in one piece."""
+        items = self.items["train"]
+        weight = self.task.weight([items[i] for i in rows], self.class_weights)
+        mine = rows[self.engine.rank :: self.engine.processes]
+        size, total = math.ceil(len(mine) / self.pieces) or 1, 0.0
+        for start in range(0, len(mine), size):
+            piece = mine[start : start + size]
+            inputs, target = self.frozen.stubs("train", piece) or self.task.collate(
+                self.processor, [items[i] for i in piece]
+            )
+            inputs = {k: v.to(self.device, non_blocking=True) for k, v in inputs.items()}
+            with self.engine.autocast(), self.frozen.skipped("train", piece), first_only(self.model):
+                logits = self.model(**inputs).logits
+            loss = self.task.loss_sum(logits, target.to(self.device, non_blocking=True), self.weights) / weight
+            self.engine.scaler.scale(loss).backward()
+            total = total + loss.detach()
+        if self.keep:
+            self.keep.add_gradient(self.model, self.kept, self.step, self.engine)
+        return self.engine.add(self.trained, total)
+
+    def end_epoch(self) -> EpochDone:
+        """Score on the validation rows, draw the conclusions, write a checkpoint."""
+        began = time.perf_counter()
+        train_loss = float(self.loss_sum) / len(self.lengths)  # on a GPU this waits for the last step
+        self.count_time(began, training=True)
+        began = time.perf_counter()
+        scores = self.score("valid")
+        best = scores.macro_f1 > max((e.valid_macro_f1 for e in self.history), default=-1.0)
+        found = (train_loss, scores.loss, scores.accuracy, scores.macro_f1)
+        seconds = self.train_seconds - sum(e.seconds for e in self.history)
+        self.history.append(Epoch(self.epoch + 1, self.step, *found, seconds))
+        self.loss_sum = 0.0
+        if not math.isfinite(train_loss):
+            self.stopped = "diverged"
+        self.conclude(best)
+        self.count_time(began)
+        if self.checkpoints:
+            self.save_state()
+        return EpochDone(self.history[-1], scores, best)
+
+    def conclude(self, best: bool) -> None:
+        """After an epoch: keep the best weights, stop where patience ends, restore the best, or let more train."""
+        patience = self.config.patience
+        if patience and best:
+            self.best_tensors = {n: p.detach().clone() for n, p in self.tensors().items()}
+        if patience and not self.finished and self.epoch - self.best_epoch >= patience:
+            self.stopped = "early"
+        if patience and self.finished:
+            self.load_tensors(self.best_tensors)
+        if not self.finished and self.strategy.on_epoch(self.model, self.epoch, self.history):
+            self.thaw()
+
+    def logits(self, split: str) -> tuple[Any, Any]:
+        """What the model as it is says of one of the corpus's splits: logits (rows, classes) and targets (rows,)."""
+        around = partial(self.frozen.skipped, split)
+        return logits_of(self.model, self.items[split], processor=self.processor, task=self.task, around=around)
+
+    def score(self, split: str) -> Scores:
+        """Scores of the model as it is on one of the corpus's splits."""
+        return self.task.score(*self.logits(split), self.corpus.labels)
+
+    # Where it stands
+
+    @property
+    def epoch(self) -> int:
+        """The epoch under way; 0 is the first."""
+        return len(self.history)
+
+    @property
+    def finished(self) -> bool:
+        return self.stopped in ("early", "diverged") or len(self.history) >= self.config.epochs
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The number of the epoch with the highest validation macro-F1, the first of equals; None before the first."""
+        return max(self.history, key=lambda e: e.valid_macro_f1).epoch if self.history else None
+
+    @property
+    def device(self) -> Any:
+        return self.engine.device
+
+    def order(self, epoch: int) -> list[list[int]]:
+        """The row numbers of each batch of an epoch."""
+        c = self.config
+        return batch_order(self.lengths, c.batch_size, seed=c.seed, epoch=epoch, bucket=c.bucket)
+
+    def tensors(self) -> dict[str, Any]:
+        """The tensors that training may change: trainable parameters."""
+        return {n: p for n, p in self.model.named_parameters() if p.requires_grad}
+
+    def load_tensors(self, tensors: dict) -> None:
+        import torch
+
+        with torch.no_grad():
+            for name, parameter in self.tensors().items():
+                parameter.copy_(tensors[name])
+
+    def save_state(self) -> Path | None:
+        """A checkpoint of this moment: trainable tensors, optimizer moments, history. Only one process writes."""
+        return self.checkpoints.save(self.step, *pack(self), epochs=self.epoch) if self.engine.main else None
+
+    def report(self) -> Run:
+        """The run so far as one record, scored on the test rows; asserts that only what may train has moved."""
+        return record(self)
+
+    # Getting ready
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Model in training mode, frozen parts in eval mode; the modes are as before afterwards."""
+        with modes_kept(self.model):
+            self.set_modes()
+            try:
+                yield
+            finally:
+                self.optimizer.zero_grad()
+
+    def set_modes(self) -> None:
+        self.model.to(self.device).train()
+        for module in frozen_modules(self.model):
+            module.eval()
+
+    def new_frozen(self) -> FrozenPart:
+        c = self.config
+        return FrozenPart(self.model, cache=c.cache, limit_mb=c.cache_mb, around=self.engine.autocast)
+
+    def keep_frozen(self) -> Iterator[Notice]:
+        """Compute the frozen part once, if there is one, for the rows that every epoch asks again; say so where it can't be."""
+        began, part = time.perf_counter(), self.frozen
+        for split in ("train", "valid"):
+            if split not in part.kept and not part.refused:
+                part.keep(split, self.items[split], self.task, self.processor)
+        self.count_time(began, training=True)
+        if part.refused and part.refused not in self.notices:
+            self.notices.append(part.refused)
+            yield Notice(part.refused)
+
+    def new_optimizer(self) -> None:
+        """An optimizer over the strategy's groups, each cut in two: matrices with weight decay, biases and norms without."""
+        by_name, groups = self.tensors(), []
+        for group in self.strategy.groups(self.model, self.lr):
+            for decays in (True, False):
+                chosen = [by_name[n] for n in group["names"] if (by_name[n].ndim > 1) == decays]
+                if chosen:
+                    decay = self.config.weight_decay if decays else 0.0
+                    groups.append({"params": chosen, "lr": group["lr"], "peak": group["lr"], "weight_decay": decay})
+        self.trained = [p for g in groups for p in g["params"]]
+        self.optimizer = make_optimizer(groups, self.config.optimizer)
+
+    def thaw(self) -> None:
+        """After the strategy let more train: modes and optimizer anew, with the moments that there are."""
+        moments = dict(self.optimizer.state)
+        self.new_optimizer()
+        self.optimizer.state.update(moments)
+        self.set_modes()
+        self.frozen = self.new_frozen()
+        if self.best_tensors:  # what was frozen in the best epoch was then as it is now
+            self.best_tensors = {n: self.best_tensors.get(n, p.detach().clone()) for n, p in self.tensors().items()}
+
+    def weigh_classes(self) -> list[float] | None:
+        """Class weights as config asks for; `weights` is the same as a tensor where the model is."""
+        import torch
+
+        self.weights = None
+        if self.config.class_weights == "none":
+            return None
+        found = self.task.balanced_weights(self.items["train"], len(self.corpus.labels))
+        self.weights = torch.tensor(found, device=self.device)
+        return found
+
+    def halve_pieces(self) -> None:
+        """After running out of memory: batches from now on in twice as many pieces, said aloud."""
+        import torch
+
+        self.optimizer.zero_grad()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.pieces *= 2
+        whole, size = self.config.batch_size, math.ceil(self.config.batch_size / self.pieces)
+        self.notices.append(
+            tr(
+                f"内存不足：批大小 {whole} 改为每次 {size} 行、累积 {self.pieces} 次；梯度不变，只是慢一些。",
+                f"Out of memory: batches of {whole} now go {size} rows at a time, accumulated {self.pieces} times; "
+                "the gradient is the same, only slower.",
+            )
+        )
+
+    def count_time(self, began: float, training: bool = False) -> None:
+        passed = time.perf_counter() - began
+        self.seconds += passed
+        self.train_seconds += passed if training else 0.0
+
+    def go_on_from_checkpoint(self, resume: bool) -> None:
+        """With `resume`, stand where the newest checkpoint was written; without, refuse a folder that has one."""
+        if self.checkpoints is None and resume:
+            raise BadInput(
+                tr(
+                    "resume=True 需要 out=：要继续哪个目录里的训练？",
+                    "resume=True needs out=: which folder's run goes on?",
+                )
+            )
+        if self.checkpoints is None or not self.checkpoints.all():
+            return
+        if not resume:
+            raise BadInput(
+                tr(
+                    f"{self.checkpoints.folder} 里有以前训练的存档。用 resume=True 继续它，或换一个 out。",
+                    f"{self.checkpoints.folder} holds checkpoints of an earlier run. Go on with resume=True, or take another out.",
+                )
+            )
+        unpack(self, *self.checkpoints.load())
+
+
+def check(model, corpus: Corpus) -> None:
+    """A model and a corpus that belong together, with rows to train on and to judge by."""
+    if not hasattr(model, "processor"):
+        raise BadInput(
+            tr(
+                "这个模型不是用 labkit 载入的，没有分词器：请用 load(名称或目录, labels=corpus.labels) 载入。",
+                "This model was not loaded by labkit and has no tokenizer: load(name or folder, labels=corpus.labels).",
+            )
+        )
+    there, wanted = labels_of(model), [str(x) for x in corpus.labels]
+    if there != wanted:
+        raise BadInput(
+            tr(
+                f"模型的标签是 {listing(there)}，数据的标签是 {listing(wanted)}：请用 load(..., labels=corpus.labels) 载入。",
+                f"The model's labels are {listing(there)}, the corpus's {listing(wanted)}: "
+                "load it with load(..., labels=corpus.labels).",
+            )
+        )
+    for split in ("train", "valid"):
+        if not corpus.splits[split]:
+            raise BadInput(
+                tr(
+                    f"数据没有 {split} 部分：训练和验证都要有行。",
+                    f"The corpus has no {split} rows; training needs them.",
+                )
+            )

@@ -1,0 +1,402 @@
+"""The Freeze map panel: the model as a stack of blocks that one clicks to freeze or free, and what a run then moves.
+
+Presets are the strategies; a choice of blocks that has a strategy of its own shows as that one. Notebooks 02 and 03 use it.
+"""
+
+import contextlib
+import copy
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import Any, ClassVar
+
+import ipywidgets as widgets
+
+from labkit import strategies
+from labkit.base.config import TrainConfig
+from labkit.base.language import tr
+from labkit.base.records import EpochDone, StepDone
+from labkit.data.corpus import Corpus
+from labkit.inspection.trainable_map import Part, TrainableMap, trainable_map, watch
+from labkit.models.families import block_words, blocks
+from labkit.models.loading import load
+from labkit.plots.inspecting import STATES
+from labkit.ui.controls import called, choice, control, key, named, read, words
+from labkit.ui.inputs import corpus_of
+from labkit.ui.panel import Panel, shown
+from labkit.ui.train import KNOBS
+
+OWN = "only"  # the free choice among the presets
+SETTINGS = ("epochs", "lr", "batch_size")
+LOOK = """<style>
+.labkit-stack{margin:6px 0;overflow:visible}
+.labkit-stack>.widget-label:first-child{font-weight:600}
+.labkit-panel .labkit-stack .jupyter-button.labkit-block{width:100%;height:30px;line-height:28px;margin:0 0 3px;text-align:left;
+ color:#1a1a1a;border:1px solid rgba(0,0,0,.25);border-radius:4px;box-shadow:none;padding:0 12px;background:#c9d3e0;opacity:1}
+.labkit-panel .labkit-stack .jupyter-button.labkit-block.labkit-trains{background:#ee6677}
+.labkit-panel .labkit-stack .jupyter-button.labkit-block.labkit-partly{background:linear-gradient(90deg,#ee6677 14px,#c9d3e0 14px) border-box no-repeat;padding-left:26px}
+.labkit-panel .labkit-stack .jupyter-button.labkit-block.labkit-added{background:linear-gradient(90deg,#228833 14px,#c9d3e0 14px) border-box no-repeat;padding-left:26px}
+.labkit-panel .labkit-stack .jupyter-button.labkit-block:hover{filter:brightness(1.06)}
+.labkit-panel .labkit-map td,.labkit-panel .labkit-map th{padding:3px 8px 3px 0}.labkit-panel .labkit-map th{white-space:normal;word-break:keep-all;vertical-align:bottom}
+.labkit-map .b{width:30%;min-width:70px}.labkit-map .b div{display:flex;height:14px;border-radius:3px;overflow:hidden;background:rgba(128,128,128,.2)}
+.labkit-map .b i{display:block;height:100%}.labkit-map tr:last-child td{font-weight:600;border:none}
+</style>"""
+
+
+class FreezeMap(Panel):
+    """Which blocks train, what that costs, and how far a run moves each.
+
+    >>> panel = FreezeMap(); panel                           # the packaged reviews, the packaged model
+    >>> panel.set(head=True, layer_4=True); panel.strategy() # click blocks, or choose a strategy
+    TopK(k=1)
+    >>> panel.run_button.click(); panel.wait(); panel.moved  # the trainable_map of the run
+    """
+
+    title: ClassVar = ("冻结地图", "Freeze map")
+
+    def __init__(self, corpus: Corpus | str | Path | None = None, model: str = "tiny-bert-zh", **values):
+        super().__init__()
+        self.corpus, self.corpus_source = corpus_of(corpus)
+        self.source_model = str(model)
+        plain = load(model, labels=self.corpus.labels)
+        self.parts = blocks(plain)
+        plain.processor = None
+        self.bare = plain.to("meta")  # shapes without numbers: what strategies are tried on
+        self.known: dict[strategies.Strategy, TrainableMap] = {}
+        self.trainer, self.result, self.moved = None, None, None
+        self.step, self.steps, self.moving = 0, 0, False
+        self.forecast_button = self.add_button("forecast", tr("预估", "Forecast"), "clock-o", self.on_forecast)
+        self.blocks = {control_name(part): self.block_button(part.name) for part in self.parts}
+        self.settings = {"strategy": self.preset(), **self.knobs(), **self.blocks}
+        self.settings |= {name: control(name) for name in SETTINGS}
+        self.settings["strategy"].observe(self.on_preset, names="value")
+        for name in self.knobs_of():
+            self.settings[name].observe(self.on_preset, names="value")
+        for button in self.blocks.values():
+            button.observe(self.on_block, names="value")
+        stack = widgets.VBox([widgets.Label(tr("点一块，冻结或放开", "click a block to freeze or free it"))])
+        stack.children = (*stack.children, *reversed(self.blocks.values()))
+        stack.add_class("labkit-stack")
+        self.on_preset()
+        first = [self.settings[name] for name in ("strategy", *self.knobs_of())]
+        self.build(*first, stack, *(self.settings[name] for name in SETTINGS))
+        self.set(**values)
+
+    # Controls
+
+    def preset(self) -> Any:
+        return choice("strategy", tuple(strategies.NAMES), "head", tr("策略", "strategy"))
+
+    def knobs_of(self) -> list[str]:
+        return list(dict.fromkeys(field for field, _ in KNOBS.values()))
+
+    def knobs(self) -> dict[str, Any]:
+        """The sliders of the strategies' own settings; k goes as far as this model has layers."""
+        made = {}
+        layers = sum(part.kind == "layer" for part in self.parts)
+        for name, (field, stops) in KNOBS.items():
+            stops = tuple(range(1, layers + 1)) if field == "k" else stops
+            default = getattr(strategies.NAMES[name], field, min(2, layers))
+            if field not in made:
+                made[field] = choice(field, stops, default, words(field), slider=True)
+        return made
+
+    def block_button(self, name: str) -> Any:
+        made = named(widgets.ToggleButton(), f"block-{name.replace(' ', '-')}")
+        made.add_class("labkit-block")
+        return made
+
+    def on_preset(self, *_) -> None:
+        """A strategy was chosen or set: its slider, and its blocks."""
+        if self.moving:
+            return
+        self.show_knob()
+        if self.settings["strategy"].value == OWN:
+            return
+        with self.quietly():
+            self.offer_own(False)
+            for part, button in self.stack():
+                button.value = not part.frozen
+
+    def show_knob(self) -> None:
+        mine = KNOBS.get(self.settings["strategy"].value, ("",))[0]
+        for field in self.knobs_of():
+            self.settings[field].layout.display = None if field == mine else "none"
+
+    def on_block(self, *_) -> None:
+        """A block was clicked: the strategy that trains these blocks."""
+        if self.moving:
+            return
+        found = self.own()
+        named_so = (name for name, kind in strategies.NAMES.items() if type(found) is kind)
+        with self.quietly():
+            self.offer_own(isinstance(found, strategies.OnlyBlocks))
+            self.settings["strategy"].value = next(named_so, OWN)
+            if isinstance(found, strategies.TopK):
+                self.settings["k"].value = found.k
+        self.show_knob()
+
+    def own(self) -> strategies.Strategy:
+        """The strategy that trains the blocks which are free."""
+        return strategies.freeing(self.bare, [p.name for p in self.parts if self.blocks[control_name(p)].value])
+
+    def offer_own(self, own: bool) -> None:
+        """The free choice stands among the presets only while it is one."""
+        names = [(name, name) for name in strategies.NAMES]
+        options = tuple([*names, (tr("自己选的块", "blocks of my own"), OWN)] if own else names)
+        box = self.settings["strategy"]
+        if box.options != options:
+            kept = box.value
+            box.options = options
+            box.value = kept if kept in dict(options).values() else options[0][1]
+
+    @contextlib.contextmanager
+    def quietly(self) -> Iterator[None]:
+        """Move controls without being told of it."""
+        before, self.moving = self.moving, True
+        try:
+            yield
+        finally:
+            self.moving = before
+
+    def stack(self) -> list[tuple[Part, Any]]:
+        """Each block with its button, from the embeddings up; prompts have none."""
+        return [(part, self.blocks[control_name(part)]) for part in self.map() if part.kind != "prompt"]
+
+    @shown
+    def on_change(self):
+        if self.moving:
+            return
+        if not self.busy:
+            self.moved = self.result = None  # they were of another choice
+            self.card("forecast")
+            self.card("verdict")
+            self.colour()
+        super().on_change()
+
+    def colour(self) -> None:
+        """Each block's button in the colour of what trains in it."""
+        for part, button in self.stack():
+            state = state_of(part)
+            told = {
+                "trains": tr("训练", "trains"),
+                "partly": tr("部分训练", "trains in part"),
+                "added": tr("加了一小片", "a sliver added"),
+                "frozen": tr("冻结", "frozen"),
+            }[state]
+            button.description = f"{block_words(part.name)} · {told}"
+            button.icon = "lock" if state == "frozen" else "unlock-alt"
+            for one in ("trains", "partly", "added", "frozen"):
+                (button.add_class if one == state else button.remove_class)(f"labkit-{one}")
+
+    # What will run
+
+    def strategy(self) -> strategies.Strategy:
+        name = self.settings["strategy"].value
+        if name == OWN:
+            return self.own()
+        fields = [KNOBS[name][0]] if name in KNOBS else []
+        return strategies.NAMES[name](**{field: self.settings[field].value for field in fields})
+
+    def map(self) -> TrainableMap:
+        """What the strategy that is chosen would train."""
+        strategy = self.strategy()
+        if strategy not in self.known:
+            self.known[strategy] = trainable_map(strategy.prepare(copy.deepcopy(self.bare)))
+        return self.known[strategy]
+
+    def config(self) -> TrainConfig:
+        return TrainConfig(**{name: read(self.settings[name]) for name in SETTINGS})
+
+    def source(self) -> str:
+        strategy, config = self.strategy(), self.config()
+        more = "" if config == TrainConfig() else f", config={called('lk.TrainConfig', config)}"
+        return (
+            f'import labkit as lk\n{self.corpus_source}\nmodel = lk.load("{self.source_model}", labels=corpus.labels)\n'
+            f"trainer = lk.Trainer(model, corpus, strategy={called(f'lk.{type(strategy).__name__}', strategy)}{more})\n"
+            "with lk.watch(trainer.model) as seen:\n    run = trainer.fit()\n"
+            "lk.trainable_map(trainer.model, seen)"
+        )
+
+    # In the worker thread
+
+    @shown
+    def on_forecast(self):
+        self.start(self.forecast, end="ready" if self.state == "failed" else self.state)
+
+    def forecast(self) -> Iterator[None]:
+        strategy, config = self.strategy(), self.config()
+
+        def steps():
+            from labkit.inspection.forecast import preflight
+
+            self.say(tr("试几步", "trying a few steps"))
+            network = load(self.source_model, labels=self.corpus.labels)
+            yield
+            found = preflight(network, self.corpus, strategy, config)
+            self.card("forecast", tr("预计", "forecast"), found.rows())
+            yield
+
+        return steps()
+
+    def work(self) -> Iterator[None]:
+        return self.train(self.strategy(), self.config())
+
+    def train(self, strategy: strategies.Strategy, config: TrainConfig) -> Iterator[None]:
+        """A run from a fresh model, watched: what moved is known after each epoch, and where it is stopped."""
+        from labkit.inspection.doctor import diagnose
+        from labkit.training.trainer import Trainer
+
+        self.trainer = self.result = self.moved = None
+        self.step = self.steps = 0
+        self.card("verdict")
+        self.say(tr("载入模型", "loading the model"))
+        self.trainer = Trainer(load(self.source_model, labels=self.corpus.labels), self.corpus, strategy, config)
+        self.steps = self.trainer.total_steps
+        yield
+        with watch(self.trainer.model) as seen:
+            try:
+                for event in self.trainer.run():
+                    self.hear(event, seen)
+                    yield
+                self.say(tr("在测试集上打分", "scoring on the test rows"))
+            finally:
+                self.moved = trainable_map(self.trainer.model, seen)
+        self.result = self.trainer.report()
+        found = diagnose(self.result, self.corpus)
+        rows = [(f.title, f"{f.evidence} → {words(f.control)}{tr('：', ': ')}{f.advice}") for f in found]
+        self.card("verdict", tr("诊断", "diagnosis"), rows or [("", str(found))])
+
+    def hear(self, event, seen) -> None:
+        self.phase = ""
+        if isinstance(event, StepDone):
+            self.step, self.steps = event.step, event.steps
+        elif isinstance(event, EpochDone):
+            self.moved = trainable_map(self.trainer.model, seen)
+        self.draw(now=isinstance(event, EpochDone))
+
+    def enter(self, state: str) -> None:
+        super().enter(state)
+        self.forecast_button.disabled = state in ("running", "waiting")
+        if state not in ("running", "waiting"):
+            self.phase = ""
+
+    # What it says
+
+    def subtitle(self) -> str:
+        return f"{Path(self.source_model).name}, {self.corpus.name}" + tr("，{:,} 行", ", {:,} rows").format(
+            len(self.corpus.train)
+        )
+
+    def summary(self) -> str:
+        found = self.moved or self.map()
+        trains, total = sum(p.trained + p.added for p in found), sum(p.frozen + p.trained + p.added for p in found)
+        text = tr("{}，训练 {:,} / {:,} 个参数", "{}, {:,} of {:,} parameters train")
+        text = text.format(strategies.name_of(self.strategy()), trains, total)
+        if not self.result:
+            return text
+        still = [block_words(p.name) for p in self.moved if not p.change]
+        return text + tr("；没动的块：{}", "; blocks that did not move: {}").format(
+            ", ".join(still) or tr("无", "none")
+        )
+
+    def words_for(self, state: str) -> str:
+        if state == "done" and self.result:
+            test = self.result.test
+            text = tr(
+                "完成：测试准确率 {:.3f}（95 %：{:.3f}–{:.3f}）", "done: test accuracy {:.3f} (95 %: {:.3f}–{:.3f})"
+            )
+            return text.format(test.accuracy, test.low, test.high)
+        if state == "stopped" and self.trainer:
+            return tr("停在第 {} 步，共 {} 步", "stopped at step {} of {}").format(self.step, self.steps)
+        return super().words_for(state)
+
+    def picture(self) -> str:
+        found = self.moved or self.map()
+        names = {"frozen": tr("冻结", "frozen"), "trained": tr("训练", "trains"), "added": tr("新加", "added")}
+        keys = "".join(key(STATES[kind], name) for kind, name in names.items())
+        return f'{LOOK}{self.progress()}<div class="labkit-keys">{keys}</div>{map_html(found)}{self.caution()}'
+
+    def progress(self) -> str:
+        share, text = self.step / max(self.steps, 1), tr("第 {} / {} 步", "step {} of {}").format(self.step, self.steps)
+        bar = f'<div class="labkit-bar" role="progressbar" aria-valuenow="{share:.0%}"><div style="width:{share:.1%}"></div></div>'
+        return (
+            f'{bar}<div class="labkit-progress"><span>{text if self.steps else "&nbsp;"}</span>'
+            f"<span>{escape(self.phase)}</span></div>"
+        )
+
+    def caution(self) -> str:
+        """What one should know of this choice before it runs."""
+        strategy, told = self.strategy(), []
+        if isinstance(strategy, strategies.OnlyBlocks) and "head" not in strategy.names:
+            told.append(
+                tr(
+                    "分类头从随机开始，冻住它，就永远学不会：答案要靠下面的块去迁就它。",
+                    "The head starts at random; frozen it never learns, and the blocks below have to make do with it.",
+                )
+            )
+        if isinstance(strategy, strategies.GradualUnfreeze):
+            told.append(
+                tr("从头开始，每轮多放开一块。", "It begins with the head, and frees one more block after each epoch.")
+            )
+        return "".join(f'<div class="labkit-note">{escape(text)}</div>' for text in told)
+
+    def figure(self) -> Any:
+        from labkit import plots
+
+        name = strategies.name_of(self.strategy())
+        return plots.anatomy(self.moved or self.map(), tr("{}：哪些参数在训练？", "{}: what trains?").format(name))
+
+
+def control_name(part) -> str:
+    """A block's name as `set` takes it: "layer_2"."""
+    return part.name.replace(" ", "_")
+
+
+def state_of(part) -> str:
+    """How a block is drawn: "trains", "frozen", or between the two "added" and "partly"."""
+    if part.added:
+        return "added"
+    return "frozen" if not part.trained else "partly" if part.frozen else "trains"
+
+
+def map_html(found: TrainableMap) -> str:
+    """The stack as a table, the head on top: what trains in each block, and after a run what moved."""
+    most = {name: max((getattr(p, name) or 0 for p in found), default=0) or 1 for name in ("gradient", "change")}
+    header = [tr("块", "block"), "", tr("训练的参数", "training parameters")]
+    header += [tr("梯度范数", "gradient norm"), tr("权重变化", "weight change")] if found.watched else []
+    rows = []
+    for part in reversed(found):
+        whole = max(part.frozen + part.trained + part.added, 1)
+        cells = [
+            f'<td class="t">{escape(block_words(part.name))}</td>',
+            f'<td class="b"><div>{shares(part, whole)}</div></td>',
+        ]
+        cells.append(f"<td>{part.trained + part.added or '–':{',' if part.trained + part.added else ''}}</td>")
+        if found.watched:
+            for name, told in (("gradient", f"{part.gradient:.3g}"), ("change", f"{part.change:.2%}")):
+                cells.append(
+                    f'<td style="{wash(getattr(part, name) / most[name])}">{told if getattr(part, name) else "–"}</td>'
+                )
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    trains, total = sum(p.trained + p.added for p in found), sum(p.frozen + p.trained + p.added for p in found)
+    told = tr(f"{trains:,} / {total:,}（{trains / total:.1%}）", f"{trains:,} of {total:,} ({trains / total:.1%})")
+    last = f'<tr><td class="t">{tr("合计", "total")}</td><td colspan="2">{told}</td></tr>'
+    head = "".join(f"<th{' class=t' if i == 0 else ''}>{escape(name)}</th>" for i, name in enumerate(header))
+    return f'<div class="labkit-scroll labkit-map"><table style="width:100%"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}{last}</tbody></table></div>'
+
+
+def shares(part, whole: int) -> str:
+    """A block as a bar: frozen, trained, added; a little that is there is wide enough to be seen."""
+    kinds = [(kind, getattr(part, kind)) for kind in ("trained", "added", "frozen")]
+    return "".join(
+        f'<i style="flex:{n} 0 {3 if n < whole else 0}px;background:{STATES[kind]}" title="{n:,}"></i>'
+        for kind, n in kinds
+        if n
+    )
+
+
+def wash(share: float) -> str:
+    """A ground as wide as a share of its cell."""
+    colour = "rgba(68,119,170,.35)"
+    return f"background:linear-gradient(90deg,{colour} {share:.0%},transparent {share:.0%})"

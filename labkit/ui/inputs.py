@@ -1,0 +1,36 @@
+"""What a panel is given to work on: a corpus, and the line of code that stands for it."""
+
+from pathlib import Path
+
+from labkit.base.language import tr
+from labkit.data.corpus import Corpus
+from labkit.data.loading import load_csv, reviews
+from labkit.models.loading import PACKAGED
+from labkit.ui.controls import choice
+
+
+def corpus_of(given: Corpus | str | Path | None) -> tuple[Corpus, str]:
+    """The corpus, and how to get it in code: the packaged reviews, a CSV file, or what the caller has already.
+
+    >>> corpus_of("reviews.csv")[1]
+    "corpus = lk.load_csv('reviews.csv')"
+    """
+    if given is None:
+        return reviews(), "corpus = lk.reviews()"
+    if isinstance(given, Corpus):
+        return given, tr("# corpus：给面板的那份数据，{}", "# corpus: the one that the panel was given, {}").format(
+            given.name
+        )
+    return load_csv(given), f"corpus = lk.load_csv({str(given)!r})"
+
+
+def model_choice(model, label: str = ""):
+    """The packaged models and the one that was asked for."""
+    names = tuple(dict.fromkeys([*PACKAGED, str(model)]))
+    return choice("model", names, str(model), label or tr("模型", "model"))
+
+
+def unused(folder: Path, name: str, ending: str = "") -> Path:
+    """The first of name, name-2, name-3 … in a folder that is not there yet."""
+    numbers = ("", *(f"-{i}" for i in range(2, 10_000)))
+    return next(p for number in numbers if not (p := folder / f"{name}{number}{ending}").exists())

@@ -1,0 +1,510 @@
+"""The panels' Python side: no browser, no kernel; under ipywidgets 7.7 and 8 alike."""
+
+import dataclasses
+import re
+import threading
+import time
+
+import pytest
+from stand_ins import bert, corpus
+
+import labkit as lk
+from labkit import strategies
+from labkit.base.config import TrainConfig
+from labkit.base.files import save_run
+from labkit.base.records import Epoch, EpochDone, StepDone
+from labkit.data.batching import padding_share
+from labkit.ui import charts as svg
+from labkit.ui import controls, panel
+from labkit.ui.compare import Compare
+from labkit.ui.data import Data
+from labkit.ui.history import History
+from labkit.ui.train import KNOBS, Curves, Train
+
+pytestmark = pytest.mark.filterwarnings("ignore:The `ipykernel.comm.Comm` class:DeprecationWarning")  # by ipywidgets 7
+ROWS = corpus(32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return str(bert(tmp_path_factory.mktemp("model") / "bert"))
+
+
+@pytest.fixture
+def train(folder):
+    made = []
+
+    def make(**values):
+        made.append(Train(ROWS, folder, **{"out": None, "epochs": 2, "lr": 1e-3, "device": "cpu", **values}))
+        return made[-1]
+
+    yield make
+    at_rest(made)
+
+
+def at_rest(panels):
+    """Stop what still runs."""
+    for one in panels:
+        one.stop()
+        if one.busy:
+            one._thread.join()
+
+
+def clicked(one):
+    one.run_button.click()
+    one.wait()
+    return one
+
+
+def until(what, seconds=20):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.002)
+
+
+def stop_after(one, steps):
+    """Press Stop when so many steps are done; the step that was under way."""
+    until(lambda: one.trainer is not None and one.trainer.step >= steps)
+    one.stop_button.click()
+    return one.trainer.step
+
+
+def losses(run):
+    return [dataclasses.replace(e, seconds=0.0) for e in run.history], [loss for _, loss, _ in run.steps]
+
+
+def widgets_in(box):
+    yield box
+    for child in getattr(box, "children", ()):
+        yield from widgets_in(child)
+
+
+# The run and its controls
+
+
+def test_the_call_that_is_shown_gives_what_the_panel_gives(train):
+    one = clicked(train(strategy="top-K", k=1, optimizer="sgd", seed=3, batch_size=8))
+    names = {"corpus": ROWS}
+    exec(one.source(), names)
+    assert losses(names["run"]) == losses(one.result)
+    assert names["run"].config == one.result.config
+
+
+def test_the_call_follows_the_controls_and_leaves_defaults_out(train):
+    one = train(epochs=None, lr=None, device="auto")
+    assert one.source().endswith("lk.Trainer(model, corpus, strategy=lk.Full()).fit()")
+    one.set(lr=5e-4, strategy="lora", rank=4, patience=2)
+    assert one.source().endswith("strategy=lk.LoRA(rank=4), config=lk.TrainConfig(lr=5e-4, patience=2)).fit()")
+    assert "lk.LoRA(rank=4)" in one.call.value
+
+
+def test_each_setting_has_a_control_within_its_bounds(train):
+    one = train()
+    for field in dataclasses.fields(TrainConfig):
+        widget, rule = one.settings[field.name], field.metadata
+        if hasattr(widget, "options"):
+            for _, value in widget.options:
+                TrainConfig(**{field.name: None if value is controls.AUTO else value})
+        elif rule["low"] is not None:
+            assert (widget.min, widget.max) == (rule["low"], rule["high"])
+        assert f"labkit-{field.name.replace('_', '-')}" in widget._dom_classes
+
+
+def test_untouched_controls_are_the_default_config(folder):
+    assert Train(ROWS, folder, out=None).config() == TrainConfig()
+
+
+@pytest.mark.parametrize("name", strategies.NAMES)
+def test_each_strategy_can_be_chosen_and_set(train, name):
+    one = train(strategy=name)
+    assert isinstance(one.strategy(), strategies.NAMES[name])
+    if name in KNOBS:
+        field, stops = KNOBS[name]
+        one.set(**{field: stops[0]})
+        assert getattr(one.strategy(), field) == stops[0]
+    fields = {field for field, _ in KNOBS.values()}
+    assert {f for f in fields if one.settings[f].layout.display != "none"} == {
+        KNOBS[name][0] for name in KNOBS if name == one.settings["strategy"].value
+    }
+
+
+@pytest.mark.parametrize("values, told", [({"lr": 0.123}, "5e-4"), ({"rate": 1}, "batch_size")])
+def test_a_value_that_no_control_has_is_refused_with_those_that_there_are(train, values, told):
+    with pytest.raises(lk.BadInput, match=told):
+        train().set(**values)
+
+
+# Run, Stop, Resume
+
+
+def test_a_stopped_and_resumed_run_equals_one_that_was_never_stopped(train):
+    whole, halves = clicked(train(epochs=4)), train(epochs=4)
+    halves.run_button.click()
+    seen = stop_after(halves, 3)
+    halves.wait()
+    assert halves.state == "stopped"
+    assert halves.trainer.step <= seen + 1
+    assert (halves.resume_button.disabled, halves.stop_button.disabled) == (False, True)
+    halves.resume_button.click()
+    halves.wait()
+    assert losses(halves.result) == losses(whole.result)
+    assert halves.resume_button.disabled
+
+
+def test_resume_goes_on_with_the_stopped_run_whatever_the_controls_say_now(train):
+    one = train(epochs=4)
+    one.run_button.click()
+    stop_after(one, 2)
+    one.wait()
+    one.set(strategy="head")
+    assert "full" in one.status.value
+    one.resume_button.click()
+    one.wait()
+    assert one.result.strategy == "full"
+
+
+def test_controls_are_locked_while_it_runs_and_a_second_click_changes_nothing(train):
+    one = train(epochs=30)
+    one.run_button.click()
+    until(lambda: one.trainer is not None and one.trainer.step)
+    before = one.trainer
+    one.run_button.click()
+    assert all(widget.disabled for widget in one.settings.values())
+    stop_after(one, 1)
+    one.wait()
+    assert one.trainer is before
+    assert not any(widget.disabled for widget in one.settings.values())
+
+
+def test_nothing_is_printed_while_it_runs(train, capfd):
+    clicked(train())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_report_is_the_same_each_time(train, capsys):
+    for _ in range(2):
+        clicked(train(epochs=6, lr=5e-3)).report()
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second == "Train: done; full on bert, 6 epochs, 12 steps; loss fell: yes"
+
+
+def test_a_loss_that_first_shot_up_and_came_down_again_has_not_fallen(train, capsys):
+    one = clicked(train(epochs=2))
+    first = one.result.steps[0][1]
+    means = (3 * first, 1.5 * first)  # of the epochs of a rate far too high
+    history = [dataclasses.replace(e, train_loss=m) for e, m in zip(one.result.history, means, strict=True)]
+    one.result = dataclasses.replace(one.result, history=tuple(history))
+    one.report()
+    assert capsys.readouterr().out.endswith("loss fell: no\n")
+
+
+def test_a_finished_run_is_kept_where_history_finds_it(train, tmp_path):
+    for _ in range(2):
+        clicked(train(out=tmp_path / "runs"))
+    assert [p.name for p in sorted((tmp_path / "runs").iterdir())] == [
+        "stand-in-full-s0-2.json",
+        "stand-in-full-s0.json",
+    ]
+    found = History(tmp_path / "runs")
+    assert len(found.runs) == 2
+
+
+def test_a_forecast_stands_in_the_panel_until_a_control_moves(train):
+    one = train()
+    one.forecast_button.click()
+    one.wait()
+    assert "peak memory" in one.notes.value
+    assert one.state == "ready"
+    one.set(batch_size=8)
+    assert one.notes.value == ""
+
+
+def test_the_verdict_on_a_finished_run_stands_in_the_panel(train):
+    one = clicked(train(lr=1e-6, epochs=2))
+    assert "diagnosis" in one.notes.value
+    (found, *_) = lk.diagnose(one.result, ROWS)
+    assert found.title in one.notes.value
+    assert "diagnosis" not in train().notes.value
+
+
+# Errors
+
+
+def test_an_error_in_the_thread_is_shown_and_raised_by_wait(train):
+    one = train(strategy="top-K", k=12)
+    one.run_button.click()
+    with pytest.raises(lk.BadInput, match="3 layers"):
+        one.wait()
+    assert "3 layers" in one.problem.value
+    assert "Traceback" not in one.problem.value
+    assert one.state == "failed"
+    assert not one.run_button.disabled
+
+
+def test_a_defect_is_shown_with_its_trace_and_gone_when_a_control_moves(train, monkeypatch):
+    one = train()
+    monkeypatch.setattr(one, "load", lambda *_: 1 / 0)
+    one.run_button.click()
+    with pytest.raises(ZeroDivisionError):
+        one.wait()
+    assert "ZeroDivisionError" in one.problem.value
+    assert "Traceback" in one.problem.value
+    one.set(batch_size=8)
+    assert (one.problem.value, one.state) == ("", "ready")
+    one.wait()
+
+
+def test_an_error_in_the_drawing_is_shown_too(train, monkeypatch):
+    one = train()
+    monkeypatch.setattr(one, "picture", lambda: 1 / 0)
+    one.run_button.click()
+    with pytest.raises(ZeroDivisionError):
+        one.wait()
+    assert one.state == "failed"
+
+
+def test_a_message_is_shown_as_text_never_as_markup(train):
+    one = train()
+    one.fail(lk.BadInput("<img src=x>"))
+    assert "&lt;img" in one.problem.value
+
+
+# Turns
+
+
+def test_a_second_panel_waits_and_says_why(train):
+    first, second = train(epochs=50), train(epochs=1)
+    first.run_button.click()
+    until(lambda: first.trainer is not None and first.trainer.step)
+    second.run_button.click()
+    until(lambda: second.state == "waiting")
+    assert "waiting for another panel (Train)" in second.status.value
+    assert second.trainer is None
+    first.stop_button.click()
+    second.wait()
+    assert second.state == "done"
+
+
+def test_stop_ends_the_waiting(train):
+    first, second = train(epochs=50), train(epochs=1)
+    first.run_button.click()
+    until(lambda: first.trainer is not None and first.trainer.step)
+    second.run_button.click()
+    until(lambda: second.state == "waiting")
+    second.stop_button.click()
+    second.wait()
+    assert second.state == "stopped"
+    assert second.trainer is None
+
+
+def test_a_turn_is_handed_on_after_an_error(train):
+    with pytest.raises(lk.BadInput):
+        clicked(train(strategy="top-K", k=12))
+    assert clicked(train(epochs=1)).state == "done"
+    assert not panel._turn.locked()
+
+
+def test_an_unfinished_thread_does_not_keep_python_alive(train):
+    one = train(epochs=50)
+    one.run_button.click()
+    assert one._thread.daemon
+    assert one._thread is not threading.main_thread()
+
+
+# What is seen
+
+
+def test_the_live_picture_is_small_however_long_the_run():
+    curves, one = Curves(steps=100_000), Train(ROWS, out=None)
+    for step in range(1, 20_001):
+        curves.take(StepDone(step, 100_000, 1, 1e-3, 0.5 + 0.4 * (step % 7)))
+        if step % 100 == 0:
+            epoch = Epoch(step // 100, step, 0.5, 0.5 + 0.3 * (step % 3), 0.7 + 0.1 * (step % 7) / 7, 0.8, 1.0)
+            curves.take(EpochDone(epoch, None, False))
+            curves.settle()
+    one.curves = curves
+    assert 1000 < len(one.picture().encode()) < 4096
+
+
+def test_the_picture_is_drawn_ten_times_a_second_at_the_most(train):
+    one, seen = train(epochs=8), []
+    one.live.observe(lambda change: seen.append(time.monotonic()), names="value")
+    began = time.monotonic()
+    clicked(one)
+    forced = 6 + one.result.epochs  # phases, ends of epochs, the end
+    assert 3 < len(seen) <= 10 * (time.monotonic() - began) + forced
+
+
+def test_the_bundle_has_a_live_view_a_picture_and_words_that_never_change(train):
+    one = train()
+    before, size = one._repr_mimebundle_()
+    after, _ = clicked(one)._repr_mimebundle_()
+    assert set(before) == {"text/plain", "image/png", "application/vnd.jupyter.widget-view+json"}
+    assert before["application/vnd.jupyter.widget-view+json"]["model_id"] == one.box.model_id
+    assert before["text/plain"] == after["text/plain"] == "labkit.ui.Train"
+    assert before["image/png"] != after["image/png"]
+    assert size["image/png"]["width"] < 1000
+
+
+def test_every_part_that_can_be_used_has_a_class_of_its_own(train):
+    for one in (train(), Data(), History("nowhere"), Compare(ROWS)):
+        for widget in [*one.settings.values(), *one.buttons, one.status, one.live, one.problem, one.call]:
+            assert any(name.startswith("labkit-") for name in widget._dom_classes), widget
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Train(ROWS, out=None), Data, lambda: History("nowhere"), lambda: Compare(ROWS)]
+)
+def test_a_panel_speaks_chinese_and_english(make, monkeypatch):
+    texts = {}
+    for code in ("zh", "en"):
+        monkeypatch.setenv("LABKIT_LANG", code)
+        one = make()
+        said = [getattr(w, "description", "") for w in widgets_in(one.box)]
+        said += [w.value for w in (one.status, one.live, one.notes)]
+        texts[code] = re.sub(r"<[^>]+>", " ", " ".join(said))
+    assert re.search("[\u4e00-\u9fff]", texts["zh"])
+    assert not re.search("[\u4e00-\u9fff]", texts["en"])
+
+
+# Data and history
+
+
+def test_the_data_panel_tells_the_padding_that_a_run_would_have(folder):
+    one = clicked(Data(model="tiny-bert-zh"))
+    one.set(batch_size=32, bucket=False, max_length=64)
+    names = {}
+    exec(one.source().rpartition("\n")[0], names)
+    trainer = names["trainer"]
+    assert one.padding()["only shuffled"] == padding_share(trainer.lengths, trainer.order(0))
+    one.set(bucket=True)
+    found = one.padding()
+    assert found["in buckets"] < found["only shuffled"] <= found["all to 64"]
+
+
+def test_a_corpus_that_is_at_hand_is_looked_at_as_it_is():
+    one = Data(ROWS)
+    assert clicked(one).corpus is ROWS and len(one.tokens) == len(ROWS.train)
+    names = {"corpus": ROWS}
+    exec(one.source(), names)
+    assert names["trainer"].corpus is ROWS
+    assert {n: one.settings[n].layout.display for n in ("path", "text", "label")} == dict.fromkeys(
+        ("path", "text", "label"), "none"
+    )
+    one.set(source="reviews")
+    assert clicked(one).corpus.name == "reviews"
+
+
+def test_a_csv_file_is_read_by_its_columns_and_a_missing_one_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{text}{i},{label}" for label, text in (("good", "很好"), ("bad", "不好")) for i in range(20)]
+    (tmp_path / "shop.csv").write_text("\n".join(["comment,stars", *rows]), encoding="utf-8")
+    one = Data("shop.csv")
+    one.run_button.click()
+    with pytest.raises(lk.BadInput, match="comment, stars"):
+        one.wait()
+    one.set(text="comment", label="stars")
+    assert clicked(one).corpus.labels == ("bad", "good")
+    assert "lk.load_csv('shop.csv', text='comment', label='stars')" in one.source()
+    one.set(source="…", path="missing.csv")
+    one.run_button.click()
+    with pytest.raises(FileNotFoundError):
+        one.wait()
+    assert "missing.csv" in one.problem.value
+
+
+def test_history_overlays_two_runs_and_names_what_it_cannot_read(train, tmp_path):
+    run = clicked(train()).result
+    save_run(run, tmp_path / "a.json")
+    (tmp_path / "b").mkdir()
+    save_run(dataclasses.replace(run, strategy="head"), tmp_path / "b" / "run.json")
+    (tmp_path / "damaged.json").write_text("{", encoding="utf-8")
+    (tmp_path / "other.json").write_text('{"kind": "no run"}', encoding="utf-8")
+    one = History(tmp_path)
+    assert len(one.runs) == 2
+    assert "damaged.json" in one.live.value
+    assert "other.json" not in one.live.value
+    assert {r.strategy for r in one.chosen()} == {"full", "head"}
+    plain = one.picture()
+    one.set(log=True)
+    assert one.picture() != plain
+    save_run(run, tmp_path / "c.json")
+    before = [one.settings[n].value for n in ("first", "second")]
+    clicked(one)
+    assert [one.settings[n].value for n in ("first", "second")] == before
+    assert len(one.runs) == 3
+
+
+def test_an_empty_history_says_where_runs_come_from(tmp_path):
+    one = History(tmp_path / "nothing")
+    assert "No runs in" in one.live.value
+    assert one._repr_mimebundle_()[0]["image/png"]
+
+
+# Charts
+
+
+def test_a_thinned_series_keeps_its_mean_and_its_order():
+    series = svg.Thinned(most=10)
+    for x in range(1000):
+        series.add(x, 2 * x)
+    points = series.points()
+    assert len(points) <= 10
+    assert points == sorted(points)
+    assert all(y == pytest.approx(2 * x) for x, y in points)
+
+
+@pytest.mark.parametrize(
+    "points, log",
+    [([], False), ([(1, 0.5)], False), ([(1, 0.0), (2, float("nan"))], True), ([(1, 1.0), (2, 1.0)], True)],
+)
+def test_a_chart_of_few_or_odd_points_is_still_a_chart(points, log):
+    drawn = svg.chart([svg.Line(points, dots=True)], "loss", "step", log=log)
+    assert drawn.startswith("<svg")
+    assert "nan" not in drawn
+    assert ("no data yet" in drawn) == (not [y for _, y in points if y > 0])
+
+
+@pytest.mark.parametrize(
+    "value, told", [(5e-4, "5e-4"), (1.0, "1.0"), (3e-5, "3e-5"), (0.1, "0.1"), (1.5e-4, "0.00015")]
+)
+def test_numbers_are_told_short_and_give_themselves_back(value, told):
+    assert controls.number(value) == told
+    assert float(told) == value
+
+
+# Compare
+
+
+def test_the_comparison_fills_its_table_and_equals_the_call(folder, tmp_path):
+    one = Compare(ROWS, folder, out=tmp_path, epochs=1, lora=False, seed_1=False)
+    source = one.source()
+    assert "lk.compare([lk.Full(), lk.HeadOnly()], corpus" in source
+    clicked(one)
+    names = {"corpus": ROWS}
+    exec(source.replace(str(one.folder.as_posix()), str(tmp_path / "again")), names)
+    assert [losses(r) for r in names["runs"]] == [losses(r) for r in one.runs]
+    assert "tf-idf" in one.live.value
+    assert f"{one.folder.name}-2" in one.call.value, "the next comparison has a folder of its own"
+
+
+def test_a_stopped_comparison_goes_on_without_repeating_what_is_done(folder, tmp_path):
+    one = Compare(ROWS, folder, out=tmp_path, epochs=3, lora=False, seed_1=False)
+    one.run_button.click()
+    until(lambda: one.folder and list(one.folder.glob("*-s0.json")))
+    one.stop_button.click()
+    one.wait()
+    done = {p: p.stat().st_mtime_ns for p in one.folder.glob("*.json")}
+    assert (one.state, one.runs, one.resume_button.disabled) == ("stopped", None, False)
+    one.resume_button.click()
+    one.wait()
+    assert {r.strategy for r in one.runs} == {"full", "head"}
+    assert all(p.stat().st_mtime_ns == when for p, when in done.items())
+
+
+def test_a_comparison_of_nothing_is_refused(folder, tmp_path):
+    one = Compare(ROWS, folder, out=tmp_path, full=False, head=False, lora=False)
+    one.run_button.click()
+    with pytest.raises(lk.BadInput, match="at least one"):
+        one.wait()
