@@ -11,7 +11,7 @@ from labkit.base.records import BadInput
 
 OPTIMIZERS = ("adamw", "adam", "sgd", "momentum")
 SCHEDULES = ("linear", "cosine", "constant")
-CACHES = ("memory", "half", "disk", "off")
+CACHES = ("memory", "half", "off")
 
 
 def setting(default, low=None, high=None, choices=None, help=""):

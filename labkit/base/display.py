@@ -62,29 +62,13 @@ def clipped(text: str, most: int = 120) -> str:
 
 
 def scores_html(scores) -> str:
-    """Accuracy with its interval, then a line a class."""
-    head = (
-        f"<div><b>{tr('准确率', 'accuracy')} {scores.accuracy:.3f}</b> "
-        f"<span class=m>(95 %: {scores.low:.3f}–{scores.high:.3f}, n = {scores.n})</span> · macro-F1 {scores.macro_f1:.3f}</div>"
-    )
+    """The headline with its interval, the other metrics, then a line a class."""
+    name, value = next(iter(scores.metrics.items()))
+    span = "" if value.low is None else f"95 %: {value.low:.3f}–{value.high:.3f}, "
+    rest = "".join(f" · {other} {m.value:.3f}" for other, m in scores.metrics.items() if other != name)
+    head = f"<div><b>{name} {value.value:.3f}</b> <span class=m>({span}n = {scores.n})</span>{escape(rest)}</div>"
+    if not scores.parts:
+        return box(head)
     header = [tr("类别", "class"), tr("精确率", "precision"), tr("召回率", "recall"), "F1", tr("行数", "rows")]
-    rows = [[c.label, f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}", c.n] for c in scores.classes]
+    rows = [[c.label, f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}", c.n] for c in scores.parts]
     return box(head, table_html(header, rows))
-
-
-def mistakes_html(mistakes) -> str:
-    """The worst rows: what is true, what the model said, and how sure it was."""
-    header = [
-        tr("文本", "text"),
-        tr("标签", "label"),
-        tr("模型说", "model says"),
-        tr("概率", "probability"),
-        tr("损失", "loss"),
-    ]
-    rows = [[clipped(m.row.text, 300), m.truth, m.said, f"{m.probability:.2f}", f"{m.loss:.2f}"] for m in mistakes]
-    return box(table_html(header, rows, left=3))
-
-
-def predictions_html(predictions) -> str:
-    header = [tr("文本", "text"), tr("答案", "answer"), tr("概率", "probability")]
-    return box(table_html(header, [[p.text, p.label, f"{p.probability:.2f}"] for p in predictions], left=2))

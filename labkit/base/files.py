@@ -135,4 +135,3 @@ def disk_full(folder) -> OSError:
         "the disk is full, nothing was written; free some space or choose another place",
     )
     return OSError(errno.ENOSPC, message, str(folder))
-

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+from typing import Any
 
 
 def stale_endpoint() -> str | None:
@@ -41,3 +42,17 @@ def hub_answers(seconds: float = 5.0) -> bool:
     asking.start()
     asking.join(seconds)
     return answered.is_set()
+
+
+class Unreadable(Exception):
+    """A place that does not give a model, with the library's reason."""
+
+
+def reach(auto, place: str, **options) -> Any:
+    """Call a from_pretrained; whatever the libraries say of files that they cannot get or read becomes Unreadable."""
+    from safetensors import SafetensorError
+
+    try:
+        return auto.from_pretrained(place, **options)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise Unreadable(str(error)) from None

@@ -1,8 +1,9 @@
-"""The frozen words that cross floors: rows, events, scores, runs. Plain data, JSON in and out. Leans on text and intervals."""
+"""The frozen words that cross rooms: examples, events, scores, runs. Plain data, JSON in and out. They know no task."""
 
 import dataclasses
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,16 +13,48 @@ class BadInput(ValueError):
 
 
 @dataclass(frozen=True)
-class Row:
-    """One labelled text. `label` is an index into the corpus's label names; `extra` holds the CSV's other columns."""
+class Example:
+    """What a model is asked and what it should answer: only the modality looks inside `input`, only the task inside `target`.
 
-    text: str
-    label: int
-    extra: dict = field(default_factory=dict, compare=False, repr=False)
+    >>> Example("好看！", 1)                                 # of a text classification: the number of its class
+    Example(input='好看！', target=1)
+    """
+
+    input: Any  # str | (question, context) | uint8 (height, width, 3) | float32 (samples,)
+    target: Any = None  # class | spans | answers | text
+    extra: Mapping = field(default_factory=dict, compare=False, repr=False)  # the file's other columns
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A row as read: what stands in each column, and the line where it begins (on the hub: its number, from 1)."""
+
+    cells: dict[str, Any]
+    line: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one file or hub split, and what to call it in messages."""
+
+    where: str
+    rows: list[Raw]
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A score with its 95 % interval, where one was computed."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
 class ClassScore:
+    """One class (or one type of entity) by itself."""
+
     label: str
     n: int  # rows of this class
     precision: float
@@ -31,31 +64,55 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Scores:
-    """How good the answers to `n` rows are. `low` and `high` bound the accuracy with 95 % confidence (Wilson)."""
+    """How good the answers to `n` examples are. Metrics are asked for by name: `scores.accuracy`, `scores.macro_f1`."""
 
     n: int
-    loss: float  # mean cross-entropy in nats
-    accuracy: float
-    low: float
-    high: float
-    macro_precision: float
-    macro_recall: float
-    macro_f1: float
-    classes: tuple[ClassScore, ...]
-    confusion: tuple[tuple[int, ...], ...]  # confusion[true][predicted], rows
+    loss: float  # mean over what the task counts: examples, or tokens; cross-entropy in nats
+    metrics: dict[str, Measure]  # the headline first
+    parts: tuple[ClassScore, ...] = ()  # one line a class, or a type
+    confusion: tuple[tuple[int, ...], ...] | None = None  # confusion[true][predicted], examples
+
+    def __getattr__(self, name: str) -> float:
+        metrics = self.__dict__.get("metrics", {})
+        if name in metrics:
+            return metrics[name].value
+        raise AttributeError(f"Scores has no {name!r}; its metrics: {', '.join(metrics)}")
+
+    @property
+    def headline(self) -> Measure:
+        return next(iter(self.metrics.values()))
+
+    @property
+    def low(self) -> float | None:
+        """The lower end of the headline's 95 % interval."""
+        return self.headline.low
+
+    @property
+    def high(self) -> float | None:
+        return self.headline.high
+
+    def _repr_html_(self) -> str:
+        from labkit.base.display import scores_html
+
+        return scores_html(self)
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one pass over the training rows gave."""
+    """What one pass over the training rows gave. Metrics are asked for by name: `epoch.valid_accuracy`."""
 
     epoch: int  # 1 is the first
     steps: int  # optimizer steps since the start
     train_loss: float  # mean over the epoch, while the weights were moving
     valid_loss: float
-    valid_accuracy: float
-    valid_macro_f1: float
+    valid: dict[str, float]  # the task's metrics on the validation rows
     seconds: float  # training alone, without evaluation
+
+    def __getattr__(self, name: str) -> float:
+        metrics, metric = self.__dict__.get("valid", {}), name.removeprefix("valid_")
+        if name != metric and metric in metrics:
+            return metrics[metric]
+        raise AttributeError(f"Epoch has no {name!r}; its metrics: {', '.join(metrics)}")
 
 
 @dataclass(frozen=True)
@@ -99,7 +156,10 @@ class RunBegins(Notice):
 
 @dataclass(frozen=True)
 class Run:
-    """One training run, whole: what `labkit train --json` prints and what every table and figure is made from."""
+    """One training run, whole: what `labkit train --json` prints and what every table and figure is made from.
+
+    Metrics are asked for by name, `run.test_accuracy`, `run.valid_macro_f1`; None where that split was not scored.
+    """
 
     strategy: str
     model: str
@@ -109,19 +169,19 @@ class Run:
     n_train: int
     n_valid: int
     n_test: int
-    valid_accuracy: float | None
-    valid_macro_f1: float | None
-    test_accuracy: float | None
-    test_macro_f1: float | None
     seconds: float  # wall time of training, evaluation included
     samples_per_second: float  # training rows a second, evaluation left out
     peak_memory_mb: float | None
     trainable_parameters: int
     total_parameters: int
+    task: dict = field(default_factory=dict)  # the task's card: name, modality, labels
+    scores: dict[str, Scores] = field(default_factory=dict)  # "valid" and "test", where they were scored
+    answers: tuple | None = None  # what was said of each test row, as plain values; two runs are compared row by row
+    truth: tuple | None = None  # what is true of each test row
     saved_bytes: int | None = None
     out: str | None = None
     stopped: str | None = (
-        None  # "early" (patience), "diverged" (a loss that is no number), "interrupted", or None where every epoch was done
+        None  # "early" (patience), "diverged" (a loss that is no number), "interrupted"; None: all done
     )
     best_epoch: int | None = None
     settings: dict = field(default_factory=dict)  # the strategy's own fields
@@ -129,24 +189,41 @@ class Run:
     corpus: dict = field(default_factory=dict)  # name, labels, fingerprint
     history: tuple[Epoch, ...] = ()
     steps: tuple[tuple[int, float, float], ...] = ()  # (step, loss, lr), thinned to a few hundred
-    valid: Scores | None = None
-    test: Scores | None = None
-    padding: float | None = None  # share of padding among the tokens computed
-    moved: tuple[str, ...] = ()  # names of the tensors that training changed
+    padding: float | None = None  # share of padding in what was computed
+    moved: tuple[str, ...] = ()  # names of the tensors that training changed: parameters and buffers
     notices: tuple[str, ...] = ()
     versions: dict = field(default_factory=dict)
-    answers: str | None = None  # the class said of each test row: "0 1 1"; two runs are compared row by row
-    truth: str | None = None  # the class of each test row
-    own: tuple[str, ...] = ()  # settings that were left to the strategy
-    forgetting: float | None = None  # change of the masked-LM loss on general text, in nats
+    identity: dict = field(default_factory=dict)  # what makes it this run and no other (training/identity.py)
+    measures: dict[str, float | None] = field(default_factory=dict)  # what else was measured: "forgetting", in nats
     error: str | None = None  # why it failed; such a run has no scores
+
+    def __getattr__(self, name: str) -> float | None:
+        split, _, metric = name.partition("_")
+        if split not in ("valid", "test") or not metric:
+            raise AttributeError(f"Run has no {name!r}")
+        scores = self.scores.get(split)
+        return None if scores is None else getattr(scores, metric)
+
+    @property
+    def valid(self) -> Scores | None:
+        return self.scores.get("valid")
+
+    @property
+    def test(self) -> Scores | None:
+        return self.scores.get("test")
+
+    @property
+    def forgetting(self) -> float | None:
+        """Change of the language-model loss on general text, in nats; None where it was not measured."""
+        return self.measures.get("forgetting")
 
     def __str__(self) -> str:
         if self.error:
             return f"{self.strategy} on {self.model}: {self.error}"
-        score = "–" if self.test_accuracy is None else f"{self.test_accuracy:.3f}"
+        name = next(iter(self.test.metrics)).replace("_", " ") if self.test else "score"
+        score = f"{self.test.headline.value:.3f}" if self.test else "–"
         return (
-            f"{self.strategy} on {self.model}: test accuracy {score}, {self.epochs} epochs, "
+            f"{self.strategy} on {self.model}: test {name} {score}, {self.epochs} epochs, "
             f"{self.seconds:.1f} s, {self.trainable_parameters:,} of {self.total_parameters:,} parameters trained"
         )
 
@@ -177,30 +254,13 @@ def from_json(kind, value) -> Any:
             **{f.name: from_json(hints[f.name], value[f.name]) for f in dataclasses.fields(kind) if f.name in value}
         )
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is dict:
+        return {k: from_json(inner[1], v) for k, v in value.items()}
     if origin in (types.UnionType, typing.Union):
         return from_json(next(a for a in inner if a is not type(None)), value)
+    if kind is tuple:  # of whatever a task answers with
+        return tuple(from_json(tuple, v) if isinstance(v, list) else v for v in value)
     if origin is tuple:
         each = inner[0] if inner[-1] is Ellipsis else None
         return tuple(from_json(each or k, v) for k, v in zip(inner if each is None else value, value, strict=False))
     return value
-
-
-# Reading CSV
-
-
-@dataclass(frozen=True)
-class Raw:
-    """A row as read: its label still a word, the line where it begins (on the hub: its number, from 1)."""
-
-    text: str
-    label: str
-    extra: dict
-    line: int
-
-
-@dataclass(frozen=True)
-class Table:
-    """The rows of one file or hub split, and what to call it in messages."""
-
-    where: str
-    rows: list[Raw]

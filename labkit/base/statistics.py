@@ -6,9 +6,8 @@ hold the truth 94 to 98 times of 100 with 3 seeds or more, 90 with two; drawing 
 uses it; leans on nothing.
 """
 
-import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +29,8 @@ Z = 1.96  # standard errors on each side of 95 %
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """What is unsure about a mean over seeds: its variance from rows, and that from seeds; `times` is how many standard
+class StandardError:
+    """Of a mean over seeds: its variance from rows, and that from seeds; `times` is how many standard
     errors make 95 %: 1.96, and more where a few seeds decide."""
 
     rows: float
@@ -44,8 +43,8 @@ class Doubt:
         return self.times * math.sqrt(self.rows + self.seeds)
 
 
-def doubt(values, redrawn=None, rows: float = 0.0) -> Doubt:
-    """The doubt about the mean of `values`, one a seed; `redrawn` (draws, seeds) are they on rows drawn anew.
+def standard_error(values, drawn=None, rows: float = 0.0) -> StandardError:
+    """Of the mean of `values`, one a seed; `drawn` (draws, seeds) are they on rows drawn anew (bootstrap).
 
     Seeds differ in their own right and because each errs on rows of its own; the second is in the draws already and is
     taken off. Without draws, `rows` is the variance that the rows give.
@@ -54,33 +53,34 @@ def doubt(values, redrawn=None, rows: float = 0.0) -> Doubt:
     from scipy.special import stdtrit
 
     count, shared = len(values), 0.0
-    if redrawn is not None:
-        middle = redrawn.mean(1, keepdims=True)
+    if drawn is not None:
+        middle = drawn.mean(1, keepdims=True)
         rows = float(middle.var(ddof=1))
-        shared = float((redrawn - middle).var(axis=0, ddof=1).sum()) / max(count - 1, 1) / count
+        shared = float((drawn - middle).var(axis=0, ddof=1).sum()) / max(count - 1, 1) / count
     if not np.ptp(values):
-        return Doubt(rows, 0.0, Z)
+        return StandardError(rows, 0.0, Z)
     spread = float(np.var(values, ddof=1)) / count
     seeds = max(0.0, spread - shared)
     freedom = max(count - 1, (rows + seeds) ** 2 / (spread**2 / (count - 1)))  # Satterthwaite; rows are many
-    return Doubt(rows, seeds, max(Z, float(stdtrit(freedom, 0.975))))
+    return StandardError(rows, seeds, max(Z, float(stdtrit(freedom, 0.975))))
 
 
-@functools.lru_cache(maxsize=64)
-def redrawn(measure: str, classes: int, truth: str, answers: tuple[str, ...]) -> Any:
-    """ "accuracy" or "macro_f1" on test rows drawn anew, (draws, seeds); the same rows in each call of as many rows.
+def bootstrap(of: Callable, counts) -> Any:
+    """A score on rows drawn anew, (draws, seeds): `counts` (seeds, rows, k) are what the rows of each run add to it, `of`
+    takes their sums. The same rows are drawn in each call of as many rows, so that runs can be compared pair by pair.
 
-    >>> redrawn("accuracy", 2, "0 1 1 0", ("0 1 0 0", "1 1 1 0")).shape
-    (1000, 2)
+    >>> hits = np.array([[[1.0], [0.0], [1.0], [1.0]]])                   # one run, four rows, one number of each
+    >>> bootstrap(lambda sums: sums[..., 0] / 4, hits).shape
+    (1000, 1)
     """
     import numpy as np
 
-    real, said = numbers(truth), np.stack([numbers(a) for a in answers])
-    score = macro_f1 if measure == "macro_f1" else accuracy
-    return np.concatenate([score(weights, real, said, classes) for weights in redraws(len(real))])
+    seeds, rows, k = counts.shape
+    flat = counts.transpose(1, 0, 2).reshape(rows, seeds * k)
+    return np.concatenate([of((weights @ flat).reshape(-1, seeds, k)) for weights in drawn_weights(rows)])
 
 
-def redraws(n: int, at_once: int = 100) -> Iterator[Any]:
+def drawn_weights(n: int, at_once: int = 100) -> Iterator[Any]:
     """How often each of `n` rows is drawn, (draws, n), some draws at a time."""
     import numpy as np
 
@@ -88,30 +88,3 @@ def redraws(n: int, at_once: int = 100) -> Iterator[Any]:
     for _ in range(0, DRAWS, at_once):
         picks = rng.integers(n, size=(at_once, n))
         yield np.stack([np.bincount(pick, minlength=n) for pick in picks]).astype(np.float32)
-
-
-def accuracy(weights, truth, answers, classes: int) -> Any:
-    """Share of right answers, (draws, seeds), of rows that count `weights` (draws, rows) times."""
-    return weights @ (answers == truth).T / weights.sum(1, keepdims=True)
-
-
-def macro_f1(weights, truth, answers, classes: int) -> Any:
-    """Mean F1, (draws, seeds), over the classes that are there or are said to be."""
-    total = count = 0.0
-    for k in range(classes):
-        real, said = weights @ (truth == k)[:, None], weights @ (answers == k).T
-        hit, seen = weights @ ((answers == k) & (truth == k)).T, real + said
-        total, count = total + 2 * hit / seen.clip(1), count + (seen > 0)
-    return total / count
-
-
-def coded(classes) -> str:
-    """Class numbers as a run file keeps them: "0 2 1"."""
-    return " ".join(str(int(k)) for k in classes)
-
-
-def numbers(text: str) -> Any:
-    """The inverse of coded, as an array."""
-    import numpy as np
-
-    return np.array(text.split(), dtype=np.int64)

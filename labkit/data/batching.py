@@ -3,16 +3,14 @@
 import random
 from collections.abc import Sequence
 
-# Batches
-
 
 def batch_order(
     lengths: Sequence[int], batch_size: int, *, seed: int, epoch: int, bucket: bool = True
 ) -> list[list[int]]:
     """Row numbers in batches, a function of (seed, epoch) alone. With `bucket`, rows of like length share a batch.
 
-    >>> batch_order([5, 9, 5, 9], 2, seed=0, epoch=0)       # lengths in tokens
-    [[1, 3], [2, 0]]
+    >>> batch_order([5, 9, 5, 9], 2, seed=0, epoch=0)       # sizes in tokens
+    [[0, 2], [1, 3]]
 
     Rows are shuffled, sorted by length within pools of 100 batches, cut, and the batches shuffled: padding nearly
     vanishes, and every epoch is another order. All batches but one hold `batch_size` rows.
@@ -38,24 +36,19 @@ def padding_share(lengths: Sequence[int], batches: Sequence[Sequence[int]], widt
     return 1 - real / computed if computed else 0.0
 
 
-def batches_of(lengths: Sequence[int], device, batch_size: int = 64) -> list[list[int]]:
-    """Row numbers in the batches in which a device asks rows of so many tokens: of like length, the shortest first.
+def batches_of(lengths: Sequence[int], budget: int, batch_size: int = 64) -> list[list[int]]:
+    """Row numbers in batches to be asked: of like length, the shortest first, padded to at most `budget` tokens if they can be.
 
-    >>> batches_of([9, 3, 400, 4], "cpu")
+    >>> batches_of([9, 3, 400, 4], 640)
     [[1, 3, 0], [2]]
     """
     order, batches = sorted(range(len(lengths)), key=lengths.__getitem__), []
-    start, most = 0, most_tokens(device)
+    start = 0
     while start < len(order):
         rows = order[start : start + batch_size]
-        batches.append(rows[: fitting_rows([lengths[i] for i in rows], most)])
+        batches.append(rows[: fitting_rows([lengths[i] for i in rows], budget)])
         start += len(batches[-1])
     return batches
-
-
-def most_tokens(device) -> int:
-    """Tokens of a batch that is only asked: activations that fit a core's cache take half the time (docs/LOG.md)."""
-    return 640 if str(device) == "cpu" else 16384
 
 
 def fitting_rows(lengths: Sequence[int], most: int) -> int:

@@ -1,6 +1,7 @@
 """What a corpus looks like in a notebook: counts, balance, lengths, examples, what was dropped."""
 
 import base64
+from collections import defaultdict
 from collections.abc import Sequence
 from html import escape
 
@@ -38,14 +39,15 @@ def picture(svg: str, words: str) -> str:
 
 
 def corpus_html(corpus) -> str:
-    """Counts, class balance, lengths, examples of each class, and what was dropped and why."""
-    parts = [f"<b>{escape(corpus.name)}</b>", balance_html(corpus)]
-    if corpus.train and hasattr(corpus.train[0], "text"):
-        lengths = [len(r.text) for r in corpus.train]
-        middle, signs = sorted(lengths)[len(lengths) // 2], tr("字", "characters")
-        note = tr(f"训练集，中位数 {middle} {signs}", f"training rows, median {middle} {signs}")
-        parts.append(f"<div>{tr('文本长度', 'Text length')} <span class=m>({note})</span></div>")
-        parts.append(picture(histogram_svg(lengths, signs), note))
+    """Counts and balance, lengths, examples, what was dropped."""
+    modality, parts = corpus.task.modality, [f"<b>{escape(corpus.name)}</b>", balance_html(corpus)]
+    lengths = [modality.extent(e.input) for e in corpus.train]
+    if lengths and None not in lengths:
+        middle, unit = sorted(lengths)[len(lengths) // 2], modality.unit()
+        note = tr(f"训练集，中位数 {middle} {unit}", f"training rows, median {middle} {unit}")
+        parts.append(f"<div>{tr('长度', 'Length')} <span class=m>({note})</span></div>")
+        parts.append(picture(histogram_svg(lengths, unit), note))
+    if corpus.train:
         parts.append(examples_html(corpus))
     parts.append(f"<div class=m>{escape(dropped_text(corpus))}</div>")
     return box(*parts)
@@ -61,6 +63,8 @@ def balance_html(corpus, most: int = 12) -> str:
         return [title, *(f"{n:,} ({n / max(total, 1):.0%})" for n, total in zip(found, totals, strict=True))]
 
     shown = list(corpus.labels)
+    if not shown:  # a task without classes
+        totals = [len(corpus.splits[split]) for split in ("train", "valid", "test")]
     if len(shown) > most:
         shown = sorted(shown, key=lambda name: -counts[0][name])[: most - 1]
     rows = [line(name, [c[name] for c in counts]) for name in shown]
@@ -71,15 +75,21 @@ def balance_html(corpus, most: int = 12) -> str:
 
 
 def examples_html(corpus) -> str:
-    """Two training rows of each class, one where classes are many; with their English gloss for readers of English."""
-    each = 2 if len(corpus.labels) <= 4 else 1
-    some = [r for i in range(min(len(corpus.labels), 8)) for r in [r for r in corpus.train if r.label == i][:each]]
+    """Two training rows of each group, one where groups are many; with their English gloss for readers of English."""
+    task = corpus.task
+    groups = defaultdict(list)
+    for example in corpus.train:
+        groups[task.group(example)].append(example)
+    each = 2 if len(groups) <= 4 else 1
+    if len(groups) == 1:
+        each = 4
+    some = [e for group in sorted(groups, key=lambda g: (g is not None, g))[:8] for e in groups[group][:each]]
     columns = {
-        tr("例子", "examples"): [clipped(r.text) for r in some],
-        tr("译文", "in English"): [clipped(r.extra.get("gloss", "")) for r in some],
-        tr("标签", "label"): [corpus.labels[r.label] for r in some],
+        tr("例子", "examples"): [clipped(task.modality.text(e.input)) for e in some],
+        tr("译文", "in English"): [clipped(e.extra.get("gloss", "")) for e in some],
+        tr("标签", "label"): [task.words(task.truth(e)) for e in some],
     }
-    if language() == "zh" or not any(r.extra.get("gloss") for r in some):
+    if language() == "zh" or not any(e.extra.get("gloss") for e in some):
         del columns[tr("译文", "in English")]
     return table_html(list(columns), list(zip(*columns.values(), strict=True)), left=3)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from labkit.base.files import ASSETS
 from labkit.base.language import listing, tr
-from labkit.base.records import BadInput, Raw, Row, Table
+from labkit.base.records import BadInput, Raw, Table
 from labkit.data.corpus import Corpus, Dropped
-from labkit.data.splitting import check_classes, drop_repeated, split_rows
+from labkit.data.splitting import drop_repeated, split_rows
 from labkit.data.tables import SPLITS, cell, check_columns, fetch, read_table
-from labkit.tasks.labels import label_names
+from labkit.tasks import Classification, Task, known
 
 
 def load_csv(
@@ -29,6 +29,7 @@ def load_csv(
     test_share: float = 0.1,
     seed: int = 0,
     limit: int | None = None,
+    task: str = "classification",
 ) -> Corpus:
     """A corpus from a `.csv` or `.csv.gz` file with a column of texts and a column of labels.
 
@@ -41,7 +42,7 @@ def load_csv(
     text and repeated texts are dropped and counted in `corpus.dropped`; a text that stands in two splits stays in the
     later one (test before valid before train). Raises FileNotFoundError and BadInput (a ValueError).
     """
-    shares = {"valid": valid_share, "test": test_share}
+    chosen, shares = {"text": text, "label": label}, {"valid": valid_share, "test": test_share}
     if not (valid_share > 0 and test_share > 0 and valid_share + test_share < 0.9):
         raise BadInput(
             tr(
@@ -50,10 +51,12 @@ def load_csv(
                 "give each more than 0, and together less than 0.9.",
             )
         )
-    tables = {"train": read_table(path, text, label)}
-    tables |= {name: read_table(p, text, label) for name, p in (("valid", valid), ("test", test)) if p is not None}
+    kind = known(task)
+    columns = {**kind.columns, **{name: column for name, column in chosen.items() if name in kind.columns}}
+    paths = {"train": path, "valid": valid, "test": test}
+    tables = {split: read_table(p, columns) for split, p in paths.items() if p is not None}
     name = Path(path).name.removesuffix(".gz").removesuffix(".csv")
-    return build_corpus(name, tables, labels=labels, shares=shares, seed=seed, limit=limit)
+    return build_corpus(name, kind, tables, columns, labels=labels, shares=shares, seed=seed, limit=limit)
 
 
 def load_hub(
@@ -73,20 +76,20 @@ def load_hub(
     Splits called train, validation (or valid, dev) and test are used where they exist and have labels, otherwise split
     off. Needs `pip install labkit[hub]`. Raises BadInput naming the ways out when nothing answers.
     """
-    tables, names, withheld = {}, (), 0
+    tables, names, withheld, columns = {}, (), 0, {"text": text, "label": label}
     for split, table in fetch(name, config).items():
         if split not in SPLITS:
             continue
         where = f"{name}[{split}]"
-        check_columns(table.column_names, text, label, where)
+        check_columns(table.column_names, columns, where)
         names = getattr(table.features[label], "names", None) or names
         words = [cell(value, names, where) for value in table[label]]
         if words and not any(words) and split != "train":
             withheld += len(words)
             continue
         texts = [cell(value, (), where) for value in table[text]]
-        rows = [Raw(t, w, {}, i) for i, (t, w) in enumerate(zip(texts, words, strict=True), start=1)]
-        tables[SPLITS[split]] = Table(where, rows)
+        rows = [Raw({text: t, label: w}, i) for i, (t, w) in enumerate(zip(texts, words, strict=True), start=1)]
+        tables[SPLITS[split]] = Table(where, rows, tuple(table.column_names))
     if "train" not in tables:
         raise BadInput(
             tr(
@@ -95,11 +98,11 @@ def load_hub(
             )
         )
     if labels is None and names:
-        used = {row.label for row in tables["train"].rows}
+        used = {row.cells[label] for row in tables["train"].rows}
         labels = [n for n in names if n in used]
     short = name.rstrip("/").split("/")[-1]
     shares = {"valid": 0.1, "test": 0.1}
-    corpus = build_corpus(short, tables, labels=labels, shares=shares, seed=seed, limit=limit)
+    corpus = build_corpus(short, Classification, tables, columns, labels=labels, shares=shares, seed=seed, limit=limit)
     if withheld:
         corpus = dataclasses.replace(corpus, dropped=(*corpus.dropped, Dropped("unlabelled", withheld, ())))
     return corpus
@@ -125,27 +128,28 @@ def reviews(limit: int | None = None, seed: int = 0) -> Corpus:
 # From rows to a corpus
 
 
-def build_corpus(name, tables: dict[str, Table], *, labels, shares, seed, limit) -> Corpus:
-    """Label names, dropped rows, splits: shared by every way of loading texts."""
+def build_corpus(
+    name: str, kind: type[Task], tables: dict[str, Table], columns: dict[str, str], *, labels, shares, seed, limit
+) -> Corpus:
+    """Examples, dropped rows, splits: shared by every way of loading."""
     for table in tables.values():
-        if not any(r.text for r in table.rows):
+        if not any(row.cells[column] for row in table.rows for column in [*columns.values()][:1]):
             raise no_rows_left(table, {"empty": table.rows})
-    names, index = label_names(tables, labels)
-    rows = {s: [Row(r.text, index[r.label], r.extra) for r in t.rows if r.text] for s, t in tables.items()}
-    empty = [tr(f"第 {r.line} 行", f"line {r.line}") for t in tables.values() for r in t.rows if not r.text]
-    rows, gone = drop_repeated(rows)
+    task, examples, left_out = kind.read(tables, columns, labels)
+    examples, repeated = drop_repeated(task, examples)
     for split, table in tables.items():
-        if not rows[split]:
-            raise no_rows_left(table, gone)
-    check_classes(tables["train"].where, rows["train"], names, need=1 + len({"valid", "test"} - set(rows)))
-    total = len(rows["train"])
-    for split, later in (("test", "valid" not in rows), ("valid", False)):
-        if split not in rows:
-            n = max(len(names), round(total * shares[split]))
-            rows["train"], rows[split] = split_rows(rows["train"], n, seed, keep=1 + later)
-    dropped = [Dropped(why, len(x), tuple(x[:3])) for why, x in {"empty": empty, **gone}.items() if x]
-    splits = (tuple(rows[split]) for split in ("train", "valid", "test"))
-    corpus = Corpus(name, *splits, names, tuple(dropped))
+        if not examples[split]:
+            raise no_rows_left(table, repeated)
+    lacking = {"valid", "test"} - set(examples)
+    task.check_splits(tables["train"].where, examples["train"], splits=1 + len(lacking))
+    total = len(examples["train"])
+    for split, later in (("test", "valid" not in examples), ("valid", False)):
+        if split not in examples:
+            n = max(1, len(task.labels), round(total * shares[split]))
+            examples["train"], examples[split] = split_rows(task, examples["train"], n, seed, keep=1 + later)
+    dropped = [Dropped(why, len(x), tuple(x[:3])) for why, x in {**left_out, **repeated}.items() if x]
+    splits = (tuple(examples[split]) for split in ("train", "valid", "test"))
+    corpus = Corpus(name, *splits, task, tuple(dropped))
     return corpus if limit is None else corpus.limit(limit, seed)
 
 

@@ -19,8 +19,8 @@ from labkit.base.records import BadInput, Raw, Table
 END = "\x1e"  # a line of its own behind a file's last: inside an open quote it is swallowed
 
 
-def read_table(path, text: str, label: str) -> Table:
-    """The rows of one CSV file, stripped of outer white space."""
+def read_table(path, columns: dict[str, str]) -> Table:
+    """The rows of one CSV file; `columns` are those that a task reads, {"text": "review"}: they are there, and come stripped."""
     path = Path(path)
     content = decode(path)
     if not content.strip():
@@ -32,7 +32,7 @@ def read_table(path, text: str, label: str) -> Table:
         )
     lines = csv_lines(content, path)
     names = [clean(name) for name in next(lines)[1]]
-    check_columns(names, text, label, path)
+    check_columns(names, columns, path)
     rows = []
     for number, cells in lines:
         if any(map(clean, cells[len(names) :])):
@@ -43,8 +43,7 @@ def read_table(path, text: str, label: str) -> Table:
                 )
             )
         row = dict(zip(names, [*cells, *[""] * len(names)], strict=False))
-        extra = {k: v for k, v in row.items() if k not in (text, label)}
-        rows.append(Raw(clean(row[text]), clean(row[label]), extra, number))
+        rows.append(Raw({k: clean(v) if k in columns.values() else v for k, v in row.items()}, number))
     if not rows:
         raise BadInput(
             tr(
@@ -52,7 +51,7 @@ def read_table(path, text: str, label: str) -> Table:
                 f"{path} has a header and no rows. Give it a text and a label a line.",
             )
         )
-    return Table(str(path), rows)
+    return Table(str(path), rows, tuple(names))
 
 
 def csv_lines(content: str, path) -> Iterator[tuple[int, list[str]]]:
@@ -143,9 +142,9 @@ def clean(text: str) -> str:
     return text.strip().strip("\ufeff\u200b\u2060").strip()
 
 
-def check_columns(names, text: str, label: str, where) -> None:
-    """Both columns are there, once each, and are not the same."""
-    for wanted, option in ((text, "text"), (label, "label")):
+def check_columns(names: Sequence[str], columns: dict[str, str], where) -> None:
+    """Every column that is wanted is there, once, and no two are the same."""
+    for option, wanted in columns.items():
         if wanted not in names:
             other = next((tr(*w) for sign, w in SEPARATORS.items() if len(names) == 1 and sign in names[0]), "")
             raise BadInput(
@@ -155,12 +154,13 @@ def check_columns(names, text: str, label: str, where) -> None:
                     f"Name it with {option}= (--{option} on the command line).",
                 )
             )
-        if list(names).count(wanted) > 1 or text == label:
+        if list(names).count(wanted) > 1 or list(columns.values()).count(wanted) > 1:
+            asked = tr("，", ", ").join(f"{o}={c!r}" for o, c in columns.items())
             raise BadInput(
                 tr(
-                    f"{where}：列 {wanted!r} 有歧义（text={text!r}，label={label!r}；列：{listing(names)}）。请让文本列和标签列各有一个唯一的名字。",
-                    f"{where}: column {wanted!r} is ambiguous (text={text!r}, label={label!r}; columns: {listing(names)}). "
-                    "Give texts and labels one column each, with names of their own.",
+                    f"{where}：列 {wanted!r} 有歧义（{asked}；列：{listing(names)}）。请让每样东西各有一列、名字唯一。",
+                    f"{where}: column {wanted!r} is ambiguous ({asked}; columns: {listing(names)}). "
+                    "Give each of them one column, with a name of its own.",
                 )
             )
 

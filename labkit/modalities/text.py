@@ -1,18 +1,133 @@
-"""Texts that stand in two splits, the same or nearly so: found by the trigrams that they share. Leans on data."""
+"""Texts: tokens by a tokenizer, likeness by shared trigrams. The only file that knows that inputs are strings."""
 
 import functools
 import math
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, ClassVar
+
+from labkit.base.display import clipped
+from labkit.base.hub import Unreadable, reach
+from labkit.base.language import tr
+from labkit.base.records import BadInput
+from labkit.modalities.contract import Modality
 
 LIKE = 0.8  # the share of trigrams in common (Jaccard) from which two texts are nearly the same
 
 
-def twins(earlier: Sequence[str], later: Sequence[str]) -> list[tuple[int, int, float]]:
-    """For each later text with a twin: (earlier row, later row, likeness); 1.0 for equal texts, else the trigrams in common.
+@dataclass(frozen=True)
+class Text(Modality):
+    """Strings. An item is `{"input_ids": [token numbers]}`; its size is counted in tokens."""
 
-    >>> twins(["今天的外卖特别好吃送得也快"], ["今天的外卖特别好吃送得也快！"])
+    name: ClassVar[str] = "text"
+    heads: ClassVar[dict[str, str]] = {
+        "classification": "AutoModelForSequenceClassification",
+        "tagging": "AutoModelForTokenClassification",
+        "question-answering": "AutoModelForQuestionAnswering",
+        "generation": "AutoModelForCausalLM",
+    }
+
+    def load_processor(self, place: str, config, **where) -> Any:
+        from transformers import AutoTokenizer
+
+        return checked_tokenizer(reach(AutoTokenizer, place, **where), config)
+
+    def configure(self, processor) -> dict[str, Any]:
+        return {"pad_token_id": processor.pad_token_id}
+
+    def check(self, inputs: Sequence) -> None:
+        if not inputs or not all(isinstance(x, str) and x.strip() for x in inputs):
+            raise BadInput(
+                tr(
+                    "需要至少一个非空的文本（字符串列表）。",
+                    "Give at least one text, none of them empty (a list of strings).",
+                )
+            )
+
+    def encode(self, processor, inputs: Sequence[str], limit: int) -> list[dict]:
+        """Tokenised in one go, truncated, not padded."""
+        if not inputs:
+            return []
+        ids = processor(list(inputs), truncation=True, max_length=limit, return_attention_mask=False)["input_ids"]
+        return [{"input_ids": i} for i in ids]
+
+    def size(self, item: dict) -> int:
+        return len(item["input_ids"])
+
+    def budget(self, device) -> int:
+        """On a CPU, activations that fit a core's cache take half the time (docs/LOG.md)."""
+        return 640 if str(device) == "cpu" else 16384
+
+    def pad(self, processor, items: Sequence[dict]) -> dict[str, Any]:
+        """`input_ids` and `attention_mask`, each (rows, longest) int64."""
+        import torch
+
+        longest = max(map(self.size, items))
+        pad, left = processor.pad_token_id, processor.padding_side == "left"
+        ids, mask = [], []
+        for item in items:
+            row = item["input_ids"]
+            gap = longest - len(row)
+            ids.append([pad] * gap + row if left else row + [pad] * gap)
+            mask.append([0] * gap + [1] * len(row) if left else [1] * len(row) + [0] * gap)
+        return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
+
+    def stub(self, n: int, device) -> dict[str, Any]:
+        import torch
+
+        ones = torch.ones((n, 1), dtype=torch.long, device=device)
+        return {"input_ids": ones, "attention_mask": ones}
+
+    def key(self, input: str) -> str:
+        return same_text(input)
+
+    def near(self, earlier: Sequence[str], later: Sequence[str]) -> list[tuple[int, int, float]]:
+        return near_duplicates(earlier, later)
+
+    def html(self, input: str) -> str:
+        return escape(clipped(input))
+
+    def text(self, input: str) -> str:
+        return input
+
+    def extent(self, input: str) -> int:
+        return len(input)
+
+    def unit(self) -> str:
+        return tr("字", "characters")
+
+    def features(self, n: int) -> Any:
+        """TF-IDF of 1 to 3 characters."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        rare = 2 if n >= 100 else 1  # in a handful of rows nearly everything stands once
+        return TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True, min_df=rare)
+
+
+def checked_tokenizer(processor, config) -> Any:
+    """The tokenizer as labkit wants it: with a token to pad with, on the right. Raises Unreadable for an empty one."""
+    if len(processor) <= len(processor.all_special_ids):  # what the library makes up where the files are missing
+        raise Unreadable(tr("没有分词器文件", "the tokenizer's files are missing"))
+    if len(processor) > config.vocab_size:
+        raise Unreadable(
+            tr(
+                f"分词器有 {len(processor)} 个词，模型只有 {config.vocab_size} 个：它们不是一套",
+                f"the tokenizer has {len(processor)} tokens, the model {config.vocab_size}: they do not belong together",
+            )
+        )
+    if processor.pad_token is None:
+        processor.pad_token = processor.eos_token or processor.unk_token
+    processor.padding_side = "right"
+    return processor
+
+
+def near_duplicates(earlier: Sequence[str], later: Sequence[str]) -> list[tuple[int, int, float]]:
+    """For each later text that stands among the earlier ones: (earlier row, later row, likeness); 1.0 for equal texts, else the trigrams in common.
+
+    >>> near_duplicates(["今天的外卖特别好吃送得也快"], ["今天的外卖特别好吃送得也快！"])
     [(0, 0, 1.0)]
 
     Short texts count only where they are equal. Texts whose rarest trigrams differ cannot be alike enough: they are

@@ -54,18 +54,20 @@ def refuse_second(model) -> None:
         )
 
 
-def add_lora(model, places: Sequence[str], head: Sequence[str], *, rank: int, alpha: float, dropout: float) -> Any:
+def add_lora(
+    model, places: Sequence[str], head: Sequence[str], *, rank: int, alpha: float, dropout: float, transposed: bool
+) -> Any:
     """A peft model with low-rank pairs beside the linear modules at `places`; the modules `head` train whole."""
     from peft import LoraConfig
 
     config = LoraConfig(
-        task_type="SEQ_CLS",
+        task_type=model.task.peft_type,
         r=rank,
         lora_alpha=alpha,
         lora_dropout=dropout,
         target_modules=list(places),
         modules_to_save=list(head),
-        fan_in_fan_out=model.config.model_type == "gpt2",  # its linear maps are stored turned over
+        fan_in_fan_out=transposed,
     )
     return wrapped(model, config)
 
@@ -78,7 +80,7 @@ def add_prompts(model, head: Sequence[str], *, tokens: int, hidden: int | None) 
     from peft import PrefixTuningConfig
 
     config = PrefixTuningConfig(
-        task_type="SEQ_CLS",
+        task_type=model.task.peft_type,
         num_virtual_tokens=tokens,
         prefix_projection=hidden is not None,
         encoder_hidden_size=hidden,
@@ -109,7 +111,7 @@ def merged(model) -> Any:
 
 def save_added(model, folder: Path) -> dict:
     """Write what was added, and the head, into a folder; what labkit must note beside it to load it again."""
-    note = {"labels": [model.config.id2label[i] for i in sorted(model.config.id2label)]}
+    note = {"labels": list(model.task.labels)}
     if is_peft(model):
         with hushed():
             model.save_pretrained(folder, save_embedding_layers=False)
@@ -122,16 +124,15 @@ def save_added(model, folder: Path) -> dict:
     return note | {"added": "bottlenecks", "bottlenecks": {k: v for k, v in model.bottlenecks.items() if k != "names"}}
 
 
-def stored(folder: Path) -> dict | None:
-    """What labkit noted about an addition in this folder; None where there is none."""
+def noted(folder: Path) -> dict:
+    """What labkit noted of a model in this folder, and whether it holds an addition alone (then "added" says which)."""
     note = folder / "labkit.json"
     if note.is_file():
-        found = json.loads(note.read_text("utf-8"))
-        return found if "added" in found else None
+        return json.loads(note.read_text("utf-8"))
     config = folder / "adapter_config.json"  # saved by plain peft
     if config.is_file():
         return {"added": "peft", "source": json.loads(config.read_text("utf-8")).get("base_model_name_or_path")}
-    return None
+    return {}
 
 
 def load_added(model, folder: Path, note: dict) -> Any:

@@ -1,6 +1,6 @@
 """What labkit knows of model families, and a model's blocks in depth order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from labkit.base.language import listing, tr
@@ -27,30 +27,83 @@ class Block:
 
 @dataclass(frozen=True)
 class Family:
-    """Where a model family keeps its parts, as module names inside the base model."""
+    """Everything that labkit knows of a model family. Modules are named as inside the base model."""
 
     embeddings: tuple[str, ...]
-    layers: str
+    layers: str  # the module that lists the layers, the lowest first
     top: tuple[str, ...] = ()  # a norm that belongs to the last layer
-    behind_attention: str = (
-        ""  # in a layer, what its attention's answer goes into, where the head reads the first token
+    reads: str = (
+        "first"  # what a head for one answer a row is given: the "first" or "last" token, or the "pooled" output
     )
+    behind_attention: str = ""  # in a layer, what its attention's answer goes into: from there on one token is enough
+    query_value: tuple[str, ...] = ("query", "value")  # linear maps of the attention that LoRA stands beside
+    sublayer_ends: tuple[str, ...] = ("output.dense",)  # linear maps that end the attention and the feed-forward part
+    prefix: bool = True  # whether attention takes keys and values from outside
+    shared: bool = False  # one layer used many times
+    causal: bool = False  # reads from left to right; pretrained on the next token instead of hidden ones
+    transposed: bool = False  # linear maps are stored turned over
+    position_offset: bool = False  # positions are counted from behind the padding token's number
+    width: str = "hidden_size"  # where the config has the length of a token's vector; "" where there is none
+    rate: float = 1.0  # default learning rates, as times those of a BERT as wide
 
 
 BERT = Family(("embeddings",), "encoder.layer", behind_attention="attention.output")
+ROBERTA = replace(BERT, position_offset=True)
 FAMILIES = {
-    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "ernie"), BERT),
-    "megatron-bert": Family(("embeddings",), "encoder.layer", ("encoder.ln",), "attention.output"),
-    "electra": Family(("embeddings", "embeddings_project"), "encoder.layer", (), "attention.output"),
-    "albert": Family(("embeddings", "encoder.embedding_hidden_mapping_in"), "encoder.albert_layer_groups"),
-    "distilbert": Family(("embeddings",), "transformer.layer", (), "sa_layer_norm"),
-    "gpt2": Family(("wte", "wpe", "drop"), "h", ("ln_f",)),
+    **dict.fromkeys(("bert", "ernie"), BERT),
+    **dict.fromkeys(("roberta", "xlm-roberta", "camembert"), ROBERTA),
+    "megatron-bert": replace(BERT, top=("encoder.ln",)),
+    "electra": replace(BERT, embeddings=("embeddings", "embeddings_project")),
+    "albert": Family(
+        ("embeddings", "encoder.embedding_hidden_mapping_in"),
+        "encoder.albert_layer_groups",
+        sublayer_ends=("attention.dense", "ffn_output"),
+        prefix=False,
+        shared=True,
+    ),
+    "distilbert": Family(
+        ("embeddings",),
+        "transformer.layer",
+        behind_attention="sa_layer_norm",
+        query_value=("q_lin", "v_lin"),
+        sublayer_ends=("out_lin", "lin2"),
+        prefix=False,
+        width="dim",
+    ),
+    "gpt2": Family(
+        ("wte", "wpe", "drop"),
+        "h",
+        ("ln_f",),
+        reads="last",
+        query_value=("c_attn",),  # query, key and value in one map
+        sublayer_ends=("c_proj",),
+        causal=True,
+        transposed=True,
+    ),
+    "resnet": Family(
+        ("embedder",),
+        "encoder.stages",
+        reads="pooled",
+        query_value=(),
+        sublayer_ends=(),
+        prefix=False,
+        width="",
+    ),
 }
 
 
+def family_of(model) -> Family:
+    """The row of the table that a model belongs to. Raises BadInput for a family that labkit does not know."""
+    kind = model.config.model_type
+    if kind not in FAMILIES:
+        raise unknown_family(kind)
+    return FAMILIES[kind]
+
+
 def width_of(model) -> int:
-    """Length of a token's vector between the blocks: 128 for tiny-bert-zh, 768 for BERT-base."""
-    return getattr(model.config, "hidden_size", None) or model.config.dim  # DistilBERT calls it dim
+    """Length of a token's vector between the blocks: 128 for tiny-bert-zh, 768 for BERT-base; 0 where there is none."""
+    name = family_of(model).width
+    return getattr(model.config, name) if name else 0
 
 
 def network_of(model) -> Any:
@@ -72,10 +125,7 @@ def blocks(model) -> tuple[Block, ...]:
 
     The pooler counts as head; prompts that were added stand above the embeddings. Raises BadInput for a family that labkit does not know.
     """
-    kind = model.config.model_type
-    if kind not in FAMILIES:
-        raise unknown_family(kind)
-    family, (base, prefix) = FAMILIES[kind], base_of(model)
+    family, (base, prefix) = family_of(model), base_of(model)
     here = {n for n, _ in base.named_modules()}
     layers = [f"{prefix}.{family.layers}.{i}" for i in range(len(base.get_submodule(family.layers)))]
     parts = [("embeddings", "embeddings", [f"{prefix}.{m}" for m in family.embeddings if m in here])]

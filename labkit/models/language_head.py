@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from labkit.base.hub import reach
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
 from labkit.models.families import FAMILIES, base_of, unknown_family
-from labkit.models.loading import WEIGHTS, draw, first_answer, locate, reach, read_tokenizer
+from labkit.models.loading import WEIGHTS, draw, first_answer, locate
 from labkit.models.state import Answer
-from labkit.tasks.masked_lm import NO_TARGET
+from labkit.tasks.masked_lm import NO_TARGET, tokenizer_of
 
 
 def load_masked_lm(source) -> Any:
@@ -23,14 +24,14 @@ class NoLanguageHead(BadInput):
 
 def read_lm(place: str, source, **where) -> Any:
     """Network, language-model head and tokenizer of one place. Raises Unreadable, NoLanguageHead."""
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
 
     config = reach(AutoConfig, place, **where)
     if config.model_type not in FAMILIES:
         raise unknown_family(config.model_type)
-    causal = config.model_type == "gpt2"
+    causal = FAMILIES[config.model_type].causal
     lm, report = draw(reach, 0, AutoModelForCausalLM if causal else AutoModelForMaskedLM, place, **WEIGHTS, **where)
-    lm.processor = read_tokenizer(reach(AutoTokenizer, place, **where), config)
+    lm.processor, lm.causal = tokenizer_of(place, config, **where), causal
     lacking = sorted({*report["missing_keys"], *(key[0] for key in report["mismatched_keys"])})
     if lacking or not (causal or lm.processor.mask_token):
         what = listing(lacking or ["[MASK]"], 3)

@@ -5,20 +5,22 @@ The model is the transformers model itself; it carries `processor` (its tokenize
 """
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from labkit.base.files import ASSETS, new_folder, write_text
-from labkit.base.hub import hub_answers
+from labkit.base.files import ASSETS, digest, new_folder, write_text
+from labkit.base.hub import Unreadable, hub_answers, reach
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
 from labkit.models import added
-from labkit.models.added import prompt_length
-from labkit.models.families import FAMILIES, blocks, unknown_family
-from labkit.tasks import TextClassification
+from labkit.models.added import noted, prompt_length
+from labkit.models.families import FAMILIES, blocks, family_of, unknown_family
+from labkit.tasks import Classification, Task, task_of
 
 PACKAGED = ("tiny-bert-zh", "tiny-bert-zh-general")
 
@@ -35,10 +37,16 @@ def load(source, labels: Sequence[str] | None = None, *, seed: int = 0, task: An
     are padded on the right, so that an answer does not depend on the batch that it was asked in.
     Raises BadInput naming the ways out where no source answers.
     """
-    task, place = task or TextClassification(), locate(str(source))
-    if (note := added.stored(Path(place))) is not None:
+    place = locate(str(source))
+    note = noted(Path(place))
+    if task is None:
+        task = task_of(note["task"]) if isinstance(note.get("task"), dict) else Classification()
+    if labels is not None:
+        task = replace(task, labels=tuple(str(x) for x in ([] if isinstance(labels, str) else labels)))
+        task.resolve((), source)
+    if "added" in note:
         return load_with_added(Path(place), source, note, labels, seed, task)
-    model = first_answer(read, place, source, labels, seed, task)
+    model, task = first_answer(read, place, source, seed, task)
     model.source, model.task = str(source), task
     return model.eval()
 
@@ -59,17 +67,17 @@ def first_answer(ask, place: str, source, *args) -> Any:
 
 def load_with_added(folder: Path, source, note: dict, labels, seed: int, task) -> Any:
     """A folder that holds only what was added: the model below it comes from where it came from then."""
-    kept = note.get("labels") or labels
-    if labels is not None and [str(x) for x in labels] != [str(x) for x in kept]:
+    trained = [str(x) for x in note.get("labels") or task.labels]
+    if labels is not None and list(task.labels) != trained:
         raise BadInput(
             tr(
-                f"{source} 里的分类头是为标签 {listing(kept)} 训练的，不能换成 {listing(labels)}。请不写 labels=，或从原模型重新训练。",
-                f"The head in {source} was trained for the labels {listing(kept)}, not {listing(labels)}. "
+                f"{source} 里的分类头是为标签 {listing(trained)} 训练的，不能换成 {listing(labels)}。请不写 labels=，或从原模型重新训练。",
+                f"The head in {source} was trained for the labels {listing(trained)}, not {listing(labels)}. "
                 "Leave out labels=, or train again from the plain model.",
             )
         )
     try:
-        model = load(note["source"], kept, seed=seed, task=task)
+        model = load(note["source"], seed=seed, task=replace(task, labels=tuple(trained)))
     except BadInput as error:
         raise BadInput(
             tr(
@@ -84,77 +92,32 @@ def load_with_added(folder: Path, source, note: dict, labels, seed: int, task) -
     return model
 
 
-class Unreadable(Exception):
-    """A place that does not give a model, with the library's reason."""
-
-
-def read(place: str, source, labels, seed: int, task, **where) -> Any:
-    """Config, tokenizer and network of one place, checked against each other. Raises Unreadable, or BadInput."""
-    from transformers import AutoConfig, AutoTokenizer
+def read(place: str, source, seed: int, task: Task, **where) -> tuple[Any, Task]:
+    """Config, processor and network of one place, checked against each other. Raises Unreadable, or BadInput."""
+    from transformers import AutoConfig
 
     config = reach(AutoConfig, place, **where)
     if config.model_type not in FAMILIES:
         raise unknown_family(config.model_type)
-    stored = [config.id2label[i] for i in sorted(config.id2label)]
-    trained = any("ForSequenceClassification" in name for name in config.architectures or [])
-    if labels is None and not trained:
-        raise BadInput(
-            tr(
-                f"模型 {source} 还没有分类头：请给出 labels=，例如 labels=corpus.labels。",
-                f"Model {source} has no classification head yet: give labels=, for example labels=corpus.labels.",
-            )
-        )
-    labels = [str(x) for x in (stored if labels is None else labels)]
-    if len(labels) < 2 or len(set(labels)) < len(labels):
-        raise BadInput(
-            tr(
-                f"labels={labels} 不行：至少要两个不同的标签名。",
-                f"labels={labels} won't do: give two or more names, each once.",
-            )
-        )
-    processor = read_tokenizer(reach(AutoTokenizer, place, **where), config)
-    names = {"id2label": dict(enumerate(labels)), "label2id": {x: i for i, x in enumerate(labels)}}
-    names["pad_token_id"] = processor.pad_token_id
-    model, report = draw(reach, seed, task.auto_class(), place, **WEIGHTS, **names, **where)
+    head = task.modality.heads.get(task.name, "").removeprefix("AutoModel")  # "ForSequenceClassification"
+    trained = bool(head) and any(head in name for name in config.architectures or [])
+    stored = [str(config.id2label[i]) for i in sorted(config.id2label)] if trained else None
+    task = task.resolve(stored, source)
+    processor = task.modality.load_processor(place, config, **where)
+    options = {**task.configure(config), **task.modality.configure(processor)}
+    model, report = draw(reach, seed, task.auto_class(), place, **WEIGHTS, **options, **where)
     head = set(blocks(model)[-1].parameters)
     lost = sorted((set(report["missing_keys"]) | {key[0] for key in report["mismatched_keys"]}) - head)
     if lost:
         reason = tr("权重文件缺少，或形状不符：", "its weights lack, or have in another shape: ")
         raise Unreadable(reason + listing(lost, 3))
-    if trained and stored != labels:
+    if trained and task.labels and stored != list(task.labels):
         draw(reset_head, seed, model)
     model.processor = processor
-    return model
+    return model, task
 
 
 WEIGHTS = {"dtype": "float32", "ignore_mismatched_sizes": True, "output_loading_info": True}
-
-
-def reach(auto, place: str, **options) -> Any:
-    """Call a from_pretrained; whatever the libraries say of files that they cannot get or read becomes Unreadable."""
-    from safetensors import SafetensorError
-
-    try:
-        return auto.from_pretrained(place, **options)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise Unreadable(str(error)) from None
-
-
-def read_tokenizer(processor, config) -> Any:
-    """The tokenizer as labkit wants it: with a token to pad with, on the right. Raises Unreadable for an empty one."""
-    if len(processor) <= len(processor.all_special_ids):  # what the library makes up where the files are missing
-        raise Unreadable(tr("没有分词器文件", "the tokenizer's files are missing"))
-    if len(processor) > config.vocab_size:
-        raise Unreadable(
-            tr(
-                f"分词器有 {len(processor)} 个词，模型只有 {config.vocab_size} 个：它们不是一套",
-                f"the tokenizer has {len(processor)} tokens, the model {config.vocab_size}: they do not belong together",
-            )
-        )
-    if processor.pad_token is None:
-        processor.pad_token = processor.eos_token or processor.unk_token
-    processor.padding_side = "right"
-    return processor
 
 
 def draw(call, seed: int, *args, **options) -> Any:
@@ -173,7 +136,7 @@ def reset_head(model) -> None:
     for name in blocks(model)[-1].modules:
         for module in model.get_submodule(name).modules():
             if isinstance(module, torch.nn.Linear):
-                module.weight.data.normal_(std=model.config.initializer_range)
+                module.weight.data.normal_(std=getattr(model.config, "initializer_range", 0.02))
                 if module.bias is not None:
                     module.bias.data.zero_()
 
@@ -183,6 +146,22 @@ def locate(source: str) -> str:
     if Path(source).expanduser().is_dir():
         return str(Path(source).expanduser())
     return str(ASSETS / source) if source in PACKAGED else source
+
+
+def weights_digest(source) -> str:
+    """A hash of the weight files that a source names: two folders with equal weights have the same. Of a name that is not
+    on this disk as a folder, the name itself."""
+    place = Path(locate(str(source)))
+    files = sorted(place.glob("*.safetensors")) if place.is_dir() else []
+    if not files:
+        return str(source)
+    return "+".join(file_digest(p, p.stat().st_mtime_ns)[:16] for p in files)
+
+
+@functools.lru_cache(maxsize=64)
+def file_digest(path: Path, changed: int) -> str:
+    """SHA-256 of a file as it was at a time: a comparison asks for the same file again and again."""
+    return digest(path)
 
 
 def unreachable(error: Exception, place: str, source) -> BadInput:
@@ -223,7 +202,7 @@ def save(model, folder, *, record: dict | None = None) -> Path:
     folder = Path(folder)
     with new_folder(folder) as fresh, quiet():
         source = str(Path(model.source).resolve()) if Path(model.source).is_dir() else model.source
-        note = {"source": source, "task": model.task.name, **save_into(model, fresh), **(record or {})}
+        note = {"source": source, "task": model.task.card(), **save_into(model, fresh), **(record or {})}
         write_text(fresh / "labkit.json", json.dumps(note, ensure_ascii=False, indent=1) + "\n")
     return folder
 
@@ -255,7 +234,7 @@ def quiet() -> Iterator[None]:
 
 
 def labels_of(model) -> list[str]:
-    return [model.config.id2label[i] for i in sorted(model.config.id2label)]
+    return list(model.task.labels)
 
 
 def fitting(model, max_length: int) -> int:
@@ -263,6 +242,5 @@ def fitting(model, max_length: int) -> int:
     positions = getattr(model.config, "max_position_embeddings", None) or getattr(model.config, "n_positions", None)
     if positions is None:
         return max_length
-    counts_from_pad = model.config.model_type in ("roberta", "xlm-roberta", "camembert")
-    taken = (model.config.pad_token_id + 1 if counts_from_pad else 0) + prompt_length(model)
-    return min(max_length, positions - taken)
+    reserved = model.config.pad_token_id + 1 if family_of(model).position_offset else 0
+    return min(max_length, positions - reserved - prompt_length(model))

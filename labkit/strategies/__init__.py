@@ -11,7 +11,7 @@ import re
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
 from labkit.strategies.adding import Adapter, LoRA, PrefixTuning, PTuningV2
-from labkit.strategies.contract import Strategy, frozen_modules, head_parts, train_only
+from labkit.strategies.contract import Strategy, head_parts, train_only
 from labkit.strategies.freezing import BitFit, Full, GradualUnfreeze, HeadOnly, OnlyBlocks, TopK, freeing
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "TopK",
     "by_name",
     "freeing",
-    "frozen_modules",
     "head_parts",
     "name_of",
     "settings_of",

@@ -11,13 +11,9 @@ from labkit.base.config import checked_number
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
 from labkit.models import added
-from labkit.models.families import blocks, width_of
+from labkit.models.families import FAMILIES, blocks, family_of, width_of
 from labkit.strategies.contract import Strategy, head_parts, layers_of, scaled, train_only
 from labkit.strategies.freezing import SLIGHT
-
-QUERY_VALUE = ("query", "value", "q_lin", "v_lin", "c_attn")  # GPT-2 keeps query, key and value in one map
-SUBLAYER_ENDS = ("output.dense", "attention.dense", "ffn_output", "out_lin", "lin2", "c_proj")
-WITH_PREFIX = ("bert", "roberta", "xlm-roberta", "camembert", "ernie", "electra", "megatron-bert", "gpt2")
 
 
 @dataclass(frozen=True)
@@ -53,8 +49,17 @@ class LoRA(Strategy):
     def prepare(self, model) -> Any:
         self.check(model)
         head = head_parts(model)
-        places = linear_maps(model, QUERY_VALUE if self.where == "query-value" else None)
-        return added.add_lora(model, places, head, rank=self.rank, alpha=self.alpha, dropout=self.dropout)
+        family = family_of(model)
+        places = linear_maps(model, family.query_value if self.where == "query-value" else None)
+        return added.add_lora(
+            model,
+            places,
+            head,
+            rank=self.rank,
+            alpha=self.alpha,
+            dropout=self.dropout,
+            transposed=family.transposed,
+        )
 
     def merge(self, model) -> Any:
         return added.merged(model)
@@ -139,7 +144,11 @@ class Adapter(Strategy):
         from labkit.models.layers import add_bottlenecks  # defines torch modules: not before they are needed
 
         self.check(model)
-        head, width, places = set(blocks(model)[-1].parameters), width_of(model), linear_maps(model, SUBLAYER_ENDS)
+        head, width, places = (
+            set(blocks(model)[-1].parameters),
+            width_of(model),
+            linear_maps(model, family_of(model).sublayer_ends),
+        )
         add_bottlenecks(model, places, width, self.size)
         layers = [model.get_submodule(m) for b in layers_of(model) for m in b.modules]
         norms = {
@@ -170,13 +179,13 @@ def linear_maps(model, ends: tuple[str, ...] | None) -> list[str]:
 
 def refuse_prompts(model, strategy: Strategy) -> None:
     added.refuse_second(model)
-    kind = model.config.model_type
-    if kind not in WITH_PREFIX:
+    kind, able = model.config.model_type, [name for name, family in FAMILIES.items() if family.prefix]
+    if kind not in able:
         raise BadInput(
             tr(
-                f"策略 {strategy.name} 不适用于 {kind}：它的注意力层不接受前缀。可用的模型家族：{listing(WITH_PREFIX, 20)}；"
+                f"策略 {strategy.name} 不适用于 {kind}：它的注意力层不接受前缀。可用的模型家族：{listing(able, 20)}；"
                 "对这个模型可以用 lora 或 adapter。",
                 f"Strategy {strategy.name} does not work on {kind}: its attention takes no prefix. It works on: "
-                f"{listing(WITH_PREFIX, 20)}; on this model take lora or adapter.",
+                f"{listing(able, 20)}; on this model take lora or adapter.",
             )
         )

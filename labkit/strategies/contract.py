@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from labkit.models.families import blocks, width_of
+from labkit.models.families import blocks, family_of, width_of
 
 
 class Strategy:
@@ -47,8 +47,9 @@ def scaled(narrow: float, wide: float, model) -> float:
     """
     import math
 
+    width = width_of(model)
     slope = math.log(wide / narrow) / math.log(768 / 128)
-    return narrow * (width_of(model) / 128) ** slope
+    return family_of(model).rate * (narrow * (width / 128) ** slope if width else narrow)
 
 
 def trained(model) -> list[str]:
@@ -74,10 +75,3 @@ def head_parts(model) -> list[str]:
         inside = name.removeprefix(model.base_model_prefix + ".")
         parts.append(inside.split(".")[0])
     return list(dict.fromkeys(parts))
-
-
-def frozen_modules(model) -> list[Any]:
-    """The modules of blocks in which nothing trains: they run in eval mode, so that their output for a row is a constant."""
-    trains = set(trained(model))
-    frozen = [block for block in blocks(model) if not trains & set(block.parameters)]
-    return [model.get_submodule(name) for block in frozen for name in block.modules]

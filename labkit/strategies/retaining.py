@@ -14,11 +14,12 @@ from labkit.tasks.masked_lm import LONGEST, NO_TARGET, encode, general_text, gue
 # Forgetting less
 
 
-class Keep:
-    """The contract of what Trainer takes as `keep=`: frozen dataclasses that add to the gradient of every step.
+class Retainer:
+    """The contract of what Trainer takes as `retain=`: frozen dataclasses that add to the loss of every step.
 
-    `start(model, seed)` gives what is needed later, made of the model before its first step. `add_gradient` is called
-    after the backward of a batch; `engine` tells number format and processes, which later sum their gradients.
+    `start(model, seed)` gives what is needed later, made of the model before its first step. `add_loss` gives a scalar
+    tensor, or None where this step adds nothing. It is called for each piece of a batch and counts by the piece's share
+    of the batch; `outputs` are the network's own, for `batch`.
     """
 
     name: ClassVar[str]
@@ -26,16 +27,16 @@ class Keep:
     def start(self, model, seed: int) -> Any:
         return None
 
-    def add_gradient(self, model, state, step: int, engine) -> None:
-        pass
+    def add_loss(self, model, batch, outputs, state, step: int) -> Any:
+        return None
 
 
 @dataclass(frozen=True)
-class L2SP(Keep):
+class L2SP(Retainer):
     """Pulls every trained tensor outside the head towards where it started: strength/2 times the squared distance is added
     to the loss (Li et al. 2018, arXiv 1802.01483). Needs memory for one more copy of the network.
 
-    >>> Trainer(model, corpus, Full(), keep=L2SP(strength=0.1)).fit()
+    >>> Trainer(model, corpus, Full(), retain=L2SP(strength=0.1)).fit()
     """
 
     strength: float = 0.1
@@ -48,21 +49,16 @@ class L2SP(Keep):
         head = set(blocks(model)[-1].parameters)
         return {n: p.detach().clone() for n, p in model.named_parameters() if n not in head}
 
-    def add_gradient(self, model, state: dict, step: int, engine) -> None:
-        import torch
-
-        pull = self.strength * engine.scaler.get_scale() / engine.processes
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                if name in state and parameter.grad is not None:
-                    parameter.grad.add_(parameter - state[name], alpha=pull)
+    def add_loss(self, model, batch, outputs, state: dict, step: int) -> Any:
+        pulled = [(p - state[n]).pow(2).sum() for n, p in model.named_parameters() if n in state and p.requires_grad]
+        return self.strength / 2 * sum(pulled) if pulled else None
 
 
 @dataclass(frozen=True)
-class Replay(Keep):
+class Replay(Retainer):
     """Goes on with pretraining a little: every so many steps the masked-LM loss of a few general texts is added, times `weight`.
 
-    >>> Trainer(model, corpus, Full(), keep=Replay()).fit()
+    >>> Trainer(model, corpus, Full(), retain=Replay()).fit()
 
     Texts that the meter reads are never trained on, also where they are among `texts`.
     """
@@ -85,33 +81,26 @@ class Replay(Keep):
         texts = free if self.texts is None else [t for t in self.texts if t not in measured]
         return lm, encode(lm, texts, fitting(model, LONGEST)), seed
 
-    def add_gradient(self, model, state: Any, step: int, engine) -> None:
+    def add_loss(self, model, batch, outputs, state: Any, step: int) -> Any:
         if step % self.every or not self.weight:
-            return
+            return None
         lm, lines, seed = state
         rng = random.Random((seed << 32) + step)
         inputs, target = guesses(lm, rng.sample(lines, min(self.rows, len(lines))), rng, device_of(model))
-        n = (target != NO_TARGET).sum()
-        if engine.rank >= len(target):
-            return
-        mine = slice(engine.rank, None, engine.processes)
-        with engine.autocast():
-            hidden = last_hidden(model, {k: v[mine] for k, v in inputs.items()})
-            loss = head_losses(lm, hidden, target[mine]).sum() * (self.weight / n)
-        if loss.requires_grad:  # not where only the head trains
-            engine.scaler.scale(loss).backward()
+        guessed = (target != NO_TARGET).sum()
+        return head_losses(lm, last_hidden(model, inputs), target).sum() * (self.weight / guessed)
 
 
-def keep_name(keep: Keep) -> str:
-    """`keep_name(L2SP(strength=0.5)) == "l2sp(strength=0.5)"`: settings that are not the default are told, texts counted."""
+def retainer_name(retain: Retainer) -> str:
+    """`retainer_name(L2SP(strength=0.5)) == "l2sp(strength=0.5)"`: settings that are not the default are told, texts counted."""
     told = []
-    for f in fields(keep):
-        value = getattr(keep, f.name)
+    for f in fields(retain):
+        value = getattr(retain, f.name)
         if value != f.default:
             told.append(f"{f.name}={len(value) if f.name == 'texts' else value}")
-    return f"{keep.name}({','.join(told)})" if told else keep.name
+    return f"{retain.name}({','.join(told)})" if told else retain.name
 
 
-def keep_settings(keep: Keep | None) -> dict | None:
+def retainer_settings(retain: Retainer | None) -> dict | None:
     """Its name and fields as JSON values; None for none."""
-    return keep and {"name": keep.name, **asdict(keep)}
+    return retain and {"name": retain.name, **asdict(retain)}

@@ -1,5 +1,16 @@
-"""The tasks, one file each: how rows become tensors and outputs become answers."""
+"""What is asked of an input, one file a task: how rows become batches, outputs answers, and answers scores."""
 
-from labkit.tasks.classification import TextClassification
+from labkit.tasks.classification import Classification, TextClassification
+from labkit.tasks.contract import KNOWN, Baseline, Batch, Metric, Task, known, task_of
 
-__all__ = ["TextClassification"]
+__all__ = [
+    "KNOWN",
+    "Baseline",
+    "Batch",
+    "Classification",
+    "Metric",
+    "Task",
+    "TextClassification",
+    "known",
+    "task_of",
+]

@@ -1,121 +1,226 @@
-"""Text classification: one text in, one of several labels out. The only file that knows that rows are texts.
+"""Classification: one of several labels for each input, whatever the inputs are."""
 
-A task encodes rows (batched, un-padded), collates items into a batch, names the model's head, computes the loss,
-decodes outputs and scores them; training, evaluation and comparison only call these.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 from labkit.base.language import tr
-from labkit.base.records import BadInput, ClassScore, Row, Scores
-from labkit.base.statistics import wilson
+from labkit.base.records import BadInput, ClassScore, Example, Table
+from labkit.modalities.contract import Modality
+from labkit.modalities.text import Text
+from labkit.tasks.contract import Baseline, Batch, Metric, Task
+from labkit.tasks.labels import Labelled, check_classes, label_names
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one text: the label, its probability, and the probability of every label."""
+    """The answer for one input: the label, its probability, and the probability of every label."""
 
-    text: str
+    input: Any
     label: str
     probability: float
     probabilities: dict[str, float]
 
+    def header(self) -> list[str]:
+        return [tr("输入", "input"), tr("答案", "answer"), tr("概率", "probability")]
+
+    def cells(self) -> list[str]:
+        return [str(self.input), self.label, f"{self.probability:.2f}"]
+
+
+def accuracy(counts) -> Any:
+    """Of summed counts (..., 3 k): rows of each class, rows said to be of it, and those of both."""
+    real, _, both = thirds(counts)
+    return both.sum(-1) / real.sum(-1)
+
+
+def macro_f1(counts) -> Any:
+    """Mean F1 over the classes that are there or are said to be."""
+    real, said, both = thirds(counts)
+    seen = real + said
+    return (2 * both / seen.clip(1)).sum(-1) / (seen > 0).sum(-1).clip(1)
+
+
+def thirds(counts) -> tuple[Any, Any, Any]:
+    k = counts.shape[-1] // 3
+    return counts[..., :k], counts[..., k : 2 * k], counts[..., 2 * k :]
+
 
 @dataclass(frozen=True)
-class TextClassification:
-    """>>> task = TextClassification(); items = task.encode(tokenizer, rows, max_length=128)   # lists of token ids"""
+class Classification(Task):
+    """An input in, one of `labels` out. An answer is the row of logits.
 
-    name: str = "text-classification"
+    >>> task = Classification(labels=("negative", "positive"))
+    >>> items = task.encode(tokenizer, corpus.train, 128)        # lists of token ids, with their class
+    """
 
-    def auto_class(self) -> Any:
-        """The transformers class whose head fits the task."""
-        from transformers import AutoModelForSequenceClassification
+    modality: Modality = field(default_factory=Text)
 
-        return AutoModelForSequenceClassification
+    name: ClassVar[str] = "classification"
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("accuracy", ("准确率", "accuracy"), accuracy, share=True),
+        Metric("macro_f1", ("macro-F1", "macro-F1"), macro_f1),
+    )
+    chooses: ClassVar[str] = "macro_f1"  # where classes are uneven, accuracy rises by naming the commonest
+    peft_type: ClassVar[str] = "SEQ_CLS"
+    columns: ClassVar[dict[str, str]] = {"text": "text", "label": "label"}
 
-    def encode(self, processor, rows: Sequence[Row | str], max_length: int) -> list[dict]:
-        """Rows as items `{"input_ids": [ids], "label": class}`, tokenised in one go, truncated, not padded."""
-        texts = [row if isinstance(row, str) else row.text for row in rows]
-        if not texts:
-            return []
-        ids = processor(texts, truncation=True, max_length=max_length, return_attention_mask=False)["input_ids"]
-        labels = [0 if isinstance(row, str) else row.label for row in rows]
-        return [{"input_ids": i, "label": y} for i, y in zip(ids, labels, strict=True)]
+    def configure(self, config) -> dict[str, Any]:
+        names = dict(enumerate(self.labels))
+        return {"id2label": names, "label2id": {label: i for i, label in names.items()}}
 
-    def length(self, item: dict) -> int:
-        """Tokens of an item: what batches are sorted by and padding is counted in."""
-        return len(item["input_ids"])
+    def resolve(self, stored: Sequence[str] | None, source) -> "Classification":
+        if not self.labels and stored is None:
+            raise BadInput(
+                tr(
+                    f"模型 {source} 还没有分类头：请给出 labels=，例如 labels=corpus.labels。",
+                    f"Model {source} has no classification head yet: give labels=, for example labels=corpus.labels.",
+                )
+            )
+        labels = self.labels or tuple(map(str, stored))
+        if len(labels) < 2 or len(set(labels)) < len(labels):
+            raise BadInput(
+                tr(
+                    f"labels={list(labels)} 不行：至少要两个不同的标签名。",
+                    f"labels={list(labels)} won't do: give two or more names, each once.",
+                )
+            )
+        return replace(self, labels=labels)
 
-    def collate(self, processor, items: Sequence[dict]) -> tuple[dict, Any]:
-        """A batch: model inputs, each (rows, longest) int64, and the classes (rows,) int64, on the CPU."""
+    # Rows
+
+    @classmethod
+    def read(cls, tables: dict[str, Table], columns: dict[str, str], labels=None) -> tuple:
+        text, label = columns["text"], columns["label"]
+        labelled = {
+            split: Labelled(table.where, [(row.line, row.cells[label]) for row in table.rows if row.cells[text]])
+            for split, table in tables.items()
+        }
+        names, classes = label_names(labelled, labels)
+        examples = {
+            split: [
+                Example(
+                    row.cells[text],
+                    classes[row.cells[label]],
+                    {k: v for k, v in row.cells.items() if k not in (text, label)},
+                )
+                for row in table.rows
+                if row.cells[text]
+            ]
+            for split, table in tables.items()
+        }
+        empty = [
+            tr(f"第 {row.line} 行", f"line {row.line}")
+            for table in tables.values()
+            for row in table.rows
+            if not row.cells[text]
+        ]
+        return cls(labels=names), examples, {"empty": empty}
+
+    def check_splits(self, where: str, train: Sequence[Example], splits: int) -> None:
+        check_classes(where, [e.target for e in train], self.labels, splits)
+
+    def group(self, example: Example) -> int:
+        return example.target
+
+    # Batches
+
+    def targets(self, items: Sequence[dict]) -> Any:
+        """Classes (rows,) int64."""
         import torch
 
-        longest = max(len(item["input_ids"]) for item in items)
-        pad = processor.pad_token_id
-        left = processor.padding_side == "left"
-        ids, mask = [], []
+        return torch.tensor([item["target"] for item in items])
+
+    def encode(self, processor, examples: Sequence[Example], limit: int) -> list[dict]:
+        items = super().encode(processor, examples, limit)
+        return [{**item, "target": item["target"] or 0} for item in items]  # inputs that are only asked have no class
+
+    def balance(self, items: Sequence[dict]) -> list[float]:
+        """Inversely proportional to the frequency of the row's class."""
+        counts = [0] * len(self.labels)
         for item in items:
-            row = item["input_ids"]
-            gap = longest - len(row)
-            ids.append([pad] * gap + row if left else row + [pad] * gap)
-            mask.append([0] * gap + [1] * len(row) if left else [1] * len(row) + [0] * gap)
-        inputs = {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
-        return inputs, torch.tensor([item["label"] for item in items])
+            counts[item["target"]] += 1
+        return [len(items) / (len(self.labels) * counts[item["target"]]) for item in items]
 
-    def weight(self, items: Sequence[dict], class_weights: Sequence[float] | None) -> float:
-        """What the summed loss of these items is divided by: their number, or their summed class weights."""
-        return float(len(items)) if class_weights is None else sum(class_weights[i["label"]] for i in items)
+    # Answers
 
-    def loss_sum(self, logits, target, class_weights=None) -> Any:
-        """Summed cross-entropy, in float32: a scalar tensor."""
+    def losses(self, outputs, batch: Batch) -> Any:
+        """Cross-entropy of each row in nats."""
         from torch.nn.functional import cross_entropy
 
-        return cross_entropy(logits.float(), target, weight=class_weights, reduction="sum")
+        return cross_entropy(outputs.logits.float(), batch.target, reduction="none")
 
-    def balanced_weights(self, items: Sequence[dict], n_classes: int) -> list[float]:
-        """Class weights inversely proportional to frequency, mean 1 over the rows."""
-        counts = [0] * n_classes
-        for item in items:
-            counts[item["label"]] += 1
-        return [len(items) / (n_classes * max(n, 1)) for n in counts]
+    def answers(self, outputs, batch: Batch) -> list[list[float]]:
+        return outputs.logits.float().tolist()
 
-    def decode(self, logits, labels: Sequence[str], texts: Sequence[str]) -> list[Prediction]:
-        """Logits (rows, classes) as predictions."""
-        table = logits.float().softmax(-1).tolist()
-        answers = []
-        for text, row in zip(texts, table, strict=True):
-            best = max(range(len(row)), key=row.__getitem__)
-            answers.append(Prediction(text, labels[best], row[best], dict(zip(labels, row, strict=True))))
-        return answers
+    def said(self, answer: Sequence[float]) -> int:
+        return max(range(len(answer)), key=answer.__getitem__)
 
-    def score(self, logits, target, labels: Sequence[str]) -> Scores:
-        """Scores of logits (rows, classes) against the true classes (rows,)."""
-        if len(target) == 0:
-            raise BadInput(tr("没有可以打分的行。", "There are no rows to score."))
-        n, k = len(target), len(labels)
-        loss = self.loss_sum(logits, target).item() / n
-        confusion = [[0] * k for _ in range(k)]
-        for true, guess in zip(target.tolist(), logits.argmax(-1).tolist(), strict=True):
-            confusion[true][guess] += 1
-        classes = []
-        for i, label in enumerate(labels):
-            hit, real, said = confusion[i][i], sum(confusion[i]), sum(row[i] for row in confusion)
-            precision, recall = hit / said if said else 0.0, hit / real if real else 0.0
-            f1 = 2 * hit / (real + said) if real + said else 0.0
-            classes.append(ClassScore(str(label), real, precision, recall, f1))
-        right = sum(confusion[i][i] for i in range(k))
-        low, high = wilson(right, n)
-        return Scores(
-            n=n,
-            loss=loss,
-            accuracy=right / n,
-            low=low,
-            high=high,
-            macro_precision=sum(c.precision for c in classes) / k,
-            macro_recall=sum(c.recall for c in classes) / k,
-            macro_f1=sum(c.f1 for c in classes) / k,
-            classes=tuple(classes),
-            confusion=tuple(map(tuple, confusion)),
+    def probability(self, answer: Sequence[float]) -> float:
+        import torch
+
+        return torch.tensor(answer).softmax(-1).max().item()
+
+    def decode(self, answer: Sequence[float], input) -> Prediction:
+        import torch
+
+        shares = torch.tensor(answer).softmax(-1).tolist()
+        best = self.said(answer)
+        return Prediction(input, self.labels[best], shares[best], dict(zip(self.labels, shares, strict=True)))
+
+    # Scores
+
+    def table(self, said: Sequence[int], truth: Sequence[int]) -> Any:
+        import numpy as np
+
+        one = np.eye(len(self.labels))
+        real, called = one[np.asarray(truth, dtype=int)], one[np.asarray(said, dtype=int)]
+        return np.concatenate([real, called, real * called], axis=1)
+
+    def details(self, said: Sequence[int], truth: Sequence[int]) -> tuple:
+        """Macro means are over all labels, as scikit-learn's with `labels` given: one that is nowhere counts as 0."""
+        from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+        classes = range(len(self.labels))
+        each = precision_recall_fscore_support(truth, said, labels=classes, zero_division=0)
+        parts = tuple(
+            ClassScore(label, int(n), float(p), float(r), float(f))
+            for label, p, r, f, n in zip(self.labels, *each, strict=True)
         )
+        confusion = confusion_matrix(truth, said, labels=classes)
+        names = ("macro_precision", "macro_recall", "macro_f1")
+        macro = {name: float(values.mean()) for name, values in zip(names, each, strict=False)}
+        return parts, tuple(tuple(map(int, row)) for row in confusion), macro
+
+    # Faces
+
+    def baselines(self, train: Sequence[Example]) -> dict[str, Callable[[], Baseline]]:
+        """TF-IDF with logistic regression, where inputs have such features, and the commonest class."""
+        features = self.modality.features(len(train))
+        cheap = {} if features is None else {"tf-idf": lambda: self.logistic_regression(features, train)}
+        return {**cheap, "majority": lambda: self.commonest(train)}
+
+    def logistic_regression(self, features, train: Sequence[Example]) -> Baseline:
+        """Seconds of work, and hard to beat when labels are many."""
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+
+        line = make_pipeline(features, LogisticRegression(C=10, max_iter=2000))
+        line.fit([e.input for e in train], [e.target for e in train])
+        size = line[-1].coef_.size + line[-1].intercept_.size
+        title = "TF-IDF + logistic regression"
+        return Baseline(title, lambda inputs: line.predict_log_proba(inputs).tolist(), size)
+
+    def commonest(self, train: Sequence[Example]) -> Baseline:
+        """The commonest class of the training rows, whatever the input: who does no better has learned nothing."""
+        import numpy as np
+
+        counts = np.bincount([e.target for e in train], minlength=len(self.labels))
+        shares = np.log((counts + 1) / (counts + 1).sum()).tolist()
+        return Baseline("majority class", lambda inputs: [shares] * len(inputs))
+
+    def words(self, value: int) -> str:
+        return self.labels[value]
+
+
+TextClassification = Classification  # its usual modality

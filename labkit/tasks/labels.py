@@ -1,25 +1,35 @@
-"""The words in a label column, and the names and numbers of the classes that they stand for. Leans on reading."""
+"""The words in a label column, and the names and numbers of the classes that they stand for."""
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from labkit.base.language import listing, tr
-from labkit.base.records import BadInput, Table
+from labkit.base.records import BadInput
 
 MISSING = {"", "nan", "null", "none", "na", "n/a", "<na>"}  # unless `labels` names a class so
 
 
-def label_names(tables: dict[str, Table], labels) -> tuple[tuple[str, ...], dict[str, int]]:
+@dataclass(frozen=True)
+class Labelled:
+    """The label column of one table: (line, word) of each row that has an input."""
+
+    where: str
+    words: list[tuple[int, str]]
+
+
+def label_names(labelled: dict[str, Labelled], labels) -> tuple[tuple[str, ...], dict[str, int]]:
     """Label names in class order, and the class of each word found: numbers by value, words in alphabetical order."""
-    words = sorted({tidy(r.label) for r in tables["train"].rows if r.text}, key=label_order)
+    words = sorted({tidy(word) for _, word in labelled["train"].words}, key=label_order)
     named = naming(labels, [w for w in words if w.lower() not in MISSING])
-    check_labels(tables["train"], named)
+    check_labels(labelled["train"], named)
     if isinstance(labels, dict):  # it may name more words than these rows use
         used = {named[w] for w in words}
         named = {word: name for word, name in named.items() if name in used}
-    for table in tables.values():
-        check_labels(table, named)
+    for part in labelled.values():
+        check_labels(part, named)
     names = tuple(dict.fromkeys(named.values()))
-    return names, {r.label: names.index(named[tidy(r.label)]) for t in tables.values() for r in t.rows if r.text}
+    return names, {word: names.index(named[tidy(word)]) for part in labelled.values() for _, word in part.words}
 
 
 def naming(labels, words: Sequence[str]) -> dict[str, str]:
@@ -49,25 +59,25 @@ def naming(labels, words: Sequence[str]) -> dict[str, str]:
     )
 
 
-def check_labels(table: Table, named: dict[str, str]) -> None:
+def check_labels(labelled: Labelled, named: dict[str, str]) -> None:
     """Every row with a text has a label, and one that is known."""
-    rows = [r for r in table.rows if r.text and tidy(r.label) not in named]
-    missing = [r for r in rows if r.label.lower() in MISSING]
+    strange = [(line, word) for line, word in labelled.words if tidy(word) not in named]
+    missing = [line for line, word in strange if word.lower() in MISSING]
     if missing:
         raise BadInput(
             tr(
-                f"{table.where} 有 {len(missing)} 行没有标签，第一处在第 {missing[0].line} 行。请补上标签或删去这些行。",
-                f"{table.where}: {len(missing)} rows have no label, the first in line {missing[0].line}. "
+                f"{labelled.where} 有 {len(missing)} 行没有标签，第一处在第 {missing[0]} 行。请补上标签或删去这些行。",
+                f"{labelled.where}: {len(missing)} rows have no label, the first in line {missing[0]}. "
                 "Fill them in or remove those rows.",
             )
         )
-    if rows:
-        unknown = listing(dict.fromkeys(r.label for r in rows))
+    if strange:
+        unknown = listing(dict.fromkeys(word for _, word in strange))
         raise BadInput(
             tr(
-                f"{table.where} 里有未知的标签：{unknown}，第一处在第 {rows[0].line} 行。已知的标签：{listing(named)}。"
+                f"{labelled.where} 里有未知的标签：{unknown}，第一处在第 {strange[0][0]} 行。已知的标签：{listing(named)}。"
                 "请改正这些标签、删去这些行，或在 labels= 和训练数据里加上它们。",
-                f"{table.where} has unknown labels: {unknown}, the first in line {rows[0].line}. Known are: {listing(named)}. "
+                f"{labelled.where} has unknown labels: {unknown}, the first in line {strange[0][0]}. Known are: {listing(named)}. "
                 "Correct them, remove those rows, or add them to labels= and to the training rows.",
             )
         )
@@ -84,3 +94,27 @@ def label_order(word: str):
         return (0, float(word), word)
     except ValueError:
         return (1, 0.0, word)
+
+
+def check_classes(where: str, classes: Sequence[int], names: Sequence[str], need: int) -> None:
+    """Two classes or more, each with `need` rows: one for every split that is made from them."""
+    count = Counter(classes)
+    if len(count) < 2:
+        only = names[next(iter(count))]
+        raise BadInput(
+            tr(
+                f"{where} 只有一个类别（{only}）：分类至少要两类。请检查标签列是否选对。",
+                f"{where} has one class only ({only}): classification needs two or more. "
+                "Check that the label column is the right one.",
+            )
+        )
+    rare = [f"{name!r} ({count[i]})" for i, name in enumerate(names) if count[i] < need]
+    if rare:
+        raise BadInput(
+            tr(
+                f"{where}：这些类别的行数不够：{listing(rare)}。训练和要切出的部分各要一行，每类至少 {need} 行。"
+                "请补充数据、去掉这些类别，或检查标签列是否选对。",
+                f"{where}: classes with too few rows: {listing(rare)}. Training and each split to be made need one, so {need} a class. "
+                "Add rows, remove those classes, or check that the label column is the right one.",
+            )
+        )

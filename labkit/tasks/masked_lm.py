@@ -9,6 +9,7 @@ from typing import Any
 from labkit.base.files import ASSETS
 from labkit.base.language import tr
 from labkit.base.records import BadInput
+from labkit.modalities.text import Text
 
 HIDDEN = 0.15  # share of the tokens that a masked model has to guess
 LONGEST = 128  # tokens of a text that are read
@@ -24,7 +25,9 @@ def general_text() -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(mixed[:cut]), tuple(mixed[cut:])
 
 
-# Guessing
+def tokenizer_of(place: str, config, **where) -> Any:
+    """The tokenizer at a place: language models read texts."""
+    return Text().load_processor(place, config, **where)
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def guesses(lm, lines: Sequence[Line], rng: random.Random, device) -> tuple[dict
     rows, targets = [], []
     for line in lines:
         ids, target = list(line.ids), [NO_TARGET] * len(line.ids)
-        if is_causal(lm):
+        if lm.causal:
             target[:-1] = ids[1:]
         else:
             for i in rng.sample(line.places, max(1, round(HIDDEN * len(line.places)))):
@@ -72,8 +75,3 @@ def guesses(lm, lines: Sequence[Line], rng: random.Random, device) -> tuple[dict
     ids = pad(rows, padding_value=lm.processor.pad_token_id)
     inputs = {"input_ids": ids, "attention_mask": pad([torch.ones_like(row) for row in rows])}
     return {k: v.to(device) for k, v in inputs.items()}, pad(targets, padding_value=NO_TARGET).to(device)
-
-
-def is_causal(lm) -> bool:
-    """GPT-like models guess the next token instead of hidden ones."""
-    return lm.config.model_type == "gpt2"

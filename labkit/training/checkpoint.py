@@ -6,11 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from labkit.base.files import new_folder, verify, write_text
-from labkit.base.language import listing, tr
-from labkit.base.records import BadInput, Epoch, to_json
-from labkit.models.state import hash_of
-from labkit.strategies import name_of, settings_of
-from labkit.strategies.retaining import keep_settings
+from labkit.base.language import tr
+from labkit.base.records import BadInput, Epoch
+from labkit.models.state import hash_of, put_back
+from labkit.training.identity import differences, identity
 
 
 class Checkpoints:
@@ -61,23 +60,12 @@ class Checkpoints:
         return tensors, json.loads((newest / "state.json").read_text(encoding="utf-8"))
 
 
-# On disk
-
-
-def identity(trainer) -> dict:
+def identity_of(trainer) -> dict:
     """What a checkpoint must share with the run that goes on from it."""
-    shape = {
-        k: v for k, v in trainer.model.config.to_dict().items() if k not in ("_name_or_path", "transformers_version")
-    }
-    return to_json(
-        {
-            "strategy": {"name": name_of(trainer.strategy), **settings_of(trainer.strategy)},
-            "keep": keep_settings(trainer.keep),
-            "config": asdict(trainer.config),
-            "corpus": trainer.corpus.fingerprint,
-            "model": hash_of(repr((shape, sorted(trainer.before.items()))).encode()),
-        }
-    )
+    config = trainer.model.config.to_dict()
+    shape = {k: v for k, v in config.items() if k not in ("_name_or_path", "transformers_version")}
+    weights = hash_of(repr((shape, sorted(trainer.before.items()))).encode())
+    return identity(trainer.strategy, trainer.config, trainer.corpus.fingerprint, weights, trainer.retain)
 
 
 def pack(trainer) -> tuple[dict[str, dict], dict]:
@@ -86,7 +74,7 @@ def pack(trainer) -> tuple[dict[str, dict], dict]:
     moments = {f"{n}|{k}": v for n, p in tensors.items() for k, v in states.get(p, {}).items() if v is not None}
     groups = {"model": tensors, "optimizer": moments, "best": trainer.best_tensors}
     state = {
-        "identity": identity(trainer),
+        "identity": identity_of(trainer),
         "step": trainer.step,
         "history": [asdict(e) for e in trainer.history],
         "trace": [(step, float(loss), lr) for step, loss, lr in trainer.trace],
@@ -111,8 +99,8 @@ def unpack(trainer, tensors: dict[str, dict], state: dict) -> None:
     for number in range(1, len(trainer.history) + (not trainer.finished)):
         trainer.strategy.on_epoch(trainer.model, number, trainer.history[:number])  # what it thawed, it thaws again
     trainer.new_optimizer()
-    trainer.load_tensors(tensors["model"])
-    parameters = trainer.tensors()
+    put_back(trainer.model, tensors["model"])
+    parameters = dict(trainer.model.named_parameters())
     for key, value in tensors.get("optimizer", {}).items():
         name, _, moment = key.rpartition("|")
         trainer.optimizer.state[parameters[name]][moment] = value.to(trainer.device)
@@ -121,24 +109,13 @@ def unpack(trainer, tensors: dict[str, dict], state: dict) -> None:
 
 
 def refuse_foreign(trainer, state: dict) -> None:
-    mine, theirs = identity(trainer), state.get("identity", {})
-    words = {
-        "strategy": tr("策略", "strategy"),
-        "keep": tr("防遗忘方法", "keep"),
-        "config": tr("训练设置", "config"),
-        "corpus": tr("数据", "corpus"),
-        "model": tr("模型", "model"),
-    }
-    for key, word in words.items():
-        here, there = mine[key], theirs.get(key)
-        if here == there:
-            continue
-        fields = [k for k in here if here[k] != there.get(k)] if isinstance(here, dict) and there else []
-        which = f" ({listing(fields)})" if fields else ""
+    """BadInput where the checkpoint is of another run, naming what differs first."""
+    unequal = differences(identity_of(trainer), state.get("identity", {}))
+    if unequal:
         raise BadInput(
             tr(
-                f"不能从 {trainer.checkpoints.folder} 继续：那次训练的{word}不同{which}。请用同样的参数，或换一个 out。",
-                f"Cannot resume from {trainer.checkpoints.folder}: that run has another {word}{which}. "
+                f"不能从 {trainer.checkpoints.folder} 继续：那次训练的{unequal[0]}不同。请用同样的参数，或换一个 out。",
+                f"Cannot resume from {trainer.checkpoints.folder}: that run has another {unequal[0]}. "
                 "Use the same arguments, or another out.",
             )
         )

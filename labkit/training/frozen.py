@@ -6,20 +6,20 @@ vector a row is all that is left to keep. Leans on models; training keeps and sk
 
 import contextlib
 import math
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.base import machine, memory
+from labkit.base import memory
 from labkit.base.language import tr
 from labkit.base.memory import out_of_memory
-from labkit.data.batching import fitting_rows, most_tokens
-from labkit.models.families import base_of, blocks, width_of
+from labkit.data.batching import fitting_rows
+from labkit.models.families import base_of, blocks, family_of, width_of
 from labkit.models.state import Answer, asking, device_of
-from labkit.training.network import first_only
+from labkit.tasks import Task
+from labkit.training.network import one_token
 
-SHARE = 0.8  # of the memory that is free, or of the disk: the rest is for others
+SHARE = 0.8  # of the memory that is free: the rest is for others
 
 
 def frozen_depth(model) -> int:
@@ -40,34 +40,35 @@ def frozen_depth(model) -> int:
 class Kept:
     """What the frozen part gave for the rows of one split, one after the other."""
 
-    flat: Any  # (tokens of all rows, width), in memory or mapped from a file
+    flat: Any  # (tokens of all rows, width), in memory
     first: Any  # where each row begins in it
     tokens: list[int]  # how many each row has there
-    target: Any  # the class of each row
     megabytes: float
 
 
 class FrozenPart:
     """Activations of the lowest `depth` blocks, computed once for each split and kept.
 
-    >>> part = FrozenPart(model, cache="memory", limit_mb=2048)     # "half": as float16; "disk": in a temporary file; "off"
-    >>> part.keep("train", items, task, processor)                  # False: part.refused says why and what to do
+    >>> part = FrozenPart(model, task, cache="memory", limit_mb=2048)     # "half": as float16; "off"
+    >>> part.keep("train", items, processor)                  # False: part.refused says why and what to do
     True
     >>> with part.skipped("train", rows): logits = model(**inputs).logits         # the frozen blocks are not computed again
 
     `whole` says that every block below the head is frozen: then one vector a row is kept (the token that the head reads).
-    `around()` is a context to compute in, such as autocast. A temporary file has no name where the system allows it:
-    it is gone with the last tensor that looks into it, and after a crash.
+    `around()` is a context to compute in, such as autocast.
     """
 
-    def __init__(self, model, *, cache: str = "memory", limit_mb: float = 2048, around: Callable | None = None):
-        self.model, self.cache, self.limit_mb = model, cache, limit_mb
+    def __init__(
+        self, model, task: Task, *, cache: str = "memory", limit_mb: float = 2048, around: Callable | None = None
+    ):
+        self.model, self.task, self.cache, self.limit_mb = model, task, cache, limit_mb
+        self.family = family_of(model)
         self.around = around or contextlib.nullcontext
         self.base, _ = base_of(model)
         self.below = blocks(model)[:-1]
         self.depth = frozen_depth(model)
-        self.whole = self.depth == len(self.below)
-        self.reads_last = model.config.model_type == "gpt2"  # its head reads the last token, BERT-like ones the first
+        self.whole = task.pooled and self.depth == len(self.below)
+        self.reads_last = self.family.reads == "last"
         self.kept: dict[str, Kept] = {}
         self.refused: str | None = None
         self.constant: bool | None = None  # not asked yet
@@ -75,9 +76,10 @@ class FrozenPart:
     @property
     def usable(self) -> bool:
         """Whether there is anything to skip: at least one whole layer below the first trained block, and no prompts."""
-        shared = self.model.config.model_type == "albert"  # one layer used many times: only all of it can be skipped
-        plain = all(block.kind != "prompt" for block in self.below)
-        return self.cache != "off" and plain and (self.whole or (self.depth >= 2 and not shared))
+        tokens = self.family.reads in ("first", "last")  # hidden states are a row of tokens
+        plain = tokens and all(block.kind != "prompt" for block in self.below)
+        one_layer = self.family.shared  # one layer used many times: only all of it can be skipped
+        return self.cache != "off" and plain and (self.whole or (self.depth >= 2 and not one_layer))
 
     def size_mb(self, lengths: Sequence[int]) -> float:
         """What rows of these token counts will take, in MB."""
@@ -86,67 +88,56 @@ class FrozenPart:
 
     # Computing and keeping
 
-    def keep(self, split: str, items: Sequence, task, processor) -> bool:
-        """Compute the frozen part for these items, in batches of like length; False where there is no room to keep it.
+    def keep(self, split: str, items: Sequence, processor) -> bool:
+        """Compute the frozen part for these items, in batches of like size; False where there is no room to keep it.
 
         Where memory does not hold a batch, smaller ones are computed.
         """
         if not items or not self.usable:
             return False
-        lengths = [task.length(item) for item in items]
-        order = sorted(range(len(items)), key=lengths.__getitem__)
-        size = self.size_mb(lengths)
-        self.refused = self.no_room(size)
-        if self.refused or not self.is_constant(task, processor, [items[order[0]], items[order[-1]]]):
+        sizes = [self.task.size(item) for item in items]
+        order = sorted(range(len(items)), key=sizes.__getitem__)
+        megabytes = self.size_mb(sizes)
+        self.refused = self.no_room(megabytes)
+        if self.refused or not self.is_constant(processor, [items[order[0]], items[order[-1]]]):
             return False
-        try:
-            with contextlib.closing(self.new_store(lengths)) as store:
-                self.kept[split] = self.compute(store, items, order, task, processor, size)
-        except OSError as error:
-            self.refused = no_disk(size, str(error))
-        return split in self.kept
+        self.kept[split] = self.compute(items, order, sizes, processor, megabytes)
+        return True
 
-    def new_store(self, lengths: Sequence[int]) -> Any:
-        count, width = len(lengths) if self.whole else sum(lengths), width_of(self.model)
-        if self.cache == "disk":
-            return Disk(count, width)
-        return Memory(count, width, self.cache == "half", device_of(self.model) if self.whole else "cpu")
-
-    def compute(self, store, items, order, task, processor, size) -> Kept:
+    def compute(self, items: Sequence, order: list[int], sizes: list[int], processor, megabytes: float) -> Kept:
         import torch
 
-        most = most_tokens(device_of(self.model))
-        sizes = [task.length(items[i]) for i in order]
-        targets, tokens, start = [], [0] * len(items), 0
-        with asking(self.model), self.around(), first_only(self.model):
+        count, half = len(items) if self.whole else sum(sizes), self.cache == "half"
+        device = device_of(self.model) if self.whole else "cpu"  # one vector a row is small enough to stay there
+        flat = torch.empty((count, width_of(self.model)), dtype=torch.float16 if half else None, device=device)
+        budget, tokens, start, filled = self.task.modality.budget(device_of(self.model)), [0] * len(items), 0, 0
+        ordered = [sizes[i] for i in order]
+        with asking(self.model), self.around(), one_token(self.model, self.task):
             while start < len(order):
-                chosen = order[start : start + fitting_rows(sizes[start : start + most], most)]
+                chosen = order[start : start + fitting_rows(ordered[start : start + budget], budget)]
                 try:
-                    parts, target = self.rows_of(*task.collate(processor, [items[i] for i in chosen]))
+                    parts = self.rows_of(self.task.collate(processor, [items[i] for i in chosen]).inputs)
                 except RuntimeError as error:
                     if len(chosen) == 1 or not out_of_memory(error):
                         raise
-                    most = len(chosen) * sizes[start + len(chosen) - 1] // 2
+                    budget = len(chosen) * ordered[start + len(chosen) - 1] // 2
                     continue
-                store.add(torch.cat(parts).float())
-                targets.append(target)
                 for i, part in zip(chosen, parts, strict=True):
-                    tokens[i] = len(part)
+                    flat[filled : filled + len(part)] = part.float()
+                    tokens[i], filled = len(part), filled + len(part)
                 start += len(chosen)
-        back = torch.tensor(order).argsort()
         ends = torch.tensor([tokens[i] for i in order]).cumsum(0)
-        first = ends[back] - torch.tensor(tokens)
-        flat = store.flat()
-        return Kept(flat, first.to(flat.device), tokens, torch.cat(targets)[back].to(flat.device), size)
+        first = ends[torch.tensor(order).argsort()] - torch.tensor(tokens)
+        return Kept(flat, first.to(device), tokens, megabytes)
 
-    def rows_of(self, inputs: dict, target) -> tuple[list, Any]:
-        """The frozen part's output for a batch, one tensor (tokens, width) a row, without the padding; and the classes."""
+    def rows_of(self, inputs: dict) -> list:
+        """The frozen part's output for a batch, one tensor (tokens, width) a row, without the padding."""
         device = device_of(self.model)
         hidden = self.reach({k: v.to(device) for k, v in inputs.items()})
         if self.whole and not self.reads_last:
-            return list(hidden[:, :1]), target
+            return list(hidden[:, :1])
         rows = [row[real] for row, real in zip(hidden, inputs["attention_mask"].bool().to(device), strict=True)]
-        return [row[-1:] for row in rows] if self.whole else rows, target
+        return [row[-1:] for row in rows] if self.whole else rows
 
     def reach(self, inputs: dict) -> Any:
         """Hidden states (rows, tokens, width) where the frozen part ends. The model above is not computed."""
@@ -172,28 +163,25 @@ class FrozenPart:
             hook.remove()
         return caught[0]
 
-    def is_constant(self, task, processor, items: Sequence) -> bool:
+    def is_constant(self, processor, items: Sequence) -> bool:
         """Whether skipping changes nothing, tried on these items: nothing that trains reaches what is kept, and the
         model answers the same. What was added to a model from outside may have its say anywhere."""
         import torch
 
         if self.constant is None:
-            inputs, _ = task.collate(processor, items)
-            inputs = {k: v.to(device_of(self.model)) for k, v in inputs.items()}
+            batch = self.task.collate(processor, items).to(device_of(self.model))
             with asking(self.model):
                 with torch.inference_mode(False), torch.enable_grad():
-                    trains = self.reach(inputs).requires_grad
-                rows, _ = self.rows_of(inputs, None)
+                    trains = self.reach(batch.inputs).requires_grad
+                rows = self.rows_of(batch.inputs)
                 with self.answering(stacked(rows)):
-                    mine = self.model(**inputs).logits
-                self.constant = not trains and torch.allclose(mine, self.model(**inputs).logits, rtol=1e-3, atol=1e-4)
+                    kept, _ = self.task.ask(self.model, batch)
+                whole, _ = self.task.ask(self.model, batch)
+                self.constant = not trains and torch.allclose(kept, whole, rtol=1e-3, atol=1e-4)
         return self.constant
 
     def no_room(self, size: float) -> str | None:
         """Why so many MB more cannot be kept, and what to do; None where they can."""
-        if self.cache == "disk":
-            free = machine.free_disk_mb(tempfile.gettempdir())
-            return no_disk(size, tr(f"剩余 {free:.0f} MB", f"{free:.0f} MB are free")) if size > SHARE * free else None
         total = size + sum(k.megabytes for k in self.kept.values())
         free = (memory.memory_mb() or (math.inf,))[0]
         if total <= self.limit_mb and size <= SHARE * free:
@@ -210,7 +198,6 @@ class FrozenPart:
             if self.cache == "half"
             else [tr(f"cache='half'（{total / 2:.0f} MB）", f"cache='half' ({total / 2:.0f} MB)")]
         )
-        ways += [tr("cache='disk'（临时文件）", "cache='disk' (a temporary file)")]
         return tr(
             f"冻结部分的结果要占 {total:.0f} MB，超过{have}：改为每轮重算，结果一样，只是慢。要保留它：{' 或 '.join(ways)}。",
             f"What the frozen part computes takes {total:.0f} MB, more than {have}: it is computed again every epoch, with "
@@ -219,15 +206,9 @@ class FrozenPart:
 
     # Skipping
 
-    def stubs(self, split: str, rows: Sequence[int]) -> tuple[dict, Any] | None:
-        """Inputs of one token a row, and the classes: all that the head needs where the whole network is kept; else None."""
-        if not self.whole or split not in self.kept:
-            return None
-        import torch
-
-        ones = torch.ones((len(rows), 1), dtype=torch.long, device=device_of(self.model))
-        target = self.kept[split].target
-        return {"input_ids": ones, "attention_mask": ones}, target[torch.tensor(rows, device=target.device)]
+    def whole_of(self, split: str) -> bool:
+        """Whether all that the head reads of a split is kept."""
+        return self.whole and split in self.kept
 
     def batch(self, split: str, rows: Sequence[int]) -> Any:
         """What is kept for some rows, padded with zeros on the right to the longest: (rows, tokens, width), float32."""
@@ -253,12 +234,18 @@ class FrozenPart:
     def answering(self, hidden) -> Iterator[None]:
         """Within the block, the frozen blocks answer with `hidden` whatever they are asked."""
         if self.whole:
-            swapped = {self.base: lambda ids=None, **rest: whole_output(self.base, hidden, rest.get("input_ids", ids))}
+            swapped = {
+                self.base: lambda ids=None, **rest: whole_output(
+                    self.base, hidden, rest.get("input_ids", ids), self.reads_last
+                )
+            }
         else:
             first, *others = [self.model.get_submodule(m) for b in self.below[: self.depth] for m in b.modules]
             swapped = {first: lambda *args, **kwargs: hidden}
             swapped |= {m: (lambda x, *args, **kwargs: x) for m in others}
-            if self.reads_last:  # GPT-2 adds token and position embeddings: the second adds nothing
+            if (
+                len(self.family.embeddings) > 1 and self.reads_last
+            ):  # token and position embeddings are summed: the second adds nothing
                 swapped[others[0]] = lambda *args, **kwargs: hidden.new_zeros(1)
         before = {module: vars(module).get("forward") for module in swapped}  # others may have put theirs there
         for module, forward in swapped.items():
@@ -277,56 +264,6 @@ class Reached(Exception):
     """Stops a forward pass where the frozen part ends."""
 
 
-class Memory:
-    """Rows of activations one after the other, in memory."""
-
-    def __init__(self, count: int, width: int, half: bool, device):
-        import torch
-
-        self.all, self.at = torch.empty((count, width), dtype=torch.float16 if half else None, device=device), 0
-
-    def add(self, rows) -> None:
-        self.all[self.at : self.at + len(rows)] = rows
-        self.at += len(rows)
-
-    def flat(self) -> Any:
-        return self.all
-
-    def close(self) -> None:
-        pass
-
-
-class Disk:
-    """The same in a temporary file, which is mapped into memory when all is written: the system reads what is asked for."""
-
-    def __init__(self, count: int, width: int):
-        self.shape, self.file = (count, width), tempfile.TemporaryFile(prefix="labkit-frozen-")  # noqa: SIM115 (close() does)
-
-    def add(self, rows) -> None:
-        self.file.write(rows.cpu().contiguous().numpy().data)
-
-    def flat(self) -> Any:
-        import numpy
-        import torch
-
-        self.file.flush()
-        return torch.from_numpy(numpy.memmap(self.file, "float32", "c", shape=self.shape))
-
-    def close(self) -> None:
-        self.file.close()  # what is mapped stays
-
-
-def no_disk(size: float, reason: str) -> str:
-    folder = tempfile.gettempdir()
-    return tr(
-        f"冻结部分的结果要占 {size:.0f} MB，{folder} 放不下（{reason}）：改为每轮重算，结果一样，只是慢。"
-        "要保留它：让环境变量 TMPDIR 指向更大的磁盘，或用 cache='half'。",
-        f"What the frozen part computes takes {size:.0f} MB, and {folder} does not hold it ({reason}): it is computed again "
-        "every epoch, with the same result, only slower. To keep it: let the environment variable TMPDIR name a folder on "
-        "a larger disk, or take cache='half'.",
-    )
-
-
 def stacked(rows: Sequence) -> Any:
     """Rows (tokens, width) as one batch, padded with zeros on the right."""
     import torch
@@ -334,12 +271,12 @@ def stacked(rows: Sequence) -> Any:
     return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
 
 
-def whole_output(base, hidden, ids) -> Any:
+def whole_output(base, hidden, ids, reads_last: bool) -> Any:
     """What the base model would answer: hidden states, all as that of the token read, and the pooler's where it has one."""
     pooler = getattr(base, "pooler", None)
     pooled = None
     if pooler is not None:
         pooled = base.pooler_activation(pooler(hidden[:, 0])) if hasattr(base, "pooler_activation") else pooler(hidden)
-    if base.config.model_type == "gpt2":  # its head looks for the last token of `ids`
+    if reads_last:  # the head looks for the last token of `ids`
         hidden = hidden.expand(-1, ids.shape[1], -1)
     return Answer(last_hidden_state=hidden, pooler_output=pooled)

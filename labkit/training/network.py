@@ -1,66 +1,89 @@
-"""The last layer where the head reads it: behind its attention only the first token goes on.
+"""One way to ask a network: for training, scoring and slices of the loss alike.
 
-A classifier of the BERT kind reads one token, so all others' way through the last feed-forward network is thrown away. Left
-out, logits and gradients are the same (docs/LOG.md has what it saves). training, evaluation, frozen and slices ask with it.
+Asked here, a network computes in the engine's number format, above what is kept of its frozen part, and behind the last
+attention for the one token that its head reads: a classifier of the BERT kind throws away all others' way through the last
+feed-forward part. Left out, outputs and gradients are the same (docs/LOG.md has what it saves).
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from labkit.base.memory import out_of_memory
 from labkit.data.batching import batches_of
 from labkit.models.families import FAMILIES, network_of
 from labkit.models.state import asking, device_of
+from labkit.tasks import Batch, Task
 
 
-def logits_of(
-    model, items: Sequence, *, batch_size: int = 64, processor=None, task=None, around: Callable | None = None
-) -> tuple[Any, Any]:
-    """Logits (rows, classes) and targets (rows,) of encoded items, in their order, as float32 on the CPU.
+class Network:
+    """A model and its task, and how they are asked.
 
-    Rows are asked in batches of like length, of `batch_size` rows at most; their order in the answer is that of `items`.
-    Where memory does not hold a batch, smaller ones are asked. `around(rows)` gives a context in which the rows of these numbers are asked.
+    >>> network = Network(model, corpus.task)
+    >>> losses, answers = network.ask(batch)                         # (rows,) in nats, and a row of logits each
     """
-    around = around or (lambda rows: contextlib.nullcontext())
-    processor, task = processor or model.processor, task or model.task
-    while True:
-        try:
-            return ask(model, items, batch_size, processor, task, around)
-        except RuntimeError as error:
-            if batch_size == 1 or not out_of_memory(error):
-                raise
-        batch_size = (batch_size + 1) // 2
 
+    def __init__(self, model, task: Task, *, engine=None, frozen=None):
+        self.model, self.task, self.engine, self.frozen = model, task, engine, frozen
 
-def ask(model, items: Sequence, batch_size: int, processor, task, around) -> tuple[Any, Any]:
-    """One attempt of logits_of."""
-    import torch
+    @contextlib.contextmanager
+    def shortened(self, split: str | None, rows: Sequence[int]) -> Iterator[None]:
+        """Within the block, what needs no computing for these rows of a split is left out."""
+        kept = self.frozen.skipped(split, rows) if self.frozen and split else contextlib.nullcontext()
+        with kept, one_token(self.model, self.task):
+            yield
 
-    device, logits, targets = device_of(model), [], []
-    batches = batches_of([task.length(item) for item in items], device, batch_size)
-    with asking(model):
-        for rows in batches:
-            inputs, target = task.collate(processor, [items[i] for i in rows])
-            with around(rows), first_only(model):
-                logits.append(model(**{k: v.to(device) for k, v in inputs.items()}).logits.float())
-            targets.append(target)
-        back = torch.argsort(torch.tensor([i for rows in batches for i in rows]))
-        # out of inference mode's special tensors: callers may do arithmetic on the answer
-        logits, targets = torch.cat(logits).cpu()[back], torch.cat(targets)[back]
-    return logits.clone(), targets.clone()
+    def outputs(self, batch: Batch, split: str | None = None, rows: Sequence[int] = ()) -> Any:
+        """What the network says of a batch, to be trained on: in the engine's number format."""
+        with self.engine.autocast() if self.engine else contextlib.nullcontext(), self.shortened(split, rows):
+            return self.model(**batch.inputs)
+
+    def ask(self, batch: Batch, split: str | None = None, rows: Sequence[int] = ()) -> tuple[Any, list]:
+        """Losses (rows,) and answers of a batch, to be judged: in full precision."""
+        with self.shortened(split, rows):
+            return self.task.ask(self.model, batch)
+
+    def answers(
+        self, processor, items: Sequence[dict], *, batch_size: int = 64, split: str | None = None
+    ) -> tuple[Any, list]:
+        """Losses (items,) on the CPU and answers, in the order of the items.
+
+        They are asked in batches of like size, of `batch_size` rows at most; where memory does not hold a batch, in smaller
+        ones. With `split`, the items are that split's, and what is kept of the frozen part is used.
+        """
+        while True:
+            try:
+                return self.attempt(processor, items, batch_size, split)
+            except RuntimeError as error:
+                if batch_size == 1 or not out_of_memory(error):
+                    raise
+            batch_size = (batch_size + 1) // 2
+
+    def attempt(self, processor, items: Sequence[dict], batch_size: int, split: str | None) -> tuple[Any, list]:
+        import torch
+
+        device, task = device_of(self.model), self.task
+        losses, answers = torch.zeros(len(items)), [None] * len(items)
+        with asking(self.model):
+            for rows in batches_of([task.size(item) for item in items], task.modality.budget(device), batch_size):
+                batch = task.collate(processor, [items[i] for i in rows]).to(device)
+                loss, said = self.ask(batch, split, rows)
+                losses[rows] = loss.float().cpu()
+                for i, answer in zip(rows, said, strict=True):
+                    answers[i] = answer
+        return losses, answers
 
 
 @contextlib.contextmanager
-def first_only(model) -> Iterator[None]:
-    """Within the block, what the model answers is computed for the first token alone from behind the last attention on.
+def one_token(model, task: Task) -> Iterator[None]:
+    """Within the block, the last layer goes on with the first token alone from behind its attention.
 
-    >>> with first_only(model): logits = model(**inputs).logits          # the last layer's hidden state is (rows, 1, width)
+    >>> with one_token(model, task): logits = model(**inputs).logits     # the last hidden state is (rows, 1, width)
 
-    Does nothing for families whose head reads elsewhere (GPT-2), or whose layers are one (ALBERT).
+    Does nothing where the head reads more (a tag for every token), elsewhere (GPT-2), or where layers are one (ALBERT).
     """
     family = FAMILIES.get(model.config.model_type)
-    if family is None or not family.behind_attention:
+    if not task.pooled or family is None or not family.behind_attention:
         yield
         return
     place = network_of(model).get_submodule(family.layers)[-1].get_submodule(family.behind_attention)

@@ -25,3 +25,15 @@ def make_optimizer(groups: list[dict], name: str) -> Any:
         # Adam's own weight decay is L2 in the gradient; AdamW's is decoupled: that is their only difference
         return (torch.optim.AdamW if name == "adamw" else torch.optim.Adam)(groups, fused=True)
     return torch.optim.SGD(groups, momentum=0.9 if name == "momentum" else 0.0)
+
+
+def parameter_groups(model, groups: list[dict], weight_decay: float) -> list[dict]:
+    """A strategy's groups of names, each cut in two: matrices with weight decay, biases and norms without."""
+    by_name, cut = dict(model.named_parameters()), []
+    for group in groups:
+        for decays in (True, False):
+            chosen = [by_name[n] for n in group["names"] if (by_name[n].ndim > 1) == decays]
+            if chosen:
+                decay = weight_decay if decays else 0.0
+                cut.append({"params": chosen, "lr": group["lr"], "peak": group["lr"], "weight_decay": decay})
+    return cut

@@ -1,68 +1,77 @@
-"""A run as one record."""
+"""A run as one record: what was trained, how it scored, what moved."""
 
 from dataclasses import asdict
 
 from labkit.base import machine
 from labkit.base.language import tr
 from labkit.base.records import Run
-from labkit.base.statistics import coded
 from labkit.data.batching import padding_share
 from labkit.models.families import blocks
-from labkit.models.state import fingerprint
+from labkit.models.state import fingerprints
 from labkit.strategies import name_of, settings_of
-from labkit.strategies.retaining import keep_name, keep_settings
-
-# In words and numbers
+from labkit.strategies.retaining import retainer_name, retainer_settings
 
 
 def record(trainer) -> Run:
     """The run so far, scored on validation and test rows; asserts that nothing but what may train has moved."""
-    c, parameters = trainer.config, list(trainer.model.parameters())
-    moved = tuple(n for n, p in trainer.model.named_parameters() if fingerprint(p) != trainer.before[n])
+    c, parameters, task = trainer.config, list(trainer.model.parameters()), trainer.task
+    items, sizes = trainer.batches.items, trainer.batches.sizes["train"]
+    moved = tuple(name for name, hash in fingerprints(trainer.model).items() if hash != trainer.before[name])
     stray = set(moved) - set(trainer.tensors())
     assert not stray, f"frozen tensors moved: {sorted(stray)}"
-    still = trainer.step > 1 and not set(moved) & set(blocks(trainer.model)[-1].parameters)
-    doubt = tr(
-        "分类头一点没动：学习率太小，或者没有梯度。",
-        "The head has not moved at all: the learning rate is too small, or no gradient arrives.",
-    )
-    valid, test, answers = trainer.score("valid") if trainer.items["valid"] else None, None, {}
-    if trainer.items["test"]:
-        logits, truth = trainer.logits("test")
-        test = trainer.task.score(logits, truth, trainer.corpus.labels)
-        answers = {"answers": coded(logits.argmax(-1)), "truth": coded(truth)}
-    rows_seen = trainer.step * len(trainer.lengths) / trainer.batches_per_epoch
-    labels = list(trainer.corpus.labels)
+    scores, stored = scores_of(trainer)
+    rows_seen = trainer.step * len(sizes) / trainer.batches_per_epoch
+    retain = trainer.retain
     return Run(
-        strategy=name_of(trainer.strategy) + (f"+{keep_name(trainer.keep)}" if trainer.keep else ""),
+        strategy=name_of(trainer.strategy) + (f"+{retainer_name(retain)}" if retain else ""),
         model=trainer.source,
         seed=c.seed,
         device=trainer.device.type,
         epochs=len(trainer.history),
-        n_train=len(trainer.items["train"]),
-        n_valid=len(trainer.items["valid"]),
-        n_test=len(trainer.items["test"]),
-        valid_accuracy=valid and valid.accuracy,
-        valid_macro_f1=valid and valid.macro_f1,
-        test_accuracy=test and test.accuracy,
-        test_macro_f1=test and test.macro_f1,
+        n_train=len(items["train"]),
+        n_valid=len(trainer.corpus.valid),
+        n_test=len(trainer.corpus.test),
         seconds=trainer.seconds,
         samples_per_second=rows_seen / max(trainer.train_seconds, 1e-9),
         peak_memory_mb=trainer.memory.mb(),
         trainable_parameters=sum(p.numel() for p in parameters if p.requires_grad),
         total_parameters=sum(p.numel() for p in parameters),
+        task=task.card(),
+        scores=scores,
         stopped=trainer.stopped,
         best_epoch=trainer.best_epoch,
-        settings=settings_of(trainer.strategy) | ({"keep": keep_settings(trainer.keep)} if trainer.keep else {}),
+        settings=settings_of(trainer.strategy) | ({"retain": retainer_settings(retain)} if retain else {}),
         config={**asdict(c), "lr": trainer.lr},
-        corpus={"name": trainer.corpus.name, "labels": labels, "fingerprint": trainer.corpus.fingerprint},
+        corpus=trainer.corpus.card(),
         history=tuple(trainer.history),
         steps=tuple((step, float(loss), lr) for step, loss, lr in trainer.trace),
-        valid=valid,
-        test=test,
-        padding=padding_share(trainer.lengths, trainer.order(0)),
+        padding=padding_share(sizes, trainer.order(0)),
         moved=moved,
-        notices=(*trainer.notices, *([doubt] if still else [])),
+        notices=(*trainer.notices, *still_head(trainer, moved)),
         versions=machine.versions(),
-        **answers,
+        **stored,
     )
+
+
+def scores_of(trainer) -> tuple[dict, dict]:
+    """Scores of the splits that have rows, and the answers to the test rows as a run file keeps them."""
+    scores, stored, task = {}, {}, trainer.task
+    if trainer.corpus.valid:
+        scores["valid"] = trainer.score("valid")
+    if trainer.corpus.test:
+        answers, truth, loss = trainer.answered("test")
+        scores["test"] = task.score(answers, truth, loss)
+        stored = {"answers": tuple(task.said(a) for a in answers), "truth": tuple(truth)}
+    return scores, stored
+
+
+def still_head(trainer, moved: tuple[str, ...]) -> list[str]:
+    """What to say where training left the head as it was."""
+    if trainer.step <= 1 or set(moved) & set(blocks(trainer.model)[-1].parameters):
+        return []
+    return [
+        tr(
+            "分类头一点没动：学习率太小，或者没有梯度。",
+            "The head has not moved at all: the learning rate is too small, or no gradient arrives.",
+        )
+    ]

@@ -1,8 +1,8 @@
-"""The loop: Trainer trains a model, events tell what happened, TrainConfig (config.py) says how. Notebook 01 opens this file.
+"""The loop: Trainer trains a model, events tell what happened, TrainConfig (base/config.py) says how. Notebook 01 opens this file.
 
 `run()` is a generator of frozen events, `fit()` consumes it; stopping is `break`, and running again goes on from there.
-What is random in step n is a function of (seed, n), so that a resumed run equals one that was never stopped. Leans on
-strategies, evaluation, checkpoint, and on running for all that is not the loop; knows no task.
+What is random in step n is a function of (seed, n), so that a resumed run equals one that was never stopped. It knows no
+task: what a row is, what its loss and what a score, the task says.
 """
 
 import contextlib
@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,17 @@ from labkit.base.config import TrainConfig
 from labkit.base.language import listing, tr
 from labkit.base.memory import out_of_memory
 from labkit.base.records import BadInput, Epoch, EpochDone, Notice, Run, Scores, StepDone
-from labkit.data.batching import batch_order
 from labkit.data.corpus import Corpus
-from labkit.models.loading import fitting, labels_of
-from labkit.models.state import fingerprint, modes_kept
-from labkit.strategies import Full, Strategy, frozen_modules
-from labkit.strategies.retaining import Keep
+from labkit.models.loading import fitting
+from labkit.models.state import fingerprints, frozen_modules, modes_kept, moving, put_back
+from labkit.strategies import Full, Strategy
+from labkit.strategies.retaining import Retainer
+from labkit.training.batches import Batches
 from labkit.training.checkpoint import Checkpoints, pack, unpack
 from labkit.training.engine import Engine, patient
 from labkit.training.frozen import FrozenPart
-from labkit.training.network import first_only, logits_of
-from labkit.training.optimizers import make_optimizer, rate
+from labkit.training.network import Network
+from labkit.training.optimizers import make_optimizer, parameter_groups, rate
 from labkit.training.recording import record
 
 
@@ -39,9 +38,10 @@ class Trainer:
     >>> trainer = Trainer(model, corpus, strategy=HeadOnly(), config=TrainConfig(epochs=3))
     >>> run = trainer.fit()                                  # or: for event in trainer.run(): ...
 
-    With `keep=L2SP()` or `keep=Replay()` it forgets less of what the model knew (forgetting.py).
+    With `retain=L2SP()` or `retain=Replay()` it forgets less of what the model knew (strategies/retaining.py).
     With `out`, a crash-safe checkpoint is written there after every epoch, and `resume=True` goes on from the newest.
     Listeners given to `fit` are called with every event; they get values and cannot change the run.
+    `sharing` is an earlier Trainer with the same model, corpus and strategy: what it encoded and kept serves again.
     """
 
     def __init__(
@@ -51,26 +51,28 @@ class Trainer:
         strategy: Strategy | None = None,
         config: TrainConfig | None = None,
         *,
-        keep: Keep | None = None,
+        retain: Retainer | None = None,
         out=None,
         resume=False,
+        sharing: "Trainer | None" = None,
     ):
         check(model, corpus)
-        self.corpus, self.task, self.processor, self.source = corpus, corpus.task, model.processor, model.source
-        self.strategy, self.config = strategy or Full(), config or TrainConfig()
+        self.corpus, self.task, self.source = corpus, corpus.task, model.source
+        self.strategy, self.config, self.retain = strategy or Full(), config or TrainConfig(), retain
         self.engine = Engine(self.config.device, self.config.precision)
         self.memory = memory.PeakMemory(self.device.type)
-        with self.engine.seeded(self.config.seed, 0):  # a strategy may draw new weights
-            self.model = self.strategy.prepare(model).to(self.device)
+        if sharing is None:
+            with self.engine.seeded(self.config.seed, 0):  # a strategy may draw new weights
+                self.model = self.strategy.prepare(model).to(self.device)
+            self.batches = Batches(corpus, model.processor, fitting(self.model, self.config.max_length))
+            self.before = fingerprints(self.model)
+        else:
+            self.model, self.batches, self.before = sharing.model, sharing.batches, sharing.before
         if self.config.epochs is None:
             self.config = replace(self.config, epochs=self.strategy.default_epochs(self.model))
-        width = fitting(self.model, self.config.max_length)
-        self.items = {s: self.task.encode(self.processor, rows, width) for s, rows in corpus.splits.items()}
-        self.lengths = [self.task.length(item) for item in self.items["train"]]
-        self.before = {n: fingerprint(p) for n, p in self.model.named_parameters()}
         self.lr = self.config.lr or self.strategy.default_lr(self.model)
-        self.keep, self.kept = keep, keep and keep.start(self.model, self.config.seed)
-        self.class_weights = self.weigh_classes()
+        self.retained = retain and retain.start(self.model, self.config.seed)
+        self.weights = self.batches.balance() if self.config.class_weights == "balanced" else None
         self.batches_per_epoch = len(self.order(0))
         self.total_steps = self.batches_per_epoch * self.config.epochs
         # from here on: what a resumed run needs
@@ -80,7 +82,7 @@ class Trainer:
         self.new_optimizer()
         self.checkpoints = Checkpoints(Path(out) / "checkpoint") if out else None
         self.go_on_from_checkpoint(resume)
-        self.frozen = self.new_frozen()
+        self.frozen = self.new_frozen() if sharing is None else sharing.frozen
 
     # The loop
 
@@ -137,36 +139,52 @@ class Trainer:
 
     def gradients(self, rows: list[int]) -> Any:
         """Backward through a batch, piece by piece; the gradient is the same as in one piece."""
-        items = self.items["train"]
-        weight = self.task.weight([items[i] for i in rows], self.class_weights)
+        units = sum(self.weights[i] for i in rows) if self.weights else self.batches.units("train", rows)
         mine = rows[self.engine.rank :: self.engine.processes]
         size, total = math.ceil(len(mine) / self.pieces) or 1, 0.0
         for start in range(0, len(mine), size):
             piece = mine[start : start + size]
-            inputs, target = self.frozen.stubs("train", piece) or self.task.collate(
-                self.processor, [items[i] for i in piece]
-            )
-            inputs = {k: v.to(self.device, non_blocking=True) for k, v in inputs.items()}
-            with self.engine.autocast(), self.frozen.skipped("train", piece), first_only(self.model):
-                logits = self.model(**inputs).logits
-            loss = self.task.loss_sum(logits, target.to(self.device, non_blocking=True), self.weights) / weight
+            batch = self.batch(piece)
+            outputs = self.network.outputs(batch, "train", piece)
+            losses = self.task.losses(outputs, batch)
+            loss = (losses if batch.weights is None else losses * batch.weights).sum() / units
             self.engine.scaler.scale(loss).backward()
             total = total + loss.detach()
-        if self.keep:
-            self.keep.add_gradient(self.model, self.kept, self.step, self.engine)
+            self.hold_back(batch, outputs, len(piece) / len(rows))
         return self.engine.add(self.trained, total)
+
+    def batch(self, rows: list[int]) -> Any:
+        """These training rows where the network computes, with their weights; the smallest inputs where more is not read."""
+        if self.frozen.whole_of("train"):
+            batch = self.batches.stub("train", rows, self.device)
+        else:
+            batch = self.batches.batch("train", rows)
+        if self.weights:
+            import torch
+
+            batch = replace(batch, weights=torch.tensor([self.weights[i] for i in rows]))
+        return batch.to(self.device)
+
+    def hold_back(self, batch, outputs, share: float) -> None:
+        """Add the gradient of what retains the pretrained knowledge, for this share of a step."""
+        if not self.retain:
+            return
+        with self.engine.autocast():
+            loss = self.retain.add_loss(self.model, batch, outputs, self.retained, self.step)
+        if loss is not None and loss.requires_grad:  # not where only the head trains
+            self.engine.scaler.scale(loss * share).backward()
 
     def end_epoch(self) -> EpochDone:
         """Score on the validation rows, draw the conclusions, write a checkpoint."""
         began = time.perf_counter()
-        train_loss = float(self.loss_sum) / len(self.lengths)  # on a GPU this waits for the last step
+        train_loss = float(self.loss_sum) / len(self.batches.items["train"])  # on a GPU this waits for the last step
         self.count_time(began, training=True)
         began = time.perf_counter()
         scores = self.score("valid")
-        best = scores.macro_f1 > max((e.valid_macro_f1 for e in self.history), default=-1.0)
-        found = (train_loss, scores.loss, scores.accuracy, scores.macro_f1)
+        measures = {metric.name: getattr(scores, metric.name) for metric in self.task.metrics}
         seconds = self.train_seconds - sum(e.seconds for e in self.history)
-        self.history.append(Epoch(self.epoch + 1, self.step, *found, seconds))
+        self.history.append(Epoch(self.epoch + 1, self.step, train_loss, scores.loss, measures, seconds))
+        best = self.best_epoch == self.epoch
         self.loss_sum = 0.0
         if not math.isfinite(train_loss):
             self.stopped = "diverged"
@@ -180,22 +198,36 @@ class Trainer:
         """After an epoch: keep the best weights, stop where patience ends, restore the best, or let more train."""
         patience = self.config.patience
         if patience and best:
-            self.best_tensors = {n: p.detach().clone() for n, p in self.tensors().items()}
+            self.best_tensors = {n: t.detach().clone() for n, t in self.tensors().items()}
         if patience and not self.finished and self.epoch - self.best_epoch >= patience:
             self.stopped = "early"
         if patience and self.finished:
-            self.load_tensors(self.best_tensors)
+            put_back(self.model, self.best_tensors)
         if not self.finished and self.strategy.on_epoch(self.model, self.epoch, self.history):
             self.thaw()
 
-    def logits(self, split: str) -> tuple[Any, Any]:
-        """What the model as it is says of one of the corpus's splits: logits (rows, classes) and targets (rows,)."""
-        around = partial(self.frozen.skipped, split)
-        return logits_of(self.model, self.items[split], processor=self.processor, task=self.task, around=around)
+    # Judging
+
+    def answers(self, split: str) -> tuple[list, list]:
+        """What the model as it is says of each example of a split, and what is true: of a classification, rows of logits and
+        classes."""
+        answers, truth, _ = self.answered(split)
+        return answers, truth
 
     def score(self, split: str) -> Scores:
         """Scores of the model as it is on one of the corpus's splits."""
-        return self.task.score(*self.logits(split), self.corpus.labels)
+        return self.task.score(*self.answered(split))
+
+    def answered(self, split: str) -> tuple[list, list, float]:
+        """Answers, truth and mean loss of a split."""
+        items, examples = self.batches.items[split], self.corpus.splits[split]
+        losses, answers = self.network.answers(self.batches.processor, items, split=split)
+        truth = [self.task.truth(example) for example in examples]
+        return self.task.merge(answers, items), truth, losses.sum().item() / max(self.task.units(items), 1e-9)
+
+    def report(self) -> Run:
+        """The run so far as one record, scored on the test rows; asserts that only what may train has moved."""
+        return record(self)
 
     # Where it stands
 
@@ -210,36 +242,31 @@ class Trainer:
 
     @property
     def best_epoch(self) -> int | None:
-        """The number of the epoch with the highest validation macro-F1, the first of equals; None before the first."""
-        return max(self.history, key=lambda e: e.valid_macro_f1).epoch if self.history else None
+        """The number of the best epoch by the task's choosing metric, the first of equals; None before the first."""
+        if not self.history:
+            return None
+        metric = self.task.choosing
+        return (max if metric.greater else min)(self.history, key=lambda e: e.valid[metric.name]).epoch
 
     @property
     def device(self) -> Any:
         return self.engine.device
 
+    @property
+    def network(self) -> Network:
+        return Network(self.model, self.task, engine=self.engine, frozen=self.frozen)
+
     def order(self, epoch: int) -> list[list[int]]:
         """The row numbers of each batch of an epoch."""
-        c = self.config
-        return batch_order(self.lengths, c.batch_size, seed=c.seed, epoch=epoch, bucket=c.bucket)
+        return self.batches.order(epoch, self.config)
 
     def tensors(self) -> dict[str, Any]:
-        """The tensors that training may change: trainable parameters."""
-        return {n: p for n, p in self.model.named_parameters() if p.requires_grad}
-
-    def load_tensors(self, tensors: dict) -> None:
-        import torch
-
-        with torch.no_grad():
-            for name, parameter in self.tensors().items():
-                parameter.copy_(tensors[name])
+        """The tensors that training may change: trainable parameters, and the buffers of what is not frozen."""
+        return moving(self.model)
 
     def save_state(self) -> Path | None:
-        """A checkpoint of this moment: trainable tensors, optimizer moments, history. Only one process writes."""
+        """A checkpoint of this moment: moving tensors, optimizer moments, history. Only one process writes."""
         return self.checkpoints.save(self.step, *pack(self), epochs=self.epoch) if self.engine.main else None
-
-    def report(self) -> Run:
-        """The run so far as one record, scored on the test rows; asserts that only what may train has moved."""
-        return record(self)
 
     # Getting ready
 
@@ -260,28 +287,21 @@ class Trainer:
 
     def new_frozen(self) -> FrozenPart:
         c = self.config
-        return FrozenPart(self.model, cache=c.cache, limit_mb=c.cache_mb, around=self.engine.autocast)
+        return FrozenPart(self.model, self.task, cache=c.cache, limit_mb=c.cache_mb, around=self.engine.autocast)
 
     def keep_frozen(self) -> Iterator[Notice]:
         """Compute the frozen part once, if there is one, for the rows that every epoch asks again; say so where it can't be."""
         began, part = time.perf_counter(), self.frozen
         for split in ("train", "valid"):
             if split not in part.kept and not part.refused:
-                part.keep(split, self.items[split], self.task, self.processor)
+                part.keep(split, self.batches.items[split], self.batches.processor)
         self.count_time(began, training=True)
         if part.refused and part.refused not in self.notices:
             self.notices.append(part.refused)
             yield Notice(part.refused)
 
     def new_optimizer(self) -> None:
-        """An optimizer over the strategy's groups, each cut in two: matrices with weight decay, biases and norms without."""
-        by_name, groups = self.tensors(), []
-        for group in self.strategy.groups(self.model, self.lr):
-            for decays in (True, False):
-                chosen = [by_name[n] for n in group["names"] if (by_name[n].ndim > 1) == decays]
-                if chosen:
-                    decay = self.config.weight_decay if decays else 0.0
-                    groups.append({"params": chosen, "lr": group["lr"], "peak": group["lr"], "weight_decay": decay})
+        groups = parameter_groups(self.model, self.strategy.groups(self.model, self.lr), self.config.weight_decay)
         self.trained = [p for g in groups for p in g["params"]]
         self.optimizer = make_optimizer(groups, self.config.optimizer)
 
@@ -293,18 +313,7 @@ class Trainer:
         self.set_modes()
         self.frozen = self.new_frozen()
         if self.best_tensors:  # what was frozen in the best epoch was then as it is now
-            self.best_tensors = {n: self.best_tensors.get(n, p.detach().clone()) for n, p in self.tensors().items()}
-
-    def weigh_classes(self) -> list[float] | None:
-        """Class weights as config asks for; `weights` is the same as a tensor where the model is."""
-        import torch
-
-        self.weights = None
-        if self.config.class_weights == "none":
-            return None
-        found = self.task.balanced_weights(self.items["train"], len(self.corpus.labels))
-        self.weights = torch.tensor(found, device=self.device)
-        return found
+            self.best_tensors = {n: self.best_tensors.get(n, t.detach().clone()) for n, t in self.tensors().items()}
 
     def halve_pieces(self) -> None:
         """After running out of memory: batches from now on in twice as many pieces, said aloud."""
@@ -358,15 +367,8 @@ def check(model, corpus: Corpus) -> None:
                 "This model was not loaded by labkit and has no tokenizer: load(name or folder, labels=corpus.labels).",
             )
         )
-    there, wanted = labels_of(model), [str(x) for x in corpus.labels]
-    if there != wanted:
-        raise BadInput(
-            tr(
-                f"模型的标签是 {listing(there)}，数据的标签是 {listing(wanted)}：请用 load(..., labels=corpus.labels) 载入。",
-                f"The model's labels are {listing(there)}, the corpus's {listing(wanted)}: "
-                "load it with load(..., labels=corpus.labels).",
-            )
-        )
+    if model.task != corpus.task:
+        raise BadInput(unlike(model.task, corpus.task))
     for split in ("train", "valid"):
         if not corpus.splits[split]:
             raise BadInput(
@@ -375,3 +377,19 @@ def check(model, corpus: Corpus) -> None:
                     f"The corpus has no {split} rows; training needs them.",
                 )
             )
+
+
+def unlike(model_task, corpus_task) -> str:
+    """In which way a model's task is not the corpus's, and what to do."""
+    there, wanted = model_task.labels, corpus_task.labels
+    if replace(model_task, labels=wanted) == corpus_task:
+        return tr(
+            f"模型的标签是 {listing(there)}，数据的标签是 {listing(wanted)}：请用 load(..., labels=corpus.labels) 载入。",
+            f"The model's labels are {listing(there)}, the corpus's {listing(wanted)}: "
+            "load it with load(..., labels=corpus.labels).",
+        )
+    names = [f"{task.name} ({task.modality.name})" for task in (model_task, corpus_task)]
+    return tr(
+        f"模型的任务是 {names[0]}，数据的任务是 {names[1]}：请用 load(..., task=corpus.task) 载入。",
+        f"The model's task is {names[0]}, the corpus's {names[1]}: load it with load(..., task=corpus.task).",
+    )

@@ -1,0 +1,99 @@
+"""The contract of every modality: what an input is, and nothing about what is asked of it. Only tasks know modalities.
+
+A modality is one file in this room: a frozen dataclass whose fields are its settings. Naming it makes it known.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+KNOWN: dict[str, type["Modality"]] = {}  # by name, as cards and command lines have it
+
+
+@dataclass(frozen=True)
+class Modality:
+    """What the inputs of a task are.
+
+    An *item* is one encoded input before padding, `{"input_ids": [101, …]}`; its size is counted in tokens, pixels or frames.
+    """
+
+    name: ClassVar[str]
+    heads: ClassVar[dict[str, str]] = {}  # for each task by name, the transformers class that has a head for it
+
+    def __init_subclass__(cls, **more):
+        super().__init_subclass__(**more)
+        KNOWN[cls.name] = cls
+
+    def card(self) -> dict[str, Any]:
+        """Name and settings as plain values; `modality_of(card)` gives it back."""
+        return {"name": self.name, **asdict(self)}
+
+    def load_processor(self, place: str, config, **where) -> Any:
+        """What turns inputs into tensors, with its own files at `place`. Raises hub.Unreadable where they are missing."""
+        raise NotImplementedError
+
+    def configure(self, processor) -> dict[str, Any]:
+        """What the network's configuration must know of the processor: options of `from_pretrained`."""
+        return {}
+
+    def check(self, inputs: Sequence) -> None:
+        """Raise BadInput, in the user's words, unless there are inputs and each is one."""
+        raise NotImplementedError
+
+    def encode(self, processor, inputs: Sequence, limit: int) -> list[dict]:
+        """Un-padded items, at most `limit` long."""
+        raise NotImplementedError
+
+    def size(self, item: dict) -> int:
+        """What an item costs: batches of like size are made by it, time and memory are reckoned from it."""
+        raise NotImplementedError
+
+    def budget(self, device) -> int:
+        """The summed size up to which a batch that is only asked is quickest on a device."""
+        raise NotImplementedError
+
+    def pad(self, processor, items: Sequence[dict]) -> dict[str, Any]:
+        """Model inputs of a batch, on the CPU."""
+        raise NotImplementedError
+
+    def stub(self, n: int, device) -> dict[str, Any]:
+        """The smallest inputs of `n` rows: what a model is given where all that its head reads is known already."""
+        raise NotImplementedError
+
+    def key(self, input) -> Any:
+        """What two inputs share that count as the same: hashable."""
+        raise NotImplementedError
+
+    def content(self, input) -> bytes:
+        """The whole input as bytes: equal bytes are equal inputs."""
+        return repr(input).encode()
+
+    def near(self, earlier: Sequence, later: Sequence) -> list[tuple[int, int, float]]:
+        """For each later input that stands among the earlier ones, the same or nearly so: (earlier, later, likeness)."""
+        return []
+
+    def html(self, input) -> str:
+        """How an input looks in a notebook."""
+        raise NotImplementedError
+
+    def text(self, input) -> str:
+        """An input in one line of words, for messages and terminals."""
+        raise NotImplementedError
+
+    def extent(self, input) -> int | None:
+        """How long an input is before it is encoded, in `unit()`; None where all are alike."""
+        return None
+
+    def unit(self) -> str:
+        """What `extent` counts."""
+        return ""
+
+    def features(self, n: int) -> Any:
+        """An unfitted scikit-learn transformer from inputs to a matrix: what a cheap baseline learns `n` rows from; None
+        where there is none."""
+        return None
+
+
+def modality_of(card: dict[str, Any]) -> Modality:
+    """The modality that a card describes: `modality_of({"name": "text"}) == Text()`."""
+    return KNOWN[card["name"]](**{k: v for k, v in card.items() if k != "name"})

@@ -1,0 +1,294 @@
+"""The contract of every task: what is asked of an input, and how an answer is judged. Training and comparison know no more.
+
+A task is one file in this room: a frozen dataclass over a modality. Defining it makes it known by its name. Everything
+downstream (intervals, verdicts, tables, search) works because every metric is a function of summed row counts.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from labkit.base.language import listing, tr
+from labkit.base.records import BadInput, ClassScore, Example, Measure, Scores, Table
+from labkit.base.statistics import bootstrap, standard_error, wilson
+from labkit.modalities.contract import Modality, modality_of
+
+KNOWN: dict[str, type["Task"]] = {}  # by name, as cards and command lines have it
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score of many answers. `of` takes summed row counts (..., k) and gives the score (...)."""
+
+    name: str  # as JSON has it: "accuracy", "entity_f1"
+    title: tuple[str, str]  # Chinese, English
+    of: Callable[[Any], Any]
+    greater: bool = True  # whether more is better
+    share: bool = False  # a share of right rows: its interval is Wilson's
+    top: float = 1.0  # the largest value there is
+
+    def better(self, one: float, other: float) -> bool:
+        return one > other if self.greater else one < other
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Encoded rows, padded to one another. `units` is what the summed loss of the rows is divided by."""
+
+    inputs: dict[str, Any]
+    target: Any
+    units: float
+    weights: Any = None  # of each row's loss, where rows weigh differently
+
+    def to(self, device) -> "Batch":
+        def moved(value):
+            return value.to(device, non_blocking=True) if hasattr(value, "to") else value
+
+        inputs = {k: moved(v) for k, v in self.inputs.items()}
+        return dataclasses.replace(self, inputs=inputs, target=moved(self.target), weights=moved(self.weights))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A cheap way to answer, fitted on training rows: what any fine-tuned model has to beat."""
+
+    title: str  # what it is, in a few words
+    answer: Callable[[Sequence], list]  # inputs -> answers, as `Task.ask` gives them
+    parameters: int = 0
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked of the inputs of a modality. `model.task == corpus.task` is the whole check that two fit together.
+
+    An *answer* is what the network says of one item, as plain Python values; `said` is what of it is judged and stored.
+    """
+
+    modality: Modality
+    labels: tuple[str, ...] = ()
+
+    name: ClassVar[str]
+    metrics: ClassVar[tuple[Metric, ...]]  # the first is the headline: tables, verdicts
+    chooses: ClassVar[str] = ""  # the metric by which the best epoch is chosen; the headline unless named
+    pooled: ClassVar[bool] = True  # one vector a row reaches the head: what is frozen below may be kept as one vector
+    peft_type: ClassVar[str | None] = None  # peft's name for it; None: peft needs none
+    columns: ClassVar[dict[str, str]] = {}  # the columns that it reads, by their usual name
+
+    def __init_subclass__(cls, **more):
+        super().__init_subclass__(**more)
+        if "name" in vars(cls):
+            KNOWN[cls.name] = cls
+
+    def card(self) -> dict[str, Any]:
+        """The task as plain values; `task_of(card)` gives it back."""
+        settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {"name": self.name, **settings, "modality": self.modality.card(), "labels": list(self.labels)}
+
+    @property
+    def choosing(self) -> Metric:
+        """The metric by which the best epoch is chosen."""
+        return next(m for m in self.metrics if m.name == (self.chooses or self.metrics[0].name))
+
+    def metric(self, name: str | None = None) -> Metric:
+        """The metric of that name, the headline without one; BadInput naming those that there are."""
+        names = [m.name for m in self.metrics]
+        if name is not None and name not in names:
+            raise BadInput(
+                tr(
+                    f"measure={name!r} 不行；可选：{listing(names)}。",
+                    f"measure={name!r} won't do; choose from: {listing(names)}.",
+                )
+            )
+        return self.metrics[names.index(name) if name else 0]
+
+    # The network
+
+    def auto_class(self) -> Any:
+        """The transformers class whose head fits task and modality."""
+        import transformers
+
+        return getattr(transformers, self.modality.heads[self.name])
+
+    def configure(self, config) -> dict[str, Any]:
+        """What the head's configuration says: options of `from_pretrained`."""
+        return {}
+
+    def resolve(self, stored: Sequence[str] | None, source) -> "Task":
+        """The task that a model is loaded for: `stored` are the labels of a trained head that its files hold, or None."""
+        return self
+
+    # Rows
+
+    @classmethod
+    def read(
+        cls, tables: dict[str, Table], columns: dict[str, str], labels=None
+    ) -> tuple["Task", dict[str, list[Example]], dict[str, list[str]]]:
+        """Raw rows of each split as a task, its examples, and what was dropped and why; BadInput with file and line."""
+        raise NotImplementedError
+
+    def check_splits(self, where: str, train: Sequence[Example], splits: int) -> None:
+        """BadInput where training rows are too few for as many splits as are made of them."""
+        if len(train) < splits:
+            raise BadInput(
+                tr(
+                    f"{where} 只有 {len(train)} 行可用，要划出 {splits} 个部分。请补充数据。",
+                    f"{where} has {len(train)} usable rows for {splits} splits. Add rows.",
+                )
+            )
+
+    def group(self, example: Example) -> Any:
+        """What splits are stratified by: rows of one group are shared out evenly."""
+        return None
+
+    def key(self, example: Example) -> Any:
+        """What two examples share that ask the same."""
+        return self.modality.key(example.input)
+
+    def check_inputs(self, inputs: Sequence) -> None:
+        self.modality.check(inputs)
+
+    # Batches
+
+    def encode(self, processor, examples: Sequence[Example], limit: int) -> list[dict]:
+        """Un-padded items with their `target`. A long example may give several, each with its number as `example`."""
+        items = self.modality.encode(processor, [e.input for e in examples], limit)
+        return [{**item, "target": e.target} for item, e in zip(items, examples, strict=True)]
+
+    def size(self, item: dict) -> int:
+        return self.modality.size(item)
+
+    def collate(self, processor, items: Sequence[dict]) -> Batch:
+        """Items as one batch, on the CPU."""
+        return Batch(self.modality.pad(processor, items), self.targets(items), self.units(items))
+
+    def stub(self, items: Sequence[dict], device) -> Batch:
+        """The same rows with the smallest inputs, where all that the head reads is known already."""
+        return Batch(self.modality.stub(len(items), device), self.targets(items), self.units(items))
+
+    def targets(self, items: Sequence[dict]) -> Any:
+        """The targets of a batch as tensors."""
+        raise NotImplementedError
+
+    def units(self, items: Sequence[dict]) -> float:
+        """What the loss is a mean over: rows, or whatever a task counts."""
+        return float(len(items))
+
+    def balance(self, items: Sequence[dict]) -> list[float]:
+        """A weight for each row that makes groups count alike, 1 in the mean."""
+        raise BadInput(
+            tr(
+                f"任务 {self.name} 没有类别可以加权：请用 class_weights='none'。",
+                f"The task {self.name} has no classes to weigh: take class_weights='none'.",
+            )
+        )
+
+    # Answers
+
+    def losses(self, outputs, batch: Batch) -> Any:
+        """The loss of each row, (rows,), in float32."""
+        raise NotImplementedError
+
+    def answers(self, outputs, batch: Batch) -> list:
+        """The answer to each row, as plain Python values."""
+        raise NotImplementedError
+
+    def ask(self, model, batch: Batch) -> tuple[Any, list]:
+        """(losses, answers) of a batch, in one forward pass."""
+        outputs = model(**batch.inputs)
+        return self.losses(outputs, batch), self.answers(outputs, batch)
+
+    def merge(self, answers: list, items: Sequence[dict]) -> list:
+        """Answers to items as answers to examples."""
+        return answers
+
+    def per_example(self, losses, items: Sequence[dict], n: int) -> Any:
+        """Summed losses of items (items,) as the mean loss of each of `n` examples."""
+        import torch
+
+        owner = torch.tensor([item.get("example", i) for i, item in enumerate(items)])
+        units = torch.tensor([self.units([item]) for item in items])
+        summed, counted = torch.zeros(n).index_add(0, owner, losses), torch.zeros(n).index_add(0, owner, units)
+        return summed / counted.clip(min=1e-9)
+
+    def probability(self, answer) -> float | None:
+        """How sure an answer is of itself, where the task can say."""
+        return None
+
+    def said(self, answer) -> Any:
+        """What of an answer is judged, as a plain JSON value: what a run file keeps."""
+        return answer
+
+    def truth(self, example: Example) -> Any:
+        """The target as a plain JSON value."""
+        return example.target
+
+    def decode(self, answer, input) -> Any:
+        """An answer for people: what `predict` gives."""
+        raise NotImplementedError
+
+    # Scores
+
+    def counts(self, said, truth) -> Sequence[float]:
+        """The numbers of one row whose sums make every metric."""
+        raise NotImplementedError
+
+    def table(self, said: Sequence, truth: Sequence) -> Any:
+        """The counts of many rows, (rows, k)."""
+        import numpy as np
+
+        return np.array([self.counts(s, t) for s, t in zip(said, truth, strict=True)], dtype=np.float64)
+
+    def details(self, said: Sequence, truth: Sequence) -> tuple[tuple[ClassScore, ...], tuple | None, dict[str, float]]:
+        """Scores of each class or type, a confusion matrix where there is one, and further metrics by name."""
+        return (), None, {}
+
+    def score(self, answers: Sequence, truth: Sequence, loss: float) -> Scores:
+        """Scores of answers, as `ask` gives them, against what is true; `loss` is their mean loss."""
+        if not len(truth):
+            raise BadInput(tr("没有可以打分的行。", "There are no rows to score."))
+        said = [self.said(a) for a in answers]
+        table = self.table(said, truth)
+        parts, confusion, more = self.details(said, truth)
+        measures = {}
+        for metric in self.metrics:
+            value = more.pop(metric.name, None)
+            value = float(metric.of(table.sum(0))) if value is None else value
+            measures[metric.name] = Measure(value, *self.interval(metric, value, table))
+        rest = {name: Measure(value) for name, value in more.items()}
+        return Scores(len(truth), loss, {**measures, **rest}, parts, confusion)
+
+    def interval(self, metric: Metric, value: float, table) -> tuple[float | None, float | None]:
+        """95 %: Wilson's for a share, drawn rows for another headline; none for the others."""
+        if metric.share:
+            return wilson(value * len(table), len(table))
+        if metric is not self.metrics[0]:
+            return None, None
+        half = standard_error([value], bootstrap(metric.of, table[None])).half
+        return max(0.0, value - half), min(metric.top, value + half)
+
+    # Faces
+
+    def baselines(self, train: Sequence[Example]) -> dict[str, Callable[[], Baseline]]:
+        """Cheap ways to answer, by name; each is fitted when it is called."""
+        return {}
+
+    def words(self, value) -> str:
+        """A stored answer or target in words."""
+        return str(value)
+
+
+def task_of(card: dict[str, Any]) -> Task:
+    """The task that a card describes. BadInput where its name is not known."""
+    kind = known(card["name"])
+    names = {f.name for f in dataclasses.fields(kind)}
+    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in card.items() if k in names}
+    return kind(**{**settings, "modality": modality_of(card["modality"])})
+
+
+def known(name: str) -> type[Task]:
+    if name not in KNOWN:
+        raise BadInput(
+            tr(f"没有任务 {name!r}；有：{listing(KNOWN, 20)}。", f"No task {name!r}; there are: {listing(KNOWN, 20)}.")
+        )
+    return KNOWN[name]
