@@ -128,6 +128,23 @@ def is_full(error: BaseException) -> bool:
     )
 
 
+def reason(error: OSError) -> str:
+    """What the operating system says, in the language in force where it is one of the usual things."""
+    if error.strerror != os.strerror(error.errno):
+        return error.strerror  # said by labkit
+    words = {
+        errno.EACCES: tr("没有权限", "permission denied"),
+        errno.EPERM: tr("没有权限", "permission denied"),
+        errno.EROFS: tr("磁盘是只读的", "the disk is read-only"),
+        errno.ENOSPC: tr("磁盘已满", "the disk is full"),
+        errno.ENAMETOOLONG: tr("名字太长", "the name is too long"),
+        errno.ENOENT: tr("没有这个位置", "there is no such place"),
+        errno.ENOTDIR: tr("上一级不是目录", "what is above it is no folder"),
+        errno.EEXIST: tr("已经存在", "it exists already"),
+    }
+    return words.get(error.errno, error.strerror)
+
+
 def disk_full(folder) -> OSError:
     """One clear error for a full disk: safetensors reports it in an error type of its own."""
     message = tr(

@@ -87,21 +87,27 @@ def compare_flags(command: Parser) -> None:
 def predict_flags(command: Parser) -> None:
     command.add_argument("model", metavar="DIR", help=tr("labkit train 写下的目录", "a folder that labkit train wrote"))
     command.add_argument(
-        "text",
+        "input",
         nargs="+",
-        metavar="TEXT",
+        metavar="INPUT",
         help=tr("文本；- 从标准输入逐行读，跳过空行", "texts; - reads lines from standard input, but empty ones"),
     )
     json_flag(command)
 
 
 def data_flags(command: Parser) -> None:
+    from labkit.tasks import KNOWN
+
     command.add_argument(
         "data",
         metavar="DATA.csv",
         help=tr(".csv 或 .csv.gz；reviews：自带的评论", ".csv or .csv.gz; reviews: the packaged ones"),
     )
     group = command.add_argument_group(tr("数据和模型", "data and model"))
+    tasks = ", ".join(KNOWN)
+    group.add_argument(
+        "--task", default="classification", metavar="T", help=tr("任务", "the task") + f": {tasks} (classification)"
+    )
     split_off = tr("（默认从数据中分层划出）", " (default: a stratified share of the data)")
     group.add_argument("--valid", metavar="FILE", help=tr("验证集", "validation rows") + split_off)
     group.add_argument("--test", metavar="FILE", help=tr("测试集", "test rows") + split_off)

@@ -7,43 +7,19 @@ Leans on flags (the arguments), output (the folder) and progress (the bar); the 
 import contextlib
 import json
 import os
-import shlex
-import shutil
 import sys
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 from labkit import __version__
 from labkit.base import machine, memory
 from labkit.base.config import TrainConfig
+from labkit.base.files import reason
 from labkit.base.language import listing, tr
-from labkit.base.records import BadInput, Run, to_json
+from labkit.base.records import BadInput, Run
 from labkit.cli.arguments import arguments
 from labkit.cli.progress import Progress
-from labkit.training.folder import check_folder, check_room, claimed, new_folder, reason, stored_run
-
-# what --json prints of a run; the names are stable
-FIELDS = [
-    "strategy",
-    "model",
-    "seed",
-    "device",
-    "epochs",
-    "n_train",
-    "n_valid",
-    "n_test",
-    "valid_accuracy",
-    "valid_macro_f1",
-    "test_accuracy",
-    "test_macro_f1",
-    "seconds",
-    "samples_per_second",
-    "peak_memory_mb",
-    "trainable_parameters",
-    "total_parameters",
-    "saved_bytes",
-    "out",
-]
+from labkit.cli.report import describe, flat, line, say, show_run, write_comparison
 
 
 def main(given: list[str] | None = None) -> int:
@@ -77,7 +53,7 @@ def answered(options) -> int:
         sys.stdout.flush()
         return 0
     except KeyboardInterrupt as stop:
-        say(with_notes(tr("已中断。", "Interrupted."), stop))
+        say(spelled(with_notes(tr("已中断。", "Interrupted."), stop)))
         return 1
     except BrokenPipeError:  # as in `labkit predict ... | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -86,7 +62,7 @@ def answered(options) -> int:
         say(f"labkit: {tr('输入的不是 UTF-8 文本', 'the input is no UTF-8 text')}: {error}")
         return 2
     except (BadInput, OSError) as error:
-        say(f"labkit: {with_notes(message_of(error), error)}")
+        say(f"labkit: {spelled(with_notes(message_of(error), error))}")
         return 2
 
 
@@ -101,12 +77,9 @@ def with_notes(text: str, error: BaseException) -> str:
     return "\n".join([text, *getattr(error, "__notes__", ())])
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def line(name: str, value) -> None:
-    print(f"{name}{tr('：', ': ')}{value}")
+def spelled(text: str) -> str:
+    """A message with Python's arguments as the command line writes them."""
+    return text.replace("resume=True", "--resume").replace("out=", "--out ").replace("--out 。", "--out。")
 
 
 # What the arguments mean
@@ -123,7 +96,7 @@ def config_of(options, **more):
 
 def corpus_of(options):
     """The rows to work on. Their splits do not depend on --seed: runs of several seeds are judged on the same rows."""
-    from labkit.data.loading import load_csv, reviews
+    from labkit.data.loading import PACKAGED, load_csv
 
     if options.limit is not None and options.limit < 1:
         raise BadInput(
@@ -132,101 +105,50 @@ def corpus_of(options):
                 f"--limit {options.limit} won't do: give a positive whole number.",
             )
         )
-    if options.data == "reviews" and not Path("reviews").exists():
+    if options.data in PACKAGED and not Path(options.data).exists():
         if options.valid or options.test:
             raise BadInput(
                 tr(
-                    "自带的评论 reviews 已划分好：请去掉 --valid 和 --test。",
-                    "The packaged reviews come with their splits: leave out --valid and --test.",
+                    f"自带的数据 {options.data} 已划分好：请去掉 --valid 和 --test。",
+                    f"The packaged {options.data} come with their splits: leave out --valid and --test.",
                 )
             )
-        return reviews(options.limit)
+        return PACKAGED[options.data](options.limit)
     files = {"valid": options.valid, "test": options.test}
-    return load_csv(options.data, options.text, options.label, **files, limit=options.limit)
-
-
-def describe(corpus) -> str:
-    from labkit.data.describe import dropped_text
-
-    sizes = tr("训练 {} 行，验证 {} 行，测试 {} 行", "{} rows to train, {} to validate, {} to test")
-    sizes = sizes.format(*map(len, corpus.splits.values()))
-    labels = tr("类别：", "Labels: ") + listing(corpus.labels)
-    return f"{corpus.name}{tr('：', ': ')}{sizes}{tr('。', '. ')}{labels}{tr('。', '. ')}{dropped_text(corpus)}"
+    return load_csv(options.data, options.text, options.label, **files, limit=options.limit, task=options.task)
 
 
 # Commands
 
 
 def train(options) -> None:
-    from labkit.base.files import save_run
     from labkit.inspection.doctor import diagnose
     from labkit.inspection.forecast import preflight
-    from labkit.models.loading import load, save
     from labkit.strategies import by_name, name_of
-    from labkit.training.engine import patient
-    from labkit.training.folder import publish
-    from labkit.training.trainer import Trainer
+    from labkit.training.folder import RunFolder, check_folder, new_folder
 
     strategy, config = by_name(options.strategy), config_of(options)
-    if options.out is not None and machine.main_process():
-        check_folder(Path(options.out), options.resume)
-    elif options.out is None and options.resume:
+    if options.out is None and options.resume:
         raise BadInput(
             tr("--resume 需要 --out：要继续哪个目录里的训练？", "--resume needs --out: which folder's run is to go on?")
         )
+    if options.out is not None and machine.main_process():
+        check_folder(Path(options.out), options.resume)  # before the rows are read
     corpus = corpus_of(options)
     out = Path(options.out or new_folder(f"{corpus.name}-{name_of(strategy)}-s{config.seed}"))
-    if options.resume and (out / "run.json").exists():
-        run = stored_run(out, strategy, options.model, config, corpus)
+    folder = RunFolder(out, options.model, corpus, strategy, config, resume=options.resume)
+    if folder.result:
         say(tr(f"{out} 里的训练已经完成。", f"The run in {out} is finished already."))
-        return show_run(run, options.json)
-    model = load(options.model, corpus.labels, seed=config.seed)
-    trainer = Trainer(model, corpus, strategy, config, out=out, resume=options.resume)
-    check_room(out, trainer)
-    with claimed(out), Progress() as progress:
+        return show_run(folder.result, options.json)
+    with Progress() as progress:
         say(describe(corpus))
         if not options.resume and not machine.several_processes():
-            say(str(preflight(model, corpus, strategy, config)))
-        with patient() as stop:
-            for event in trainer.run():
-                progress(event)
-                if stop():
-                    break
-        if stop() and not trainer.finished:
-            trainer.save_state()
-            raise KeyboardInterrupt
-        run, final = trainer.report(), out / "checkpoint" / "final"
-        if not machine.main_process():
-            return
-        shutil.rmtree(final, ignore_errors=True)
-        record = {"strategy": run.strategy, "config": run.config, "versions": run.versions}
-        save(trainer.model, final, record=record)
-        size = sum(p.stat().st_size for p in final.rglob("*") if p.is_file())
-        run = replace(run, out=str(out), saved_bytes=size)
-        publish(final, out)
-        save_run(run, out / "run.json")
-        shutil.rmtree(out / "checkpoint")
+            say(str(preflight(folder.model, corpus, strategy, config)))
+        run = folder.fit(progress)
+    if not machine.main_process():
+        return
     say(str(diagnose(run, corpus)))
     show_run(run, options.json)
-
-
-def show_run(run: Run, as_json: bool) -> None:
-    if as_json:
-        whole = to_json(run)
-        return print(json.dumps({k: whole[k] for k in FIELDS}, ensure_ascii=False))
-    trained = f"{run.trainable_parameters:,} / {run.total_parameters:,} {tr('个参数参与训练', 'parameters trained')}"
-    speed = f"{run.samples_per_second:,.0f} {tr('行/秒', 'rows/s')}"
-    lines = {
-        tr("策略", "strategy"): f"{run.strategy}, {trained}",
-        tr("验证准确率", "valid accuracy"): f"{run.valid_accuracy:.3f}, macro-F1 {run.valid_macro_f1:.3f}",
-        tr("测试准确率", "test accuracy"): f"{run.test_accuracy:.3f} ({run.test.low:.3f}–{run.test.high:.3f}), "
-        f"macro-F1 {run.test_macro_f1:.3f}",
-        tr("用时", "time"): f"{run.seconds:.1f} s, {speed} ({run.device})",
-        tr("模型", "model"): run.out,
-    }
-    for name, value in lines.items():
-        line(name, value)
-    say(tr("试一试：", "Try it: ") + f"labkit predict {shlex.quote(run.out)} {tr('一句话', 'TEXT')}")
 
 
 def compare(options) -> None:
@@ -234,6 +156,7 @@ def compare(options) -> None:
     from labkit.comparison.table import table
     from labkit.comparison.verdict import verdicts
     from labkit.strategies import by_name
+    from labkit.training.folder import claimed
 
     strategies = [by_name(s) for s in options.strategies.split(",")]
     try:
@@ -255,36 +178,11 @@ def compare(options) -> None:
             write_comparison(found, Path(options.out))
     if options.json:
         base = next((r for r in found.beside if r.strategy == "tf-idf"), None)
-        kept = [{k: to_json(r)[k] for k in FIELDS} for r in (*found, *([base] if base else []))]
-        runs, rest = kept[: len(found)], kept[len(found) :]
-        print(json.dumps({"runs": runs, "baseline": rest[0] if rest else None}, ensure_ascii=False))
+        print(json.dumps({"runs": [flat(r) for r in found], "baseline": base and flat(base)}, ensure_ascii=False))
     else:
         print(table(found), verdicts(found), sep="\n\n")
     if any(r.error for r in found):
         sys.exit(1)
-
-
-def write_comparison(found, out: Path) -> None:
-    """The table as CSV and JSON and the figures, beside the run files."""
-    from labkit import plots
-    from labkit.comparison.table import table
-    from labkit.comparison.verdict import verdicts
-
-    lines = table(found)
-    lines.save(out / "comparison.csv")
-    lines.save(out / "comparison.json")
-    if all(r.error for r in found):
-        return
-    figures = {
-        "comparison": plots.runs(found),
-        "forest": plots.forest(found),
-        "parameters": plots.pareto(found, "parameters"),
-        "verdicts": plots.verdicts(verdicts(found)),
-        "curves": plots.curves(*(r for r in found if not r.error)),
-    }
-    for name, fig in figures.items():
-        fig.savefig(out / f"{name}.png", dpi=150)
-    say(tr("表和图：", "Table and figures: ") + str(out))
 
 
 def stop_if_fewer(found: list[Run], wanted: int) -> None:
@@ -306,25 +204,25 @@ def predict(options) -> None:
                 f"No folder {options.model}. Give a model folder that labkit train wrote.",
             )
         )
-    texts = []
-    for text in options.text:
-        if text == "-":
-            texts += [line.strip() for line in sys.stdin if line.strip()]
+    words = []
+    for word in options.input:
+        if word == "-":
+            words += [line.strip() for line in sys.stdin if line.strip()]
         else:  # bytes that are no UTF-8 come from the terminal as lone surrogates: they end here
-            texts.append(text.encode("utf-8", "surrogateescape").decode("utf-8"))
-    if not texts or not all(t.strip() for t in texts):
+            words.append(word.encode("utf-8", "surrogateescape").decode("utf-8"))
+    if not words or not all(word.strip() for word in words):
         raise BadInput(
             tr(
-                "没有要分类的文本：请给出文本，不能是空的。",
-                "There is no text to classify: give one or more texts, none of them empty.",
+                "没有可回答的输入：请给出文本，不能是空的。",
+                "There is no input to answer: give one or more texts, none of them empty.",
             )
         )
-    found = predict(load(options.model), texts)
+    model = load(options.model)
+    predictions = predict(model, [model.task.modality.parse(word) for word in words])
     if options.json:
-        print(json.dumps({"predictions": to_json(found)}, ensure_ascii=False))
+        print(json.dumps({"predictions": [p.to_json() for p in predictions]}, ensure_ascii=False))
     else:
-        for p in found:
-            print(f"{p.label}\t{p.probability:.3f}\t{p.text}")
+        print(*(str(p) for p in predictions), sep="\n")
 
 
 def doctor(options) -> None:
@@ -384,6 +282,7 @@ def demo(options) -> None:
     from labkit.comparison.verdict import verdicts
     from labkit.data.loading import reviews
     from labkit.strategies import Full, HeadOnly, TopK
+    from labkit.training.folder import claimed
 
     out, corpus = Path(options.out), reviews()
     with claimed(out), Progress() as progress:

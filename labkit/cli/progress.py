@@ -4,6 +4,7 @@ import sys
 
 from labkit.base.language import tr
 from labkit.base.records import EpochDone, Notice, StepDone
+from labkit.tasks import title_of
 
 
 class Progress:
@@ -28,10 +29,11 @@ class Progress:
         elif isinstance(event, EpochDone):
             e = event.epoch
             text = tr(
-                "第 {} 轮：训练损失 {:.3f}，验证损失 {:.3f}，验证准确率 {:.3f}",
-                "epoch {}: train loss {:.3f}, valid loss {:.3f}, valid accuracy {:.3f}",
+                "第 {} 轮：训练损失 {:.3f}，验证损失 {:.3f}，验证{} {:.3f}",
+                "epoch {}: train loss {:.3f}, valid loss {:.3f}, valid {} {:.3f}",
             )
-            self.write(text.format(e.epoch, e.train_loss, e.valid_loss, e.valid_accuracy))
+            name, value = next(iter(e.valid.items()))
+            self.write(text.format(e.epoch, e.train_loss, e.valid_loss, title_of(name), value))
             if self.bar is not None and self.bar.n >= self.bar.total:
                 self.close()  # what follows is not training: it would spoil the rate
         elif isinstance(event, Notice):

@@ -125,6 +125,9 @@ def reviews(limit: int | None = None, seed: int = 0) -> Corpus:
     return dataclasses.replace(corpus, name="reviews")
 
 
+PACKAGED = {"reviews": reviews}  # data that comes with labkit, by name: the command takes these too
+
+
 # From rows to a corpus
 
 

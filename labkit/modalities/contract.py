@@ -80,6 +80,14 @@ class Modality:
         """An input in one line of words, for messages and terminals."""
         raise NotImplementedError
 
+    def parse(self, word: str) -> Any:
+        """An input as a command line names it: the text itself, or the path of a file."""
+        return word
+
+    def example(self) -> str:
+        """A word that stands for an input on a command line: TEXT."""
+        return self.name.upper()
+
     def extent(self, input) -> int | None:
         """How long an input is before it is encoded, in `unit()`; None where all are alike."""
         return None

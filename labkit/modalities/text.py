@@ -93,6 +93,9 @@ class Text(Modality):
     def text(self, input: str) -> str:
         return input
 
+    def example(self) -> str:
+        return tr("一句话", "TEXT")
+
     def extent(self, input: str) -> int:
         return len(input)
 

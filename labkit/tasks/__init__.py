@@ -1,7 +1,7 @@
 """What is asked of an input, one file a task: how rows become batches, outputs answers, and answers scores."""
 
 from labkit.tasks.classification import Classification, TextClassification
-from labkit.tasks.contract import KNOWN, Baseline, Batch, Metric, Task, known, task_of
+from labkit.tasks.contract import KNOWN, Baseline, Batch, Metric, Task, known, task_of, title_of
 
 __all__ = [
     "KNOWN",
@@ -13,4 +13,5 @@ __all__ = [
     "TextClassification",
     "known",
     "task_of",
+    "title_of",
 ]

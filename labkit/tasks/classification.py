@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from labkit.base.language import tr
-from labkit.base.records import BadInput, ClassScore, Example, Table
+from labkit.base.records import BadInput, ClassScore, Example, Table, to_json
 from labkit.modalities.contract import Modality
 from labkit.modalities.text import Text
 from labkit.tasks.contract import Baseline, Batch, Metric, Task
@@ -20,6 +20,14 @@ class Prediction:
     label: str
     probability: float
     probabilities: dict[str, float]
+
+    def __str__(self) -> str:
+        return f"{self.label}\t{self.probability:.3f}\t{self.input}"
+
+    def to_json(self) -> dict[str, Any]:
+        """What `labkit predict --json` prints: the input stands under the name that its kind has there."""
+        name = "text" if isinstance(self.input, str) else "input"
+        return {name: self.input, **{k: v for k, v in to_json(self).items() if k != "input"}}
 
     def header(self) -> list[str]:
         return [tr("输入", "input"), tr("答案", "answer"), tr("概率", "probability")]

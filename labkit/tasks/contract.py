@@ -292,3 +292,9 @@ def known(name: str) -> type[Task]:
             tr(f"没有任务 {name!r}；有：{listing(KNOWN, 20)}。", f"No task {name!r}; there are: {listing(KNOWN, 20)}.")
         )
     return KNOWN[name]
+
+
+def title_of(metric: str) -> str:
+    """A metric's title in the language in force, from its name alone: `title_of("accuracy") == "准确率"`."""
+    titles = (m.title for kind in KNOWN.values() for m in getattr(kind, "metrics", ()) if m.name == metric)
+    return tr(*next(titles, (metric, metric.replace("_", " "))))

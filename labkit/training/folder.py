@@ -1,18 +1,30 @@
-"""The folder a command writes to: new or empty, large enough, proven to take files, and gone again if nothing came of it."""
+"""A run with a folder of its own: proven to take files, checkpointed on the way, published whole, gone if nothing came of it.
+
+`labkit train` is this with words around it.
+"""
 
 import contextlib
-import errno
 import os
 import shlex
 import shutil
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from labkit.base import machine
-from labkit.base.files import MANIFEST, write_text
+from labkit.base.config import TrainConfig
+from labkit.base.files import MANIFEST, load_run, reason, save_run, write_text
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Run
+from labkit.data.corpus import Corpus
+from labkit.models.loading import load, save, weights_digest
+from labkit.strategies import Full, Strategy
+from labkit.strategies.retaining import Retainer
+from labkit.training.checkpoint import Checkpoints
+from labkit.training.engine import patient
+from labkit.training.identity import differences, identity
+from labkit.training.trainer import Trainer
 
 
 def publish(made: Path, folder: Path) -> None:
@@ -28,28 +40,28 @@ def publish(made: Path, folder: Path) -> None:
 def check_folder(out: Path, resume: bool) -> None:
     """The folder to write to must be new or empty; to resume, it must be there and be a run's."""
     if out.exists() and not out.is_dir():
-        raise BadInput(tr(f"--out {out} 是一个文件；请给一个目录。", f"--out {out} is a file; give a folder."))
+        raise BadInput(tr(f"out={out} 是一个文件；请给一个目录。", f"out={out} is a file; give a folder."))
     full = out.exists() and any(out.iterdir())
     if not resume and full:
         raise BadInput(
             tr(
-                f"--out {out} 已存在且不空，不会覆盖。请换一个目录，或加 --resume 继续那次训练。",
-                f"--out {out} exists and is not empty; nothing is overwritten. Choose another folder, or --resume that run.",
+                f"out={out} 已存在且不空，不会覆盖。请换一个目录，或加 resume=True 继续那次训练。",
+                f"out={out} exists and is not empty; nothing is overwritten. Choose another folder, or resume=True that run.",
             )
         )
     if resume and not out.exists():
         raise BadInput(
             tr(
-                f"--resume：没有目录 {out}。请检查 --out；要从头训练就去掉 --resume。",
-                f"--resume: there is no folder {out}. Check --out; to start from the beginning, leave out --resume.",
+                f"resume=True：没有目录 {out}。请检查 out=；要从头训练就去掉 resume=True。",
+                f"resume=True: there is no folder {out}. Check out=; to start from the beginning, leave out resume=True.",
             )
         )
     if resume and full and not (out / "run.json").exists() and not (out / "checkpoint").is_dir():
         raise BadInput(
             tr(
-                f"--resume：{out} 里没有可以继续的训练。请检查 --out；要从头训练就去掉 --resume，换一个空目录。",
-                f"--resume: {out} holds no run to go on with. Check --out; to start from the beginning, leave out "
-                "--resume and choose an empty folder.",
+                f"resume=True：{out} 里没有可以继续的训练。请检查 out=；要从头训练就去掉 resume=True，换一个空目录。",
+                f"resume=True: {out} holds no run to go on with. Check out=; to start from the beginning, leave out "
+                "resume=True and choose an empty folder.",
             )
         )
 
@@ -62,7 +74,7 @@ def new_folder(name: str) -> Path:
 
 def check_room(out: Path, trainer) -> None:
     """Refuse before minutes of training where the disk cannot hold the checkpoints and the model (float32)."""
-    trained = sum(p.numel() for p in trainer.tensors().values())
+    trained = sum(t.numel() for t in trainer.tensors().values())
     state = trained * {"adamw": 3, "adam": 3, "momentum": 2, "sgd": 1}[trainer.config.optimizer]
     model = sum(p.numel() for p in trainer.model.parameters())
     if trainer.config.patience:
@@ -73,8 +85,8 @@ def check_room(out: Path, trainer) -> None:
     if 0 < free < need:
         raise BadInput(
             tr(
-                f"--out {out}：磁盘只剩 {free:,.0f} MB，这次训练约需 {need:,.0f} MB（存档和模型）。请腾出空间，或换一个目录。",
-                f"--out {out}: the disk has {free:,.0f} MB free, this run needs about {need:,.0f} MB (checkpoints and model). "
+                f"out={out}：磁盘只剩 {free:,.0f} MB，这次训练约需 {need:,.0f} MB（存档和模型）。请腾出空间，或换一个目录。",
+                f"out={out}: the disk has {free:,.0f} MB free, this run needs about {need:,.0f} MB (checkpoints and model). "
                 "Free some space, or choose another folder.",
             )
         )
@@ -83,19 +95,17 @@ def check_room(out: Path, trainer) -> None:
 @contextlib.contextmanager
 def claimed(out: Path) -> Iterator[None]:
     """Make the folder and prove that it takes files. Where the block fails, what was made goes again, but for results
-    and whole checkpoints: with those the error says how to go on."""
-    from labkit.training.checkpoint import Checkpoints
-
+    and whole checkpoints."""
     if not machine.main_process():  # the first of several processes makes and writes
         yield
         return
-    made = [p for p in (out, *out.parents) if not p.exists()]  # the innermost first
+    fresh = [p for p in (out, *out.parents) if not p.exists()]  # the innermost first
 
     def undo() -> None:
         if not Checkpoints(out / "checkpoint").all():
             shutil.rmtree(out / "checkpoint", ignore_errors=True)
         with contextlib.suppress(OSError):  # a folder that holds something stays
-            for folder in made:
+            for folder in fresh:
                 folder.rmdir()
 
     try:
@@ -106,58 +116,134 @@ def claimed(out: Path) -> Iterator[None]:
         undo()
         raise BadInput(
             tr(
-                f"不能写入 --out {out}（{reason(error)}）。请换一个目录。",
-                f"Cannot write to --out {out} ({reason(error)}). Choose another folder.",
+                f"不能写入 out={out}（{reason(error)}）。请换一个目录。",
+                f"Cannot write to out={out} ({reason(error)}). Choose another folder.",
             )
         ) from None
     try:
         yield
-    except BaseException as error:
+    except BaseException:
         undo()
-        if (out / "checkpoint").exists():
-            again = f"--out {shlex.quote(str(out))} --resume"
-            error.add_note(
-                tr(
-                    f"已完成的部分有存档；接着训练：同样的命令加 {again}",
-                    f"What is done is kept; to go on, give the same command with {again}",
-                )
-            )
         raise
 
 
-def stored_run(out: Path, strategy, model: str, config, corpus) -> Run:
-    """The stored run, provided that it is the one asked for."""
-    from labkit.base.files import load_run
-    from labkit.strategies import name_of
+class RunFolder:
+    """One run of a model on a corpus, in a folder that afterwards holds the model, `run.json` and nothing else.
 
-    run = load_run(out / "run.json")
-    asked = {"strategy": name_of(strategy), "model": Path(model).name, "corpus": corpus.fingerprint}
-    stored = {"strategy": run.strategy, "model": Path(run.model).name, "corpus": run.corpus["fingerprint"]}
-    asked |= {k: v for k, v in asdict(config).items() if v is not None}
-    stored |= {k: v for k, v in run.config.items() if k in asked}
-    differs = [k for k in asked if asked[k] != stored.get(k)]
-    if differs:
-        raise BadInput(
-            tr(
-                f"--resume：{out} 里是另一次训练（{listing(differs)} 不同）。请用同样的参数，或换一个 --out。",
-                f"--resume: {out} holds another run (other {listing(differs)}). Use the same arguments, or another --out.",
-            )
+    >>> folder = RunFolder("runs/mine", "tiny-bert-zh", corpus, HeadOnly())
+    >>> run = folder.fit()                                  # or: for event in folder.run(): ...
+    >>> load("runs/mine")                                   # the model that was trained
+
+    The folder must be new or empty. After every epoch it holds a checkpoint; with `resume=True` the newest goes on, and a
+    run that is finished is read back. Leaving `run()` keeps what is done. Raises BadInput before anything is written
+    where model, strategy, corpus or folder cannot work.
+    """
+
+    def __init__(
+        self,
+        out,
+        model: str,
+        corpus: Corpus,
+        strategy: Strategy | None = None,
+        config: TrainConfig | None = None,
+        *,
+        retain: Retainer | None = None,
+        resume: bool = False,
+    ):
+        self.out, self.source, self.corpus = Path(out), str(model), corpus
+        self.strategy, self.config, self.retain = strategy or Full(), config or TrainConfig(), retain
+        if machine.main_process():
+            check_folder(self.out, resume)
+        self.trainer, self.model, self.result = None, None, None
+        if resume and (self.out / "run.json").exists():
+            self.result = self.stored()
+            return
+        self.model = load(self.source, task=corpus.task, seed=self.config.seed)
+        self.trainer = Trainer(
+            self.model, corpus, self.strategy, self.config, retain=retain, out=self.out, resume=resume
         )
-    return run
+        check_room(self.out, self.trainer)
+
+    def identity(self) -> dict:
+        """What makes it this run and no other."""
+        weights = weights_digest(self.source)
+        return identity(self.strategy, self.config, self.corpus.fingerprint, weights, self.retain)
+
+    def stored(self) -> Run:
+        """The finished run in the folder, provided that it is the one asked for."""
+        run = load_run(self.out / "run.json")
+        unequal = differences(self.identity(), run.identity)
+        if unequal:
+            raise BadInput(
+                tr(
+                    f"resume=True：{self.out} 里是另一次训练（{listing(unequal)} 不同）。请用同样的参数，或换一个 out=。",
+                    f"resume=True: {self.out} holds another run (other {listing(unequal)}). Use the same arguments, or another out=.",
+                )
+            )
+        return run
+
+    def fit(self, *listeners: Callable[[Any], None]) -> Run:
+        """Train to the end, publish, and return the run. Ctrl-C keeps every finished step and is raised again."""
+        with patient() as stop:
+            events = self.run()
+            for event in events:
+                for listen in listeners:
+                    listen(event)
+                if stop():
+                    events.close()
+                    if self.result is None:
+                        raise self.how_to_go_on(KeyboardInterrupt())
+        return self.result
+
+    def run(self) -> Iterator[Any]:
+        """The events of the training; then the folder is published and `result` is the run."""
+        if self.result is not None:
+            return
+        try:
+            with claimed(self.out):
+                yield from self.kept(self.trainer.run())
+                run = self.trainer.report()
+                self.result = self.publish(run) if machine.main_process() else run
+        except Exception as error:
+            raise self.how_to_go_on(error) from error.__cause__
+
+    def kept(self, events: Iterator[Any]) -> Iterator[Any]:
+        """The same events; who leaves between two steps finds this very moment in the folder."""
+        try:
+            yield from events
+        except GeneratorExit:
+            if not self.trainer.finished:
+                self.trainer.save_state()
+            raise
+
+    def publish(self, run: Run) -> Run:
+        """The model's files and the record in place of the checkpoints; run.json goes last."""
+        final = self.out / "checkpoint" / "final"
+        shutil.rmtree(final, ignore_errors=True)
+        save(
+            self.trainer.model, final, record={"strategy": run.strategy, "config": run.config, "versions": run.versions}
+        )
+        size = sum(p.stat().st_size for p in final.rglob("*") if p.is_file())
+        run = replace(run, out=str(self.out), saved_bytes=size, identity=self.identity())
+        publish(final, self.out)
+        save_run(run, self.out / "run.json")
+        shutil.rmtree(self.out / "checkpoint")
+        return run
+
+    def how_to_go_on(self, error: BaseException) -> BaseException:
+        """The error with a note on how the run goes on, where a checkpoint is there."""
+        if (self.out / "checkpoint").exists():
+            again = f"out={shlex.quote(str(self.out))} resume=True"
+            error.add_note(
+                tr(
+                    f"已完成的部分有存档；接着训练：同样的参数加 {again}",
+                    f"What is done is kept; to go on, give the same arguments with {again}",
+                )
+            )
+        return error
 
 
-def reason(error: OSError) -> str:
-    """What the operating system says, in the language in force where it is one of the usual things."""
-    if error.strerror != os.strerror(error.errno):
-        return error.strerror  # said by labkit
-    words = {
-        errno.EACCES: tr("没有权限", "permission denied"),
-        errno.EPERM: tr("没有权限", "permission denied"),
-        errno.EROFS: tr("磁盘是只读的", "the disk is read-only"),
-        errno.ENOSPC: tr("磁盘已满", "the disk is full"),
-        errno.ENAMETOOLONG: tr("名字太长", "the name is too long"),
-        errno.ENOENT: tr("没有这个位置", "there is no such place"),
-        errno.ENOTDIR: tr("上一级不是目录", "what is above it is no folder"),
-        errno.EEXIST: tr("已经存在", "it exists already"),
-    }
-    return words.get(error.errno, error.strerror)
+def train_into(out, corpus: Corpus, strategy: Strategy | None = None, config: TrainConfig | None = None, **more) -> Run:
+    """Train into a folder, crash-safe: `train_into("runs/mine", corpus, LoRA(), model="tiny-bert-zh")`; see RunFolder."""
+    model, listen = more.pop("model", "tiny-bert-zh"), more.pop("listen", None)
+    return RunFolder(out, model, corpus, strategy, config, **more).fit(*([listen] if listen else []))

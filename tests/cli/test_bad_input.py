@@ -17,7 +17,7 @@ from labkit.base import files, machine
 from labkit.cli import commands
 
 CORPUS = stand_ins.corpus(64)
-ROWS = "".join(f"{row.text},{CORPUS.labels[row.label]}\n" for split in CORPUS.splits.values() for row in split)
+ROWS = "".join(f"{row.input},{CORPUS.labels[row.target]}\n" for split in CORPUS.splits.values() for row in split)
 FILES = {
     "good.csv": "text,label\n" + ROWS,
     "empty.csv": "",

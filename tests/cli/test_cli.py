@@ -39,7 +39,7 @@ def write_csv(path, rows, header=("text", "label")):
 
 
 def rows_of(corpus):
-    return [(row.text, corpus.labels[row.label]) for split in corpus.splits.values() for row in split]
+    return [(row.input, corpus.labels[row.target]) for split in corpus.splits.values() for row in split]
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_without_test_a_stratified_split_is_held_out_the_same_for_every_seed(lab
     def held_out(seed, out):
         labkit(*training(lab, out, "--epochs", 1, "--seed", seed))
         run = cli_run(out)
-        return run.corpus["fingerprint"], run.n_valid, run.n_test, [c.n for c in run.test.classes]
+        return run.corpus["fingerprint"], run.n_valid, run.n_test, [c.n for c in run.test.parts]
 
     first, other = held_out(0, "a"), held_out(1, "b")
     assert first == other
@@ -216,10 +216,10 @@ def test_every_flag_of_the_config_reaches_the_run(lab, here, labkit):
 # The command in a process of its own, that sends itself a signal right after the given step.
 SIGNALLED = """
 import os, signal, sys
-from labkit import bar, cli
+from labkit.cli import commands, progress
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits that it is ignored
 at, number = int(sys.argv[1]), int(sys.argv[2])
-class Signalling(bar.Progress):
+class Signalling(progress.Progress):
     def __call__(self, event):
         super().__call__(event)
         if getattr(event, "step", None) == at:
@@ -397,10 +397,10 @@ def test_doctor_lives_without_torch(labkit, monkeypatch):
 
 
 def test_demo_prints_a_table_and_writes_its_figures(lab, here, labkit, monkeypatch):
-    from labkit.comparison import compare
+    from labkit.comparison import compare as comparison
     from labkit.data import loading
 
-    real, few, quick = compare.compare, lk.reviews(limit=24), lk.TrainConfig(epochs=1)
+    real, few, quick = comparison.compare, lk.reviews(limit=24), lk.TrainConfig(epochs=1)
     monkeypatch.setattr(loading, "reviews", lambda: few)
     monkeypatch.setattr(
         comparison, "compare", lambda s, c, config, listen: real(s, c, lab / "tiny", (0,), quick, listen=listen)
@@ -509,7 +509,7 @@ def test_chinese_comes_out_as_utf8_whatever_the_locale(here):
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes break differently on Windows")
 def test_a_reader_that_goes_away_is_no_error_message(here):
     """As in `labkit predict ... | head -1`."""
-    code = "import sys; from labkit import cli; commands.doctor = lambda _: print('x' * 10**6); sys.exit(commands.main(['doctor']))"
+    code = "import sys; from labkit.cli import commands; commands.doctor = lambda _: print('x' * 10**6); sys.exit(commands.main(['doctor']))"
     reader, writer = os.pipe()
     os.close(reader)
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
