@@ -40,6 +40,7 @@ class Family:
     sublayer_ends: tuple[str, ...] = ("output.dense",)  # linear maps that end the attention and the feed-forward part
     prefix: bool = True  # whether attention takes keys and values from outside
     shared: bool = False  # one layer used many times
+    summed: bool = False  # the first two embeddings are modules of their own, added up outside them
     causal: bool = False  # reads from left to right; pretrained on the next token instead of hidden ones
     transposed: bool = False  # linear maps are stored turned over
     position_offset: bool = False  # positions are counted from behind the padding token's number
@@ -77,6 +78,7 @@ FAMILIES = {
         reads="last",
         query_value=("c_attn",),  # query, key and value in one map
         sublayer_ends=("c_proj",),
+        summed=True,
         causal=True,
         transposed=True,
     ),

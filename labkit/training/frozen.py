@@ -67,7 +67,8 @@ class FrozenPart:
         self.base, _ = base_of(model)
         self.below = blocks(model)[:-1]
         self.depth = frozen_depth(model)
-        self.whole = task.pooled and self.depth == len(self.below)
+        self.all = self.depth == len(self.below)  # nothing trains but the head
+        self.whole = self.all and task.pooled
         self.reads_last = self.family.reads == "last"
         self.kept: dict[str, Kept] = {}
         self.refused: str | None = None
@@ -79,7 +80,7 @@ class FrozenPart:
         tokens = self.family.reads in ("first", "last")  # hidden states are a row of tokens
         plain = tokens and all(block.kind != "prompt" for block in self.below)
         one_layer = self.family.shared  # one layer used many times: only all of it can be skipped
-        return self.cache != "off" and plain and (self.whole or (self.depth >= 2 and not one_layer))
+        return self.cache != "off" and plain and (self.all or (self.depth >= 2 and not one_layer))
 
     def size_mb(self, lengths: Sequence[int]) -> float:
         """What rows of these token counts will take, in MB."""
@@ -151,7 +152,7 @@ class FrozenPart:
             caught.append(args[0] if args else kwargs["hidden_states"])
             raise Reached
 
-        if self.whole:
+        if self.all:
             hook = self.base.register_forward_hook(after)
         else:
             first = self.model.get_submodule(self.below[self.depth].modules[0])
@@ -233,19 +234,14 @@ class FrozenPart:
     @contextlib.contextmanager
     def answering(self, hidden) -> Iterator[None]:
         """Within the block, the frozen blocks answer with `hidden` whatever they are asked."""
-        if self.whole:
-            swapped = {
-                self.base: lambda ids=None, **rest: whole_output(
-                    self.base, hidden, rest.get("input_ids", ids), self.reads_last
-                )
-            }
+        if self.all:
+            base, last = self.base, self.whole and self.reads_last
+            swapped = {base: lambda ids=None, **rest: base_output(base, hidden, rest.get("input_ids", ids), last)}
         else:
             first, *others = [self.model.get_submodule(m) for b in self.below[: self.depth] for m in b.modules]
             swapped = {first: lambda *args, **kwargs: hidden}
             swapped |= {m: (lambda x, *args, **kwargs: x) for m in others}
-            if (
-                len(self.family.embeddings) > 1 and self.reads_last
-            ):  # token and position embeddings are summed: the second adds nothing
+            if self.family.summed:  # token and position embeddings are added up: the second adds nothing
                 swapped[others[0]] = lambda *args, **kwargs: hidden.new_zeros(1)
         before = {module: vars(module).get("forward") for module in swapped}  # others may have put theirs there
         for module, forward in swapped.items():
@@ -271,12 +267,13 @@ def stacked(rows: Sequence) -> Any:
     return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
 
 
-def whole_output(base, hidden, ids, reads_last: bool) -> Any:
-    """What the base model would answer: hidden states, all as that of the token read, and the pooler's where it has one."""
+def base_output(base, hidden, ids, reads_last: bool) -> Any:
+    """What the base model would answer: hidden states, and the pooler's answer where it has one. A head that looks for the
+    last token of `ids` finds the one that is kept wherever it looks."""
     pooler = getattr(base, "pooler", None)
     pooled = None
     if pooler is not None:
         pooled = base.pooler_activation(pooler(hidden[:, 0])) if hasattr(base, "pooler_activation") else pooler(hidden)
-    if reads_last:  # the head looks for the last token of `ids`
+    if reads_last:
         hidden = hidden.expand(-1, ids.shape[1], -1)
     return Answer(last_hidden_state=hidden, pooler_output=pooled)
