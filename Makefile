@@ -3,6 +3,8 @@ PYTHON ?= python3
 LABKIT_LANG ?= zh
 NOTEBOOK ?= notebooks/$(LABKIT_LANG)/00_start_here.ipynb
 ARGS ?=
+# One compute thread a worker (tests/conftest.py): models this small gain nothing from a second. WORKERS= runs in one process.
+WORKERS ?= -n logical --maxprocesses 4 --dist loadfile
 RUN = .venv/bin/python
 WIDGETS7 = test -d .venv/widgets7 || $(RUN) -m pip install -q --target .venv/widgets7 --no-deps ipywidgets==7.7.1 ipython_genutils
 CODE = labkit exercises/checks tests tools notebooks solutions
@@ -35,14 +37,14 @@ demo: .venv/.ready-core
 
 test: .venv/.ready-test
 	-@$(WIDGETS7)
-	@unset MPLBACKEND; $(RUN) -m pytest $(ARGS)
+	@unset MPLBACKEND; $(RUN) -m pytest $(WORKERS) $(ARGS)
 
 test-widgets7: .venv/.ready-test
 	@$(WIDGETS7)
 	PYTHONPATH=.venv/widgets7 $(RUN) -m pytest tests/ui -m "not integration"
 
 unit: .venv/.ready-test
-	@unset MPLBACKEND; $(RUN) -m pytest tests -m "not integration" $(ARGS)
+	@unset MPLBACKEND; $(RUN) -m pytest tests -m "not integration" $(WORKERS) $(ARGS)
 
 check: .venv/.ready-test
 	$(RUN) -m ruff check $(CODE)

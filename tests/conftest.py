@@ -28,6 +28,19 @@ def pytest_unconfigure(config):
     _homes.cleanup()
 
 
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist may be missing
+def pytest_xdist_make_scheduler(config, log):
+    """Whole files go to a worker, and all browser tests to one: two Chromiums at once make each other wait."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneBrowser(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "browser" if "test_browser" in file else file
+
+    return OneBrowser(config, log)
+
+
 class NetworkBlocked(ConnectionError):
     """To the code under test it is what an unplugged machine gives."""
 
