@@ -32,8 +32,8 @@ def versions() -> dict[str, str]:
 
 @functools.cache  # every run asks, and each answer is a file to read
 def installed() -> tuple[tuple[str, str], ...]:
-    found = ((p, version(p)) for p in ("labkit", *PACKAGES))
-    return tuple((p, v) for p, v in found if v)
+    asked = ((p, version(p)) for p in ("labkit", *PACKAGES))
+    return tuple((p, v) for p, v in asked if v)
 
 
 def several_processes() -> bool:

@@ -1,4 +1,4 @@
-"""How much memory there is, and how much is used: meters for a process and for a GPU."""
+"""How much memory there is, and how much is used: meters for a process and for a GPU. Leans on psutil."""
 
 import contextlib
 import ctypes
@@ -8,6 +8,8 @@ import weakref
 from pathlib import Path
 from typing import ClassVar
 
+import psutil
+
 
 def memory_mb() -> tuple[float, float] | None:
     """Main memory in MB, (available, total), as the operating system says; None where it does not say.
@@ -15,16 +17,10 @@ def memory_mb() -> tuple[float, float] | None:
     In a container with a memory limit it is the container's.
     """
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        table = {k: float(v.split()[0]) / 1024 for k, v in (line.split(":") for line in lines)}
-        available, total = table["MemAvailable"], table["MemTotal"]
-    except (OSError, KeyError, ValueError, IndexError):
-        try:
-            import psutil
-        except ImportError:
-            return None
         machine = psutil.virtual_memory()
-        available, total = machine.available / 2**20, machine.total / 2**20
+    except (OSError, RuntimeError):  # a sandbox that hides /proc
+        return None
+    available, total = machine.available / 2**20, machine.total / 2**20
     limit, used = limit_mb() or (total, 0.0)
     return min(available, max(limit - used, 0.0)), min(total, limit)
 
@@ -61,29 +57,13 @@ def room_mb(kind: str) -> tuple[float, float] | None:
     return (free + ours) / 2**20, total / 2**20
 
 
-def used_mb(kind: str = "cpu") -> float | None:
+def used_mb(kind: str = "cpu") -> float:
     """Memory that this process uses now, in MB: main memory (what is resident), or what its tensors take on a GPU."""
     if kind == "cuda":
         import torch
 
         return torch.cuda.memory_allocated() / 2**20
-    try:
-        return status_mb("VmRSS")
-    except (OSError, ValueError):
-        with contextlib.suppress(ImportError):
-            import psutil
-
-            return psutil.Process().memory_info().rss / 2**20
-    return None
-
-
-def status_mb(name: str) -> float:
-    """An entry of Linux's own account of this process, in MB: VmRSS is its memory now, VmHWM the highest mark."""
-    table = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
-    try:
-        return float(table[name].split()[0]) / 1024
-    except (KeyError, IndexError):
-        raise ValueError(name) from None
+    return psutil.Process().memory_info().rss / 2**20
 
 
 def hand_back() -> None:
@@ -109,20 +89,19 @@ class PeakMemory:
         hand_back()
         for other in list(self.living):
             other.note()  # lowering the mark is felt by all
-        self.highest = self.start = used_mb(kind) or 0.0
+        self.highest = self.start = used_mb(kind)
         self.exact = lower_mark(kind)
         self.living.add(self)
-        if not self.exact and used_mb(kind) is not None:
+        if not self.exact:
             threading.Thread(target=watch, args=(weakref.ref(self),), daemon=True).start()
 
     def note(self) -> None:
         """Remember the highest use so far."""
-        now = highest_mark(self.kind) if self.exact else used_mb(self.kind)
-        self.highest = max(self.highest, now or 0.0)
+        self.highest = max(self.highest, highest_mark(self.kind) if self.exact else used_mb(self.kind))
 
-    def mb(self) -> float | None:
+    def mb(self) -> float:
         self.note()
-        return self.highest or None
+        return self.highest
 
 
 def lower_mark(kind: str) -> bool:
@@ -134,17 +113,20 @@ def lower_mark(kind: str) -> bool:
         return True
     try:
         Path("/proc/self/clear_refs").write_text("5")
-        return highest_mark(kind) is not None
-    except (OSError, ValueError):
+        highest_mark(kind)
+        return True
+    except (OSError, StopIteration):
         return False
 
 
-def highest_mark(kind: str) -> float | None:
+def highest_mark(kind: str) -> float:
+    """The highest use since the mark was lowered, in MB; on a CPU Linux alone tells it, and psutil does not pass it on."""
     if kind == "cuda":
         import torch
 
         return torch.cuda.max_memory_allocated() / 2**20
-    return status_mb("VmHWM")
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def watch(meter: "weakref.ref[PeakMemory]", seconds: float = 0.02) -> None:

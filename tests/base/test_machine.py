@@ -21,17 +21,27 @@ def test_memory_is_available_of_total():
     assert memory.room_mb("cpu")[1] == total
 
 
-@pytest.mark.parametrize("content", ["", "nonsense", "MemTotal: 5 kB\n", "MemAvailable:\n"])
-def test_memory_is_asked_elsewhere_where_linux_does_not_say(monkeypatch, content):
+def test_memory_is_the_systems_own_account_and_unknown_where_it_keeps_none(monkeypatch):
     import psutil
 
-    real = machine.Path.read_text
-    told = lambda self, *a: content if str(self) == "/proc/meminfo" else real(self, *a)  # noqa: E731
-    monkeypatch.setattr(machine.Path, "read_text", told)
     available, total = memory.memory_mb()
-    assert total == pytest.approx(psutil.virtual_memory().total / 2**20) and available <= total
-    monkeypatch.setitem(sys.modules, "psutil", None)
+    assert total <= psutil.virtual_memory().total / 2**20 and available <= total
+    assert memory.used_mb() == pytest.approx(psutil.Process().memory_info().rss / 2**20, rel=0.1)
+    monkeypatch.setattr(memory, "limit_mb", lambda: None)
+    assert memory.memory_mb()[1] == pytest.approx(psutil.virtual_memory().total / 2**20)
+
+    def hidden():
+        raise FileNotFoundError("/proc/meminfo")
+
+    monkeypatch.setattr(psutil, "virtual_memory", hidden)
     assert memory.memory_mb() is None
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", "VmRSS: 5 kB\n"])
+def test_a_system_that_keeps_no_mark_has_none_to_lower(monkeypatch, content):
+    monkeypatch.setattr(memory.Path, "write_text", lambda *a: None)
+    monkeypatch.setattr(memory.Path, "read_text", lambda *a: content)
+    assert not memory.lower_mark("cpu")
 
 
 def test_a_containers_limit_is_the_memory_that_there_is(tmp_path, monkeypatch):
