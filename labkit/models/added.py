@@ -25,6 +25,37 @@ def hushed() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def peft_at_work() -> Iterator[None]:
+    """peft, without what no user can do anything about."""
+    ignore_old_torchao()
+    with hushed():
+        yield
+
+
+def ignore_old_torchao() -> None:
+    """Let peft think that a torchao too old for it, such as Colab's, is not there: every LoRA layer asks for it and takes an
+    old one for an error, although it only serves weights that torchao has quantized."""
+    import peft.import_utils
+    import peft.tuners.lora.torchao
+    import peft.utils.quantization_utils
+
+    asked = peft.import_utils.is_torchao_available
+    if hasattr(asked, "labkit"):
+        return
+
+    def available() -> bool:
+        try:
+            return asked()
+        except ImportError:
+            return False
+
+    available.labkit = True
+    for module in (peft.import_utils, peft.tuners.lora.torchao, peft.utils.quantization_utils):
+        if hasattr(module, "is_torchao_available"):  # not every release of peft asks everywhere
+            module.is_torchao_available = available
+
+
 def is_peft(model) -> bool:
     return hasattr(model, "peft_config")
 
@@ -92,7 +123,7 @@ def add_prompts(model, head: Sequence[str], *, tokens: int, hidden: int | None) 
 def wrapped(model, config) -> Any:
     from peft import get_peft_model
 
-    with hushed():
+    with peft_at_work():
         made = get_peft_model(model, config)
     made.active_peft_config.base_model_name_or_path = model.source
     return made
@@ -102,7 +133,7 @@ def merged(model) -> Any:
     """The plain model with LoRA's pairs added into its weights; the given model stays as it was."""
     import copy
 
-    with hushed():
+    with peft_at_work():
         return copy.deepcopy(model).merge_and_unload()
 
 
@@ -113,7 +144,7 @@ def save_added(model, folder: Path) -> dict:
     """Write what was added, and the head, into a folder; what labkit must note beside it to load it again."""
     note = {"labels": list(model.task.labels)}
     if is_peft(model):
-        with hushed():
+        with peft_at_work():
             model.save_pretrained(folder, save_embedding_layers=False)
         (folder / "README.md").unlink(missing_ok=True)  # a form to fill in, not a card
         return note | {"added": "peft"}
@@ -140,7 +171,7 @@ def load_added(model, folder: Path, note: dict) -> Any:
     if note["added"] == "peft":
         from peft import PeftModel
 
-        with hushed():
+        with peft_at_work():
             made = PeftModel.from_pretrained(model, str(folder))
         made.active_peft_config.base_model_name_or_path = model.source
         return made.eval()
