@@ -40,6 +40,7 @@ class Table:
     where: str
     rows: list[Raw]
     columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what was settled by itself: separator, encoding, lines left out
 
 
 @dataclass(frozen=True)
@@ -220,12 +221,20 @@ class Run:
     def __str__(self) -> str:
         if self.error:
             return f"{self.strategy} on {self.model}: {self.error}"
-        name = next(iter(self.test.metrics)).replace("_", " ") if self.test else "score"
+        scored = self.test or self.valid
+        name = next(iter(scored.metrics)).replace("_", " ") if scored else "score"
         score = f"{self.test.headline.value:.3f}" if self.test else "–"
         return (
             f"{self.strategy} on {self.model}: test {name} {score}, {self.epochs} epochs, "
             f"{self.seconds:.1f} s, {self.trainable_parameters:,} of {self.total_parameters:,} parameters trained"
         )
+
+
+@dataclass(frozen=True)
+class RunEnds:
+    """One of the runs of a comparison has ended, well or with an error."""
+
+    run: Run
 
 
 def to_json(record) -> Any:

@@ -39,7 +39,8 @@ def describe(corpus) -> str:
     sizes = tr("训练 {} 行，验证 {} 行，测试 {} 行", "{} rows to train, {} to validate, {} to test")
     sizes = sizes.format(*map(len, corpus.splits.values()))
     labels = tr("类别：", "Labels: ") + listing(corpus.labels) + tr("。", ". ") if corpus.labels else ""
-    return f"{corpus.name}{tr('：', ': ')}{sizes}{tr('。', '. ')}{labels}{dropped_text(corpus)}"
+    notes = f" ({listing(corpus.notes)})" if corpus.notes else ""
+    return f"{corpus.name}{notes}{tr('：', ': ')}{sizes}{tr('。', '. ')}{labels}{dropped_text(corpus)}"
 
 
 def show_run(run: Run, as_json: bool) -> None:

@@ -36,6 +36,7 @@ class Corpus:
     test: tuple[Example, ...]
     task: Task
     dropped: tuple[Dropped, ...] = ()
+    notes: tuple[str, ...] = ()  # what reading the file settled by itself
 
     def __post_init__(self):
         if not isinstance(self.task, Task):  # label names alone are a text classification

@@ -12,8 +12,9 @@ from labkit.base.files import ASSETS
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Raw, Table
 from labkit.data.corpus import Corpus, Dropped
+from labkit.data.hub_sets import SPLITS, cell, fetch
 from labkit.data.splitting import drop_repeated, split_rows
-from labkit.data.tables import SPLITS, cell, check_columns, fetch, read_table
+from labkit.data.tables import check_columns, ending, read_table, split_files
 from labkit.tasks import Classification, Task, known
 
 
@@ -31,13 +32,14 @@ def load_csv(
     limit: int | None = None,
     task: str = "classification",
 ) -> Corpus:
-    """A corpus from a `.csv` or `.csv.gz` file with a column of texts and a column of labels.
+    """A corpus from a file with a column of texts and a column of labels: `.csv`, `.tsv`, `.jsonl`, `.xlsx`, each but the
+    last also `.gz`; or from a folder with train, valid and test files.
 
     >>> corpus = load_csv("reviews.csv", text="review", label="sentiment")      # held-out rows are split off, stratified
     >>> corpus = load_csv("train.csv", test="test.csv", labels={"0": "negative", "1": "positive"})
     >>> corpus = load_csv("stars.csv", labels={"1": "bad", "2": "bad", "4": "good", "5": "good"})       # joins classes
 
-    UTF-8 (with or without a byte-order mark) and GBK are both read. Labels may be numbers or words, of any number of
+    UTF-8, UTF-16 (with a byte-order mark) and GBK are read; columns may be separated by commas, tabs or semicolons. Labels may be numbers or words, of any number of
     classes; `labels` gives them readable names (a dict, or a list for 0, 1, 2 …) or an order (a list). Rows without
     text and repeated texts are dropped and counted in `corpus.dropped`; a text that stands in two splits stays in the
     later one (test before valid before train). Raises FileNotFoundError and BadInput (a ValueError).
@@ -53,9 +55,11 @@ def load_csv(
         )
     kind = known(task)
     columns = {**kind.columns, **{name: column for name, column in chosen.items() if name in kind.columns}}
-    paths = {"train": path, "valid": valid, "test": test}
-    tables = {split: read_table(p, columns) for split, p in paths.items() if p is not None}
-    name = Path(path).name.removesuffix(".gz").removesuffix(".csv")
+    inside = split_files(Path(path)) if Path(path).is_dir() else {"train": path}
+    paths = {**inside, **{split: p for split, p in (("valid", valid), ("test", test)) if p is not None}}
+    tables = {split: read_table(p, columns) for split, p in paths.items()}
+    name = Path(path).name.removesuffix(".gz")
+    name = name.removesuffix(ending(Path(path))) if inside == {"train": path} else name
     return build_corpus(name, kind, tables, columns, labels=labels, shares=shares, seed=seed, limit=limit)
 
 
@@ -152,7 +156,8 @@ def build_corpus(
             examples["train"], examples[split] = split_rows(task, examples["train"], n, seed, keep=1 + later)
     dropped = [Dropped(why, len(x), tuple(x[:3])) for why, x in {**left_out, **repeated}.items() if x]
     splits = (tuple(examples[split]) for split in ("train", "valid", "test"))
-    corpus = Corpus(name, *splits, task, tuple(dropped))
+    notes = dict.fromkeys(note for table in tables.values() for note in table.notes)
+    corpus = Corpus(name, *splits, task, tuple(dropped), tuple(notes))
     return corpus if limit is None else corpus.limit(limit, seed)
 
 

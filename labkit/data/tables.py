@@ -1,28 +1,36 @@
-"""Files and hub data sets as tables of raw rows: encodings, quotes, columns, and one clear message for what cannot be read.
+"""Files as tables of raw rows: CSV with any usual separator, JSON Lines, Excel; and one clear message for what cannot be read.
 
-Leans on records; the door to datasets. data.py makes a Corpus of what comes out of here.
+The header settles separator and first row: it is the first of the top lines that names all columns that are wanted.
 """
 
-import contextlib
 import csv
-import gzip
 import io
-import zlib
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from labkit.base import hub
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Raw, Table
+from labkit.data.decoding import clean, decode
 
 END = "\x1e"  # a line of its own behind a file's last: inside an open quote it is swallowed
+SEPARATORS = {",": "", "\t": ("制表符分隔", "separated by tabs"), ";": ("分号分隔", "separated by semicolons")}
+TOP = 5  # lines in which the header is looked for
+ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".xlsx")
+SPLIT_FILES = {"train": ("train", "training"), "valid": ("valid", "validation", "dev"), "test": ("test",)}
 
 
 def read_table(path, columns: dict[str, str]) -> Table:
-    """The rows of one CSV file; `columns` are those that a task reads, {"text": "review"}: they are there, and come stripped."""
+    """The rows of one file; `columns` are those that a task reads, {"text": "review"}: they are there, and come stripped.
+
+    >>> read_table("reviews.tsv", {"text": "review", "label": "stars"}).notes       # what was settled by itself
+    ('separated by tabs',)
+    """
     path = Path(path)
-    content = decode(path)
+    kind = ending(path)
+    if kind == ".xlsx":
+        return checked(path, columns, *excel_rows(path))
+    content, encoding = decode(path)
     if not content.strip():
         raise BadInput(
             tr(
@@ -30,9 +38,65 @@ def read_table(path, columns: dict[str, str]) -> Table:
                 f"{path} is empty: its first line should name the columns, like text,label.",
             )
         )
-    lines = csv_lines(content, path)
-    names = [clean(name) for name in next(lines)[1]]
+    notes = () if encoding == "UTF-8" else (encoding,)
+    if kind in (".jsonl", ".ndjson"):
+        return checked(path, columns, *json_rows(content, path), notes)
+    return checked(path, columns, *csv_rows(content, path, columns), notes)
+
+
+def ending(path: Path) -> str:
+    """The last ending of a file's name, that of its contents where it is packed: ".csv" of "a.csv.gz"."""
+    return Path(path.name.removesuffix(".gz")).suffix.lower()
+
+
+def checked(path, columns: dict[str, str], names: Sequence[str], rows: list[Raw], more=(), notes=()) -> Table:
+    """A table with the wanted columns, stripped, and at least one row."""
     check_columns(names, columns, path)
+    wanted = set(columns.values())
+    if not rows:
+        raise BadInput(
+            tr(
+                f"{path} 只有表头，没有数据行。请给每行一个文本和一个标签。",
+                f"{path} has a header and no rows. Give it a text and a label a line.",
+            )
+        )
+    rows = [Raw({k: plain(v) if k in wanted else v for k, v in row.cells.items()}, row.line) for row in rows]
+    return Table(str(path), rows, tuple(names), (*notes, *more))
+
+
+def plain(value):
+    """A cell as text, without white space around it; what holds several values stays as it is."""
+    if isinstance(value, (list, dict)):
+        return value
+    return "" if value is None else clean(str(value))
+
+
+def split_files(folder: Path) -> dict[str, Path]:
+    """The files of a folder by the split that their names say: train.csv, valid.jsonl (or dev, validation), test.tsv."""
+    files = [p for p in sorted(folder.iterdir()) if ending(p) in ENDINGS]
+    stems = {p: Path(p.name.removesuffix(".gz")).stem.lower() for p in files}
+    splits = {split: next((p for p in files if stems[p] in names), None) for split, names in SPLIT_FILES.items()}
+    if splits["train"] is None:
+        raise BadInput(
+            tr(
+                f"{folder} 是文件夹，里面没有 train.csv（或 .tsv、.jsonl、.xlsx）。请给出一个文件，或这样命名的 train、valid、test。",
+                f"{folder} is a folder without a train.csv (or .tsv, .jsonl, .xlsx). Give a file, or name train, valid and test so.",
+            )
+        )
+    return {split: p for split, p in splits.items() if p is not None}
+
+
+# CSV
+
+
+def csv_rows(content: str, path, columns: dict[str, str]) -> tuple[list[str], list[Raw], tuple[str, ...]]:
+    """Column names, rows, and what was settled by itself: the separator, lines above the header."""
+    separator, above = find_header(content, columns)
+    lines = csv_lines(content, path, separator)
+    for _ in range(above):
+        next(lines)
+    start, header = next(lines)
+    names = [clean(name) for name in header]
     rows = []
     for number, cells in lines:
         if any(map(clean, cells[len(names) :])):
@@ -42,22 +106,30 @@ def read_table(path, columns: dict[str, str]) -> Table:
                     f"{path}, line {number}: {len(cells)} fields for {len(names)} columns. Put texts with commas in double quotes.",
                 )
             )
-        row = dict(zip(names, [*cells, *[""] * len(names)], strict=False))
-        rows.append(Raw({k: clean(v) if k in columns.values() else v for k, v in row.items()}, number))
-    if not rows:
-        raise BadInput(
-            tr(
-                f"{path} 只有表头，没有数据行。请给每行一个文本和一个标签。",
-                f"{path} has a header and no rows. Give it a text and a label a line.",
-            )
-        )
-    return Table(str(path), rows, tuple(names))
+        rows.append(Raw(dict(zip(names, [*cells, *[""] * len(names)], strict=False)), number))
+    notes = [tr(*SEPARATORS[separator])] if SEPARATORS[separator] else []
+    if above:
+        notes.append(tr(f"略去表头上方的 {start - 1} 行", f"lines above the header left out: {start - 1}"))
+    return names, rows, tuple(notes)
 
 
-def csv_lines(content: str, path) -> Iterator[tuple[int, list[str]]]:
+def find_header(content: str, columns: dict[str, str]) -> tuple[str, int]:
+    """The separator, and how many lines that are not blank stand above the one that names all wanted columns."""
+    top = [line for line in content.split("\n", 10 * TOP) if line.strip()][:TOP]
+    for above, line in enumerate(top):
+        for separator in SEPARATORS:
+            names = [clean(name) for name in next(csv.reader([line.strip("\r")], delimiter=separator), [])]
+            if set(columns.values()) <= set(names):
+                return separator, above
+    return max(SEPARATORS, key=lambda separator: top[0].count(separator)), 0  # the message will show its columns
+
+
+def csv_lines(content: str, path, separator: str = ",") -> Iterator[tuple[int, list[str]]]:
     """The lines of a CSV that are not blank, as (number of the line where it begins, cells)."""
     limit = csv.field_size_limit(max(len(content) + 2, csv.field_size_limit()))
-    reader = csv.reader(io.StringIO(f"{content}\n{END}", newline=""), skipinitialspace=True)
+    reader = csv.reader(
+        io.StringIO(f"{content}\n{END}", newline=""), delimiter=separator, skipinitialspace=separator != "\t"
+    )
     begins = 1
     try:
         for cells in reader:
@@ -84,73 +156,75 @@ def csv_lines(content: str, path) -> Iterator[tuple[int, list[str]]]:
         csv.field_size_limit(limit)
 
 
-def decode(path: Path) -> str:
-    """A file's text: UTF-8 with or without byte-order mark, else GBK (GB 18030); unpacked where it is gzip."""
-    if path.is_dir():
-        raise BadInput(
-            tr(
-                f"{path} 是文件夹。请给出里面的一个 .csv 或 .csv.gz 文件。",
-                f"{path} is a folder. Give a .csv or .csv.gz file in it.",
+# Others
+
+
+def json_rows(content: str, path) -> tuple[list[str], list[Raw]]:
+    """One JSON object a line: its names are the columns."""
+    rows, names = [], {}
+    for number, line in enumerate(content.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            cells = json.loads(line)
+        except ValueError as error:
+            raise BadInput(
+                tr(
+                    f'{path} 第 {number} 行不是 JSON：{error}。JSON Lines 每行一个对象，如 {{"text": "…", "label": 1}}。',
+                    f"{path}, line {number}, is no JSON: {error}. JSON Lines has an object a line, "
+                    'like {"text": "…", "label": 1}.',
+                )
+            ) from None
+        if not isinstance(cells, dict):
+            raise BadInput(
+                tr(
+                    f'{path} 第 {number} 行不是 JSON 对象：应像 {{"text": "…", "label": 1}}。',
+                    f'{path}, line {number}, is no JSON object: it should look like {{"text": "…", "label": 1}}.',
+                )
             )
-        )
-    if not path.exists():
-        raise FileNotFoundError(
-            tr(f"没有文件 {path}。请给出一个 .csv 或 .csv.gz 文件。", f"No file {path}. Give a .csv or .csv.gz file.")
-        )
-    data = path.read_bytes()
+        names.update(dict.fromkeys(cells))
+        rows.append(Raw(cells, number))
+    return list(names), [Raw({**dict.fromkeys(names), **row.cells}, row.line) for row in rows]
+
+
+def excel_rows(path: Path) -> tuple[list[str], list[Raw]]:
+    """The first sheet of a workbook; its first row that is not empty names the columns."""
     try:
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-    except (OSError, EOFError, zlib.error):
+        import openpyxl
+    except ImportError:
         raise BadInput(
             tr(
-                f"{path} 是损坏的 gzip 文件。请重新下载或压缩。",
-                f"{path} is a damaged gzip file. Download or pack it again.",
+                f"读 {path} 需要 openpyxl：pip install 'labkit[excel]'，或在表格软件里另存为“CSV UTF-8”。",
+                f"Reading {path} needs openpyxl: pip install 'labkit[excel]', or save it from your spreadsheet as 'CSV UTF-8'.",
             )
         ) from None
-    if b"\0" not in data:
-        with contextlib.suppress(UnicodeDecodeError):
-            return data.decode("utf-8-sig")
-        check_not_damaged(data, path)
-        with contextlib.suppress(UnicodeDecodeError):
-            return data.decode("gb18030")
-    raise BadInput(
-        tr(
-            f"{path} 不是 UTF-8 或 GBK 的文本文件。请在表格软件里另存为“CSV UTF-8”（.csv），或 .csv.gz。",
-            f"{path} is not a text file in UTF-8 or GBK. Save it from your spreadsheet as 'CSV UTF-8' (.csv), or as .csv.gz.",
-        )
-    )
-
-
-def check_not_damaged(data: bytes, path) -> None:
-    """UTF-8 with a few broken bytes must not be read as GBK, which turns nearly any bytes into hanzi."""
-    lenient = data.decode("utf-8", "replace")
-    broken = lenient.count("\ufffd")
-    if broken * 10 < sum(c > "\x7f" for c in lenient):
-        line = lenient[: lenient.index("\ufffd")].count("\n") + 1
+    if not path.exists():
+        raise FileNotFoundError(tr(f"没有文件 {path}。", f"No file {path}."))
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        cells = [(i, row) for i, row in enumerate(book.worksheets[0].iter_rows(values_only=True), start=1) if any(row)]
+        book.close()
+    except Exception as error:  # openpyxl, zipfile and xml raise whatever they find
         raise BadInput(
             tr(
-                f"{path} 是 UTF-8，但有 {broken} 处坏字节，第一处在第 {line} 行。请修好该行，或重新下载。",
-                f"{path} is UTF-8 with broken bytes in {broken} places, the first in line {line}. "
-                "Mend that line, or download the file again.",
+                f"{path} 不是可读的 Excel 文件（{type(error).__name__}）。请在表格软件里另存为“CSV UTF-8”。",
+                f"{path} is no readable Excel file ({type(error).__name__}). Save it from your spreadsheet as 'CSV UTF-8'.",
             )
-        )
-
-
-def clean(text: str) -> str:
-    """Without white space and invisible signs (byte-order marks, zero-width spaces) at both ends."""
-    return text.strip().strip("\ufeff\u200b\u2060").strip()
+        ) from None
+    if not cells:
+        raise BadInput(tr(f"{path} 的第一张表是空的。", f"The first sheet of {path} is empty."))
+    names = [clean(str(name)) for name in cells[0][1] if name is not None]
+    return names, [Raw(dict(zip(names, row, strict=False)), i) for i, row in cells[1:]]
 
 
 def check_columns(names: Sequence[str], columns: dict[str, str], where) -> None:
     """Every column that is wanted is there, once, and no two are the same."""
     for option, wanted in columns.items():
         if wanted not in names:
-            other = next((tr(*w) for sign, w in SEPARATORS.items() if len(names) == 1 and sign in names[0]), "")
             raise BadInput(
                 tr(
-                    f"{where} 没有列 {wanted!r}，只有：{listing(names)}。{other}用 {option}=（命令行 --{option}）说出列名。",
-                    f"{where} has no column {wanted!r}, only: {listing(names)}. {other}"
+                    f"{where} 没有列 {wanted!r}，只有：{listing(names)}。用 {option}=（命令行 --{option}）说出列名。",
+                    f"{where} has no column {wanted!r}, only: {listing(names)}. "
                     f"Name it with {option}= (--{option} on the command line).",
                 )
             )
@@ -163,92 +237,3 @@ def check_columns(names: Sequence[str], columns: dict[str, str], where) -> None:
                     "Give each of them one column, with a name of its own.",
                 )
             )
-
-
-SEPARATORS = {
-    ";": ("列是用分号隔开的：请改用逗号。", "Its columns are separated by semicolons: use commas. "),
-    "\t": ("列是用制表符隔开的：请改用逗号。", "Its columns are separated by tabs: use commas. "),
-}
-
-# Reading from the hub
-SPLITS = {"train": "train", "validation": "valid", "valid": "valid", "dev": "valid", "test": "test"}
-
-
-def fetch(name: str, config: str | None) -> dict[str, Any]:
-    """The splits of a data set on the hub, in the cache or in a local folder."""
-    try:
-        import datasets
-    except ImportError:
-        raise BadInput(
-            tr(
-                "load_hub 需要 datasets 包：pip install 'labkit[hub]'。离线时请用 load_csv。",
-                "load_hub needs the datasets package: pip install 'labkit[hub]'. Offline, use load_csv.",
-            )
-        ) from None
-    local = Path(name).is_dir()
-    asked = None if local else hub.stale_endpoint()
-    if asked:
-        raise BadInput(
-            tr(
-                f"HF_ENDPOINT 是在 huggingface_hub 导入之后才改的，不起作用：它仍会去问 {asked}。请先设好 HF_ENDPOINT，再重启 Python。",
-                f"HF_ENDPOINT was changed after huggingface_hub was imported, which has no effect: it still asks {asked}. "
-                "Set HF_ENDPOINT first, then restart Python.",
-            )
-        )
-    try:
-        if local and any((Path(name) / f).exists() for f in ("dataset_dict.json", "state.json")):
-            found = datasets.load_from_disk(name)
-            return found if isinstance(found, dict) else {"train": found}
-        with contextlib.nullcontext() if local else offline_where_nobody_answers(datasets):
-            return datasets.load_dataset(name, config)
-    except Exception as error:  # datasets raises whatever its many readers raise
-        raise BadInput(
-            tr(
-                f"读不到数据集 {name!r}：{reason_of(error)}\n三条出路：1) 给一个本地文件夹；2) 设环境变量 HF_ENDPOINT 指向镜像后重启 Python；"
-                "3) 下载成 CSV，用 load_csv。",
-                f"Cannot read the data set {name!r}: {reason_of(error)}\nThree ways out: 1) give a local folder; "
-                "2) set HF_ENDPOINT to a mirror and restart Python; 3) save it as CSV and use load_csv.",
-            )
-        ) from error
-
-
-@contextlib.contextmanager
-def offline_where_nobody_answers(datasets) -> Iterator[None]:
-    """Without a network take what the cache holds, at once: the hub's client would try for half a minute."""
-    from labkit.base.hub import hub_answers
-
-    before = datasets.config.HF_HUB_OFFLINE
-    datasets.config.HF_HUB_OFFLINE = before or not hub_answers()
-    try:
-        yield
-    finally:
-        datasets.config.HF_HUB_OFFLINE = before
-
-
-def cell(value, names: Sequence[str], where) -> str:
-    """A hub value as a CSV would hold it: a class number by its name, nothing (None, or the class -1) as "".
-
-    >>> cell(1, ["negative", "positive"], "org/name[test]"), cell(2.0, (), "org/name[test]")
-    ('positive', '2.0')
-    """
-    if isinstance(value, (list, dict)):
-        raise BadInput(
-            tr(
-                f"{where} 的列里有列表或字典（{str(value)[:40]}）：每行应是一个文本和一个标签。请另选列，或先转成 CSV。",
-                f"{where} holds lists or dicts ({str(value)[:40]}): a row should have one text and one label. "
-                "Choose other columns, or save it as CSV first.",
-            )
-        )
-    number = names and isinstance(value, int) and not isinstance(value, bool)
-    if value is None or (number and value < 0):
-        return ""
-    return clean(str(names[value] if number else value))
-
-
-def reason_of(error: BaseException) -> str:
-    """An error in one line, with its first cause where that says more."""
-    cause = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
-    said = [" ".join(str(e).split()) or type(e).__name__ for e in (error, cause)]
-    return " — ".join(dict.fromkeys(said))[:400]

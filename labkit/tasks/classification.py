@@ -9,7 +9,7 @@ from labkit.base.records import BadInput, ClassScore, Example, Table, to_json
 from labkit.modalities.contract import Modality
 from labkit.modalities.text import Text
 from labkit.tasks.contract import Baseline, Batch, Metric, Task
-from labkit.tasks.labels import Labelled, check_classes, label_names
+from labkit.tasks.labels import Labelled, check_classes, check_words, label_names
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,8 @@ class Classification(Task):
     @classmethod
     def read(cls, tables: dict[str, Table], columns: dict[str, str], labels=None) -> tuple:
         text, label = columns["text"], columns["label"]
+        for table in tables.values():
+            check_words(table, columns.values())
         labelled = {
             split: Labelled(table.where, [(row.line, row.cells[label]) for row in table.rows if row.cells[text]])
             for split, table in tables.items()
@@ -177,6 +179,13 @@ class Classification(Task):
         return Prediction(input, self.labels[best], shares[best], dict(zip(self.labels, shares, strict=True)))
 
     # Scores
+
+    def mean_loss(self, answers: Sequence[Sequence[float]], truth: Sequence[int]) -> float:
+        """Cross-entropy in nats, of logits or of logarithms of probabilities."""
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(torch.tensor(answers), torch.tensor(truth)).item()
 
     def table(self, said: Sequence[int], truth: Sequence[int]) -> Any:
         import numpy as np

@@ -229,6 +229,10 @@ class Task:
 
     # Scores
 
+    def mean_loss(self, answers: Sequence, truth: Sequence) -> float:
+        """The loss of answers that came from no network, where they alone tell it; else nan."""
+        return float("nan")
+
     def counts(self, said, truth) -> Sequence[float]:
         """The numbers of one row whose sums make every metric."""
         raise NotImplementedError
@@ -243,8 +247,8 @@ class Task:
         """Scores of each class or type, a confusion matrix where there is one, and further metrics by name."""
         return (), None, {}
 
-    def score(self, answers: Sequence, truth: Sequence, loss: float) -> Scores:
-        """Scores of answers, as `ask` gives them, against what is true; `loss` is their mean loss."""
+    def score(self, answers: Sequence, truth: Sequence, loss: float | None = None) -> Scores:
+        """Scores of answers, as `ask` gives them, against what is true; `loss` is their mean loss, where it is known."""
         if not len(truth):
             raise BadInput(tr("没有可以打分的行。", "There are no rows to score."))
         said = [self.said(a) for a in answers]
@@ -256,6 +260,7 @@ class Task:
             value = float(metric.of(table.sum(0))) if value is None else value
             measures[metric.name] = Measure(value, *self.interval(metric, value, table))
         rest = {name: Measure(value) for name, value in more.items()}
+        loss = self.mean_loss(answers, truth) if loss is None else loss
         return Scores(len(truth), loss, {**measures, **rest}, parts, confusion)
 
     def interval(self, metric: Metric, value: float, table) -> tuple[float | None, float | None]:

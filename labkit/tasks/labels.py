@@ -1,11 +1,11 @@
 """The words in a label column, and the names and numbers of the classes that they stand for."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from labkit.base.language import listing, tr
-from labkit.base.records import BadInput
+from labkit.base.records import BadInput, Table
 
 MISSING = {"", "nan", "null", "none", "na", "n/a", "<na>"}  # unless `labels` names a class so
 
@@ -118,3 +118,17 @@ def check_classes(where: str, classes: Sequence[int], names: Sequence[str], need
                 "Add rows, remove those classes, or check that the label column is the right one.",
             )
         )
+
+
+def check_words(table: Table, columns: Iterable[str]) -> None:
+    """Every cell of these columns is one text, as in a CSV: JSON Lines may hold lists and objects."""
+    for row in table.rows:
+        for column in columns:
+            if not isinstance(row.cells[column], str):
+                value = str(row.cells[column])[:40]
+                raise BadInput(
+                    tr(
+                        f"{table.where} 第 {row.line} 行的 {column!r} 是列表或对象（{value}）：应是一个文本。",
+                        f"{table.where}, line {row.line}: {column!r} is a list or an object ({value}); one text belongs there.",
+                    )
+                )

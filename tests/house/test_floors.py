@@ -2,10 +2,13 @@
 
 import ast
 import graphlib
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
+
+import labkit
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,13 +28,15 @@ STEP = {room: number for number, rooms in enumerate(STAIR) for room in rooms}
 DOORS = {  # heavy libraries, and the rooms or files that may import them
     "transformers": ("models", "tasks", "modalities"),
     "peft": ("models/added",),
-    "datasets": ("data/tables",),
+    "datasets": ("data/hub_sets",),
+    "openpyxl": ("data/tables",),
     "huggingface_hub": ("base/hub",),
     "matplotlib": ("plots",),
     "ipywidgets": ("ui",),
 }
 FACES = ("labkit/__init__.py", "labkit/__main__.py")  # they hand names on, and may know every room
 COURSE = "labkit_exercises"  # knows labkit by its public names alone; the command and the public names know it
+OUTSIDE = ("exercises/", "notebooks/", "solutions/", "docs/")  # what a student reads or runs, prose and cells
 
 
 def imported(path, source):
@@ -64,17 +69,39 @@ def room_of(dotted):
     return parts[1] if len(parts) > 1 and parts[1] in STEP else ""
 
 
+def private(path, source):
+    """What an outsider's file says of labkit that is no public name, in an import, an attribute, a string or its prose.
+
+    >>> list(private("notebooks/src/01.py", "from labkit.base.language import tr  # see lk.nonsense"))
+    ['labkit.base.language.tr', 'lk.nonsense']
+    """
+    if path.endswith(".py"):
+        names = [name for name in imported(path, source) if name.split(".")[0] == "labkit"]
+    else:
+        names = re.findall(r"(?:from|import) (labkit[\w.]*)", source)
+    names += re.findall(r"\blk\.[a-zA-Z]\w*(?:\.[a-zA-Z]\w*)?", source)
+    names += re.findall(rf"[\"'`](labkit\.(?:{'|'.join(STEP)})\.[\w.]+)", source)
+    yield from (name for name in names if not is_public(*name.split(".")[1:3]))
+
+
+def is_public(name="", inner=""):
+    """Whether an outsider may say `lk.name`, and `lk.name.inner` where the name is a module's.
+
+    >>> is_public("plots", "curves"), is_public("plots", "look"), is_public("data", "Corpus")
+    (True, False, False)
+    """
+    if name not in labkit.__all__:
+        return name in ("", "__version__")
+    return name not in labkit._MODULES or inner in ("", *getattr(getattr(labkit, name), "__all__", [inner]))
+
+
 def violations(sources):
     """What is wrong with {path: source}, one line each."""
     found, inside = [], {}
     for path, source in sources.items():
         room, module = path.split("/")[1], path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        if path.startswith("exercises/"):
-            found += [
-                f"{path} imports {name}: it may use public names of labkit alone"
-                for name in imported(path, source)
-                if name.startswith("labkit.") and room_of(name)
-            ]
+        if path.startswith(OUTSIDE):
+            found += [f"{path} says {name}: it may use public names of labkit alone" for name in private(path, source)]
             continue
         if room not in STEP and path not in FACES:
             found.append(f"{path} stands in no room: add {room!r} to STAIR")
@@ -116,8 +143,9 @@ def circles(inside):
 
 
 def sources():
-    paths = [*(ROOT / "labkit").rglob("*.py"), *(ROOT / "exercises" / "checks").glob("*.py")]
-    return {p.relative_to(ROOT).as_posix(): p.read_text("utf-8") for p in paths}
+    outside = ("exercises/checks/**/*.*", "notebooks/src/*.py", "solutions/src/*.py", "docs/TEACHING.md")
+    paths = [p for pattern in ("labkit/**/*.py", *outside) for p in ROOT.glob(pattern)]
+    return {p.relative_to(ROOT).as_posix(): p.read_text("utf-8") for p in paths if p.suffix in (".py", ".toml", ".md")}
 
 
 def test_labkit_keeps_its_stair_and_doors():
@@ -154,6 +182,16 @@ def test_every_room_says_what_it_is_for_and_the_wheel_has_them_all():
         ("labkit/novelty/new.py", "", "stands in no room"),
         ("labkit/novelty.py", "", "stands in no room"),
         ("exercises/checks/lesson01.py", "from labkit.base.language import tr", "public names of labkit alone"),
+        ("exercises/checks/lesson01.py", "from labkit import nonsense", "labkit.nonsense: it may use public names"),
+        ("exercises/checks/words/01.toml", "see `lk.nonsense`", "lk.nonsense: it may use public names"),
+        (
+            "notebooks/src/01.py",
+            "import labkit as lk\nlk.data.corpus.Corpus",
+            "lk.data.corpus: it may use public names",
+        ),
+        ("notebooks/src/01.py", "import labkit as lk\nlk.ui.Nonsense()", "lk.ui.Nonsense: it may use public names"),
+        ("solutions/src/01.py", 'patch("labkit.base.memory.room_mb")', "labkit.base.memory.room_mb: it may use public"),
+        ("docs/TEACHING.md", "from labkit.text import tr", "labkit.text: it may use public names"),
     ],
 )
 def test_a_violation_is_caught(path, source, complaint):
@@ -179,6 +217,7 @@ def test_a_circle_inside_a_room_is_caught():
         ("labkit/__init__.py", "def __getattr__(name):\n    from labkit.training.trainer import Trainer"),
         ("labkit/cli/commands.py", "from labkit_exercises.classroom import read_class"),
         ("exercises/checks/lesson01.py", "import labkit as lk\nfrom labkit import tr"),
+        ("notebooks/src/01.py", "import labkit as lk\n# see `lk.tr` and labkit.json\nlk.plots.bars\nlk.files.ASSETS"),
     ],
 )
 def test_what_goes_down_is_allowed(path, source):
