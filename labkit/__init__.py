@@ -12,9 +12,16 @@ _HOME = {
     "load_csv": "data.loading",
     "load_hub": "data.loading",
     "reviews": "data.loading",
+    "batch_order": "data.batching",
+    "padding_share": "data.batching",
+    "same_text": "modalities.text",
     "load": "models.loading",
     "save": "models.loading",
+    "locate": "models.loading",
+    "quiet": "models.loading",
+    "load_masked_lm": "models.language_head",
     "blocks": "models.families",
+    "block_words": "models.families",
     "Full": "strategies",
     "HeadOnly": "strategies",
     "TopK": "strategies",
@@ -25,17 +32,25 @@ _HOME = {
     "PrefixTuning": "strategies",
     "PTuningV2": "strategies",
     "Adapter": "strategies",
+    "Strategy": "strategies",
+    "train_only": "strategies",
     "trainable_map": "inspection.trainable_map",
     "watch": "inspection.trainable_map",
     "TrainConfig": "base.config",
     "Trainer": "training.trainer",
     "LiveHead": "training.live_head",
+    "lr_factor": "training.optimizers",
+    "Example": "base.records",
     "StepDone": "base.records",
     "EpochDone": "base.records",
     "Notice": "base.records",
     "Run": "base.records",
     "Scores": "base.records",
+    "load_run": "base.files",
+    "save_run": "base.files",
     "BadInput": "base.records",
+    "RunFolder": "training.folder",
+    "train_into": "training.folder",
     "predict": "training.evaluation",
     "evaluate": "training.evaluation",
     "worst": "training.evaluation",
@@ -51,6 +66,7 @@ _HOME = {
     "table": "comparison.table",
     "verdict": "comparison.verdict",
     "verdicts": "comparison.verdict",
+    "wilson": "base.statistics",
     "when_to_freeze": "comparison.sizes",
     "surface": "landscape.surfaces",
     "surfaces": "landscape.surfaces",
@@ -67,20 +83,30 @@ _HOME = {
     "diagnose": "inspection.doctor",
     "about": "labkit_exercises.notebook",
     "equipment": "labkit_exercises.notebook",
+    "expect": "labkit_exercises.notebook",
     "check": "labkit_exercises",
     "progress": "labkit_exercises",
     "report": "labkit_exercises",
     "language": "base.language",
     "tr": "base.language",
+    "listing": "base.language",
 }
-_MODULES = ("plots", "tasks", "ui")
+_MODULES = {  # whole modules that are public
+    "plots": "plots",
+    "tasks": "tasks",
+    "ui": "ui",
+    "display": "base.display",
+    "files": "base.files",
+    "machine": "base.machine",
+    "memory": "base.memory",
+}
 
 __all__ = [*sorted(_HOME), *_MODULES]
 
 
 def __getattr__(name):
     if name in _MODULES:
-        return importlib.import_module(f"labkit.{name}")
+        return importlib.import_module(f"labkit.{_MODULES[name]}")
     if name in _HOME:
         home = _HOME[name]
         return getattr(importlib.import_module(home if home.startswith("labkit_") else f"labkit.{home}"), name)

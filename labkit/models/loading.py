@@ -219,14 +219,15 @@ def save_into(model, folder: Path) -> dict:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """transformers' own progress bars and load reports off, and as before afterwards."""
+    """Progress bars, load reports and a deprecation that peft trips over: off, and as before afterwards."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with added.hushed():
+            yield
     finally:
         logging.set_verbosity(level)
         if bars:

@@ -10,7 +10,7 @@ from labkit.plots.forgetting import forgetting
 from labkit.plots.inspecting import anatomy
 from labkit.plots.landscapes import mountain, one_step, slice_map, step_sizes, walk_losses, walk_map
 from labkit.plots.learning import bars, confusion, curves, lengths, run_names, running_mean, steps
-from labkit.plots.look import COLOURS, FONT, MARKERS, figure, glyphs, printable
+from labkit.plots.look import COLOURS, FONT, MARKERS, drawn, figure, glyphs, printable
 from labkit.plots.scene import scene
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "confusion",
     "curves",
     "diagnosis",
+    "drawn",
     "figure",
     "forest",
     "forgetting",

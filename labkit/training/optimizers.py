@@ -4,10 +4,10 @@ import math
 from typing import Any
 
 
-def rate(step: int, steps: int, *, schedule: str = "linear", warmup: float = 0.1) -> float:
+def lr_factor(step: int, steps: int, *, schedule: str = "linear", warmup: float = 0.1) -> float:
     """The share of the peak learning rate at a step (0 is the first) of `steps`.
 
-    >>> [rate(s, 10, warmup=0.2) for s in (0, 1, 2, 6)]
+    >>> [lr_factor(s, 10, warmup=0.2) for s in (0, 1, 2, 6)]
     [0.0, 0.5, 1.0, 0.5]
     """
     warm = math.ceil(steps * warmup)

@@ -28,7 +28,7 @@ from labkit.training.checkpoint import Checkpoints, pack, unpack
 from labkit.training.engine import Engine, patient
 from labkit.training.frozen import FrozenPart
 from labkit.training.network import Network
-from labkit.training.optimizers import make_optimizer, parameter_groups, rate
+from labkit.training.optimizers import lr_factor, make_optimizer, parameter_groups
 from labkit.training.recording import record
 
 
@@ -114,7 +114,7 @@ class Trainer:
         """One batch, one optimizer step."""
         began, said = time.perf_counter(), len(self.notices)
         loss = self.backward(rows)
-        share = rate(self.step, self.total_steps, schedule=self.config.schedule, warmup=self.config.warmup)
+        share = lr_factor(self.step, self.total_steps, schedule=self.config.schedule, warmup=self.config.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * share
         self.engine.update(self.optimizer, self.trained, self.config.clip)

@@ -23,7 +23,7 @@ from labkit.models.loading import load
 from labkit.models.state import fingerprint
 from labkit.strategies import Full, GradualUnfreeze, HeadOnly, TopK
 from labkit.training.checkpoint import Checkpoints
-from labkit.training.optimizers import rate
+from labkit.training.optimizers import lr_factor
 from labkit.training.trainer import TrainConfig, Trainer
 
 ROWS, FEW = corpus(n=48), corpus(n=24)
@@ -141,24 +141,24 @@ def test_the_rate_follows_the_schedule_of_transformers(schedule, theirs):
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     other = get_scheduler(theirs, optimizer, num_warmup_steps=4, num_training_steps=40)
     for step in range(40):
-        assert rate(step, 40, schedule=schedule, warmup=0.1) == pytest.approx(other.get_last_lr()[0])
+        assert lr_factor(step, 40, schedule=schedule, warmup=0.1) == pytest.approx(other.get_last_lr()[0])
         optimizer.step()
         other.step()
 
 
 def test_the_rate_rises_from_zero_and_ends_at_zero():
-    assert [rate(s, 10, warmup=0.2) for s in (0, 1, 2, 6)] == [0.0, 0.5, 1.0, 0.5]
-    assert rate(99, 100, schedule="cosine", warmup=0) < 0.001
-    assert [rate(s, 10, schedule="constant", warmup=0.1) for s in (0, 1, 9)] == [0.0, 1.0, 1.0]
-    assert rate(0, 1, warmup=0) == 1.0
-    assert rate(3, 4, warmup=1.0) == 0.75  # warming up to the end is allowed
+    assert [lr_factor(s, 10, warmup=0.2) for s in (0, 1, 2, 6)] == [0.0, 0.5, 1.0, 0.5]
+    assert lr_factor(99, 100, schedule="cosine", warmup=0) < 0.001
+    assert [lr_factor(s, 10, schedule="constant", warmup=0.1) for s in (0, 1, 9)] == [0.0, 1.0, 1.0]
+    assert lr_factor(0, 1, warmup=0) == 1.0
+    assert lr_factor(3, 4, warmup=1.0) == 0.75  # warming up to the end is allowed
 
 
 def test_every_step_trains_at_the_rate_that_it_tells(make):
     trainer = make(schedule="cosine")
     for event in trainer.run():
         if isinstance(event, StepDone):
-            assert event.lr == trainer.lr * rate(event.step - 1, 12, schedule="cosine")
+            assert event.lr == trainer.lr * lr_factor(event.step - 1, 12, schedule="cosine")
             assert all(g["lr"] == event.lr for g in trainer.optimizer.param_groups)
 
 
