@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from labkit_exercises.exercise import FAILED, PASSED, UNTOUCHED, Exercise, find, judge
 from labkit_exercises.journal import entries, note, place
 
-from labkit.base.language import tr
+from labkit import tr
 
 
 @dataclass(frozen=True)

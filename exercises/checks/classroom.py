@@ -1,6 +1,6 @@
 """`labkit class DIR`: a folder of reports becomes a table and figures for the instructor.
 
-Several reports of one name are joined; for each exercise the newest one that has it counts. Leans on plots.classroom.
+Several reports of one name are joined; for each exercise the newest one that has it counts. Its figures are in figures.py.
 """
 
 import base64
@@ -8,7 +8,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -17,10 +17,8 @@ from labkit_exercises.exercise import PASSED, UNTOUCHED, catalogue
 from labkit_exercises.handin import KIND, page
 from labkit_exercises.journal import TRIED, Standing
 
-from labkit.base.display import box, display_width
-from labkit.base.files import write_text
-from labkit.base.language import listing, tr
-from labkit.base.records import BadInput, from_json
+import labkit as lk
+from labkit import BadInput, listing, tr
 
 MARKS = {PASSED: "✓", TRIED: "✗", UNTOUCHED: "·"}
 SHADES = {PASSED: "#22883344", TRIED: "#ee667744", UNTOUCHED: "transparent"}
@@ -45,10 +43,10 @@ class Class:
 
     def __str__(self) -> str:
         """A line a student, a column an exercise, and how many passed each."""
-        wide = max(map(display_width, self.students))
+        wide = max(map(lk.display.display_width, self.students))
 
         def line(name: str, cells, total: str = "") -> str:
-            return f"{name}{' ' * (wide - display_width(name))} {' '.join(f'{c:>4}' for c in cells)}  {total}".rstrip()
+            return f"{name}{' ' * (wide - lk.display.display_width(name))} {' '.join(f'{c:>4}' for c in cells)}  {total}".rstrip()
 
         marks = {name: [MARKS[self.of(name, id).status] for id in self.exercises] for name in self.students}
         done = [sum(s.status == PASSED for s in self.column(id)) for id in self.exercises]
@@ -102,7 +100,7 @@ def read_report(path: Path) -> tuple[str, datetime, dict[str, Standing]]:
         record = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(record, dict) or record.get("kind") != KIND:
             raise ValueError
-        found = [from_json(Standing, each) for each in record["exercises"]]
+        found = [Standing(**{f.name: each[f.name] for f in fields(Standing)}) for each in record["exercises"]]
         good = all(s.status in MARKS and min(s.tries, s.hints) >= 0 and s.id for s in found)
         name, written = str(record["name"]).strip(), datetime.fromisoformat(record["written"])
         if not good or not name or written.tzinfo is None:
@@ -128,9 +126,11 @@ def write_class(found: Class, out) -> list[Path]:
         pictures.append(
             f'<img alt="{name}" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
         )
-    write_text(out / "class.csv", as_csv(found))
+    lk.files.write_text(out / "class.csv", as_csv(found))
     title = tr("班级练习情况", "Exercises of the class")
-    write_text(out / "class.html", page(title, f"<h2>{title}</h2>{grid(found)}{''.join(pictures)}{left_out(found)}"))
+    lk.files.write_text(
+        out / "class.html", page(title, f"<h2>{title}</h2>{grid(found)}{''.join(pictures)}{left_out(found)}")
+    )
     return [out / name for name in ("class.html", "class.csv", *figures)]
 
 
@@ -154,7 +154,7 @@ def grid(found: Class) -> str:
     rows = "".join(f'<tr><td class="t">{escape(n)}</td>{student_cells(found, n)}</tr>' for n in found.students)
     note = tr("✓ 通过，✗ 还没通过，· 未开始；数字是次数", "✓ passed, ✗ not yet, · not begun; numbers are tries")
     table = f'<table><thead><tr><th class="t"></th>{head}<th>✓</th></tr></thead><tbody>{rows}</tbody></table>'
-    return box(f'<p class="m">{note}</p>', table)
+    return lk.display.box(f'<p class="m">{note}</p>', table)
 
 
 def student_cells(found: Class, name: str) -> str:

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import labkit
-from labkit.base.language import listing, tr
-from labkit.base.records import BadInput
+from labkit import BadInput, listing, tr
 
 PASSED, FAILED, UNTOUCHED = "passed", "failed", "not begun"
 WORDS = Path(__file__).parent / "words"
-OURS = tuple(str(Path(module.__file__).parent) for module in (labkit, sys.modules[__package__]))  # frames of ours say nothing to a student
+OURS = tuple(
+    str(Path(module.__file__).parent) for module in (labkit, sys.modules[__package__])
+)  # frames of ours say nothing to a student
 
 
 @dataclass(frozen=True)

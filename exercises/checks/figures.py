@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from labkit.base.language import tr
-from labkit.plots.look import COLOURS, drawn, figure
+from labkit import tr
+from labkit.plots import COLOURS, drawn, figure
 
 PARTS = (  # share of a bar, with its colour
     ("alone", "通过，没用提示", "passed without hints", COLOURS[0]),

@@ -13,11 +13,8 @@ from pathlib import Path
 from labkit_exercises.exercise import Exercise
 from labkit_exercises.journal import Progress, Standing, spoken, standings
 
-from labkit import __version__
-from labkit.base.display import box, table_html
-from labkit.base.files import write_text
-from labkit.base.language import language, tr
-from labkit.base.records import BadInput
+import labkit as lk
+from labkit import BadInput, __version__, language, tr
 
 KIND = "labkit-report"
 
@@ -57,8 +54,8 @@ def report(name: str, folder=".", *, lesson: str | None = None) -> Report:
     paths = [stem.with_name(stem.name + ending) for ending in (".json", ".html")]
     shown = body(name.strip(), written, lines)
     Path(folder).mkdir(parents=True, exist_ok=True)
-    write_text(paths[0], json.dumps(record, ensure_ascii=False, indent=1) + "\n")
-    write_text(paths[1], page(tr("labkit 练习报告", "labkit report") + f" · {name.strip()}", shown))
+    lk.files.write_text(paths[0], json.dumps(record, ensure_ascii=False, indent=1) + "\n")
+    lk.files.write_text(paths[1], page(tr("labkit 练习报告", "labkit report") + f" · {name.strip()}", shown))
     return Report(*paths, shown)
 
 
@@ -80,7 +77,7 @@ def body(name: str, written: str, lines: list[tuple[Exercise, Standing]]) -> str
     ]
     note = tr(f"写于 {clock(written)}，时间为 UTC", f"written {clock(written)}, times in UTC")
     title = f"<h2>{escape(name)}</h2><p><b>{Progress(lines).summary}</b> <span class='m'>{note}</span></p>"
-    return box(title, table_html(header, rows, left=3))
+    return lk.display.box(title, lk.display.table_html(header, rows, left=3))
 
 
 def clock(time: str | None) -> str:

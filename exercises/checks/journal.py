@@ -13,8 +13,8 @@ from pathlib import Path
 
 from labkit_exercises.exercise import FAILED, PASSED, UNTOUCHED, Exercise, chosen
 
-from labkit.base.display import box, table_html
-from labkit.base.language import tr
+import labkit as lk
+from labkit import tr
 
 FILE = "labkit-progress.jsonl"
 TRIED = "tried"
@@ -132,7 +132,7 @@ class Progress:
         return "\n".join([f"{self.summary} {note}", *lines])
 
     def _repr_html_(self) -> str:
-        return box(f"<b>{self.summary}</b>", table_html(self.header, self.cells, left=3))
+        return lk.display.box(f"<b>{self.summary}</b>", lk.display.table_html(self.header, self.cells, left=3))
 
 
 def progress(lesson: str | None = None) -> Progress:

@@ -9,7 +9,7 @@ from pathlib import Path
 from labkit_exercises.exercise import exercise
 from labkit_exercises.matching import fault, faults, joined, kind_fault, near, pair_fault, shown
 
-from labkit.base.language import tr
+from labkit import tr
 
 BATCHES = (([[5, 6, 7], [8]], 0), ([[9]], 3), ([[4, 2], [6], [7, 7, 3, 5]], 1), ([[2] * 9, [3] * 2], 0))
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from labkit_exercises.exercise import exercise
 from labkit_exercises.matching import faults, joined, kind_fault, near, shown
 
-from labkit.base.language import tr
+from labkit import tr
 
 
 def network(layers: int, width: int = 6):

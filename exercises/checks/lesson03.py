@@ -3,7 +3,7 @@
 from labkit_exercises.exercise import exercise
 from labkit_exercises.matching import faults, joined, kind_fault, pair_fault, shown
 
-from labkit.base.language import tr
+from labkit import tr
 
 PAIRS = ((4, 3, 2, 4.0), (5, 5, 1, 8.0), (6, 6, 4, 4.0), (3, 7, 3, 1.5))  # inputs, outputs, rank, alpha
 

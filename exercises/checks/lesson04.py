@@ -6,7 +6,7 @@ import math
 from labkit_exercises.exercise import exercise
 from labkit_exercises.matching import faults, joined, kind_fault, shown
 
-from labkit.base.language import tr
+from labkit import tr
 
 STEPS = 6
 

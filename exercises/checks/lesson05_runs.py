@@ -4,7 +4,7 @@ from labkit_exercises.exercise import exercise, words
 from labkit_exercises.lesson05 import examples, network, set_rate, two_groups
 from labkit_exercises.matching import faults, joined, kind_fault, near, numbers, pair_fault, shown
 
-from labkit.base.language import tr
+from labkit import tr
 
 SCORES = (  # what score(model) says after each epoch, most, patience
     ((0.5, 0.6, 0.7, 0.65, 0.68, 0.9), 6, 2),  # the 0.9 is never reached

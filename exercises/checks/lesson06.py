@@ -7,7 +7,7 @@ from collections import Counter
 from labkit_exercises.exercise import exercise
 from labkit_exercises.matching import as_list, faults, joined, kind_fault, near, no_list_fault, pair_fault, shown, whole
 
-from labkit.base.language import tr
+from labkit import tr
 
 SKIP = -100  # the target where nothing is guessed
 
@@ -336,14 +336,13 @@ def moving(answer):
 
 def shelf(domain: str, seed: int):
     """Candidate texts (general lines and reviews of all domains, mixed), a sample of the wanted kind, and unseen texts of it."""
-    from labkit.base.files import ASSETS
-    from labkit.data.loading import reviews
+    from labkit import files, reviews
 
     rng, corpus = random.Random(seed), reviews()
-    rows = [r for r in corpus.train if 12 <= len(r.text) <= 90]
-    wanted = [r.text for r in rows if r.extra["domain"] == domain]
-    others = [r.text for r in rows if r.extra["domain"] != domain]
-    general = (ASSETS / "general.txt").read_text("utf-8").splitlines()
+    rows = [r for r in corpus.train if 12 <= len(r.input) <= 90]
+    wanted = [r.input for r in rows if r.extra["domain"] == domain]
+    others = [r.input for r in rows if r.extra["domain"] != domain]
+    general = (files.ASSETS / "general.txt").read_text("utf-8").splitlines()
     rng.shuffle(wanted)
     sample, unseen, free = wanted[:30], wanted[30:80], wanted[80:]
     texts = [*free, *rng.sample(others, 300), *rng.sample(general, 120)]

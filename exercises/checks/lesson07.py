@@ -11,7 +11,7 @@ from collections.abc import Callable
 from labkit_exercises.exercise import exercise
 from labkit_exercises.matching import as_list, faults, joined, kind_fault, no_list_fault, pair_fault, shown, whole
 
-from labkit.base.language import tr
+from labkit import tr
 
 # 07.1 read(data)
 PLAIN = "text,label\n味道不错,1\n送得太慢,0\n"
@@ -253,10 +253,10 @@ LEAKS = ((1, "（系统默认好评）", 1, 0.6), (2, "#7731", 0, 0.5), (3, "", 
 @functools.cache
 def handed_over(seed: int, mark: str, label: int, share: float):
     """Real reviews as (text, label); a share of one class carries a mark somewhere. And the numbers of those rows."""
-    from labkit.data.loading import reviews
+    from labkit import reviews
 
     rng = random.Random(seed)
-    rows = rng.sample([(r.text, r.label) for r in reviews().train], 500)
+    rows = rng.sample([(r.input, r.target) for r in reviews().train], 500)
     marked = {i for i, row in enumerate(rows) if row[1] == label and rng.random() < share} if mark else set()
     for i in marked:
         text, place = rows[i][0], rng.choice((0, len(rows[i][0])))
@@ -323,12 +323,12 @@ def learner(texts, labels):
 
 @functools.cache
 def mislabelled(seed: int):
-    from labkit.data.loading import reviews
+    from labkit import reviews
 
     rng = random.Random(seed)
     rows = rng.sample(reviews().train, 600)
     bad = set(rng.sample(range(len(rows)), 60))
-    return [r.text for r in rows], [1 - r.label if i in bad else r.label for i, r in enumerate(rows)], bad
+    return [r.input for r in rows], [1 - r.target if i in bad else r.target for i, r in enumerate(rows)], bad
 
 
 @exercise("07.5")

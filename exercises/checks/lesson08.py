@@ -7,7 +7,7 @@ from collections import Counter
 from labkit_exercises.exercise import exercise
 from labkit_exercises.matching import faults, joined, kind_fault, near, numbers, pair_fault, shown
 
-from labkit.base.language import tr
+from labkit import tr
 
 
 def counts(truth, said, label):
@@ -360,12 +360,12 @@ LONGEST = 16  # characters of what may stand in place of a mark
 @functools.cache
 def material(seed):
     """Biased training rows, and clean test rows, of the packaged reviews: (text, label) with a mark in front."""
-    from labkit.data.loading import reviews
+    from labkit import reviews
 
     lots, corpus = random.Random(seed), reviews()
-    rows = lots.sample([(r.text, r.label) for r in corpus.train], 500)
+    rows = lots.sample([(r.input, r.target) for r in corpus.train], 500)
     biased = [(f"{MARKS[label if lots.random() < 0.92 else 1 - label]}：{text}", label) for text, label in rows]
-    return tuple(biased), tuple((r.text, r.label) for r in corpus.test)
+    return tuple(biased), tuple((r.input, r.target) for r in corpus.test)
 
 
 def bare(text) -> str:

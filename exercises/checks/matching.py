@@ -6,7 +6,7 @@ Used by the check functions of every lesson.
 from collections.abc import Iterable
 from typing import Any
 
-from labkit.base.language import tr
+from labkit import tr
 
 
 def numbers(value) -> Any:

@@ -1,8 +1,9 @@
 """What the notebooks need beside the science: a model and a device, and numbers that print the same everywhere."""
 
-from labkit.base import machine
-from labkit.base.language import tr
-from labkit.base.records import BadInput
+from collections.abc import Callable, Mapping
+
+import labkit as lk
+from labkit import BadInput, listing, tr
 
 SMALL, BIG = "tiny-bert-zh", "bert-base-chinese"
 
@@ -21,13 +22,62 @@ def about(name: str, value: float, reference: float, tolerance: float) -> None:
         print(f"{name} = {value:.6g} ✗ {tr('应为', 'expected')} {reference:g} ± {tolerance:g}")
 
 
+def expect(table: Mapping[str, tuple[str, float, float]]) -> Callable[[str, float], None]:
+    """A notebook's references: what it gives is called with a key of `table` and the number that was measured.
+
+    >>> expect = lk.expect({"test": ("test accuracy", 0.77, 0.06)})       # key: (name, reference, tolerance)
+    >>> expect("test", 0.7812)
+    test accuracy ≈ 0.77 (± 0.06)
+    """
+    table = {key: row_of(key, row) for key, row in table.items()}
+
+    def expected(key: str, value: float) -> None:
+        if key not in table:
+            raise BadInput(
+                tr(
+                    f"参考值里没有 {key!r}；有：{listing(table, 40)}。",
+                    f"No reference {key!r}; there are: {listing(table, 40)}.",
+                )
+            )
+        name, reference, tolerance = table[key]
+        about(name, number_of(key, value), reference, tolerance)
+
+    return expected
+
+
+def row_of(key: str, row) -> tuple[str, float, float]:
+    """A row of references, as it was given."""
+    match row:
+        case (str(), int() | float(), int() | float()) if row[2] >= 0:
+            return tuple(row)
+    raise BadInput(
+        tr(
+            f'参考值 {key!r} 写作 (名字, 参考值, 允许的偏差)，如 ("准确率", 0.77, 0.06)；收到的是 {row!r}。',
+            f'A reference is (name, reference, tolerance), such as ("accuracy", 0.77, 0.06); {key!r} has {row!r}.',
+        )
+    )
+
+
+def number_of(key: str, value) -> float:
+    """The measured number, also where it is a tensor or an array that holds just one."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):  # the last is torch's
+        raise BadInput(
+            tr(
+                f"{key!r} 要对的是一个数，收到的是 {type(value).__name__}：{str(value)[:60]}。",
+                f"{key!r} is compared as one number; it got {type(value).__name__}: {str(value)[:60]}.",
+            )
+        ) from None
+
+
 def equipment(big: bool = False) -> tuple[str, str]:
     """The model and the device of a notebook: the packaged tiny one, or with `big` a full-size BERT on a graphics card.
 
     >>> MODEL, DEVICE = equipment()
     tiny-bert-zh on cpu: the numbers in this notebook were measured with this model
     """
-    device = "cuda" if machine.device() == "cuda" else "cpu"  # Apple's mps gains a tiny model nothing
+    device = "cuda" if lk.machine.device() == "cuda" else "cpu"  # Apple's mps gains a tiny model nothing
     if not big:
         print(
             tr(

@@ -575,7 +575,7 @@ def by_exact_length(lengths, size, epoch):
 
 @right("01.7")
 def pools(lengths, size, epoch):
-    from labkit.data.batching import batch_order
+    from labkit import batch_order
 
     return batch_order(lengths, size, seed=5, epoch=epoch)
 

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 import torch
 from planting import right, wrong
 
-from labkit.modalities.text import same_text as same
+from labkit import same_text as same
 
 # 07.1 read(data)
 

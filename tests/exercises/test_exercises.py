@@ -1,7 +1,9 @@
 """The machinery of exercises: `check` with its hints, the journal, `progress`, `report`."""
 
+import functools
 import json
 import random
+import re
 import subprocess
 import sys
 
@@ -146,6 +148,13 @@ def test_every_exercise_has_a_title_three_hints_and_a_place_to_read_in_both_lang
     assert not any("\u4e00" <= c <= "\u9fff" for text in said["en"] for c in text)
 
 
+def test_what_a_student_is_told_to_look_up_is_there():
+    told = {name for task in catalogue().values() for name in re.findall(r"`lk\.([\w.]+)\?\?`", task.read)}
+    assert "lr_factor" in told
+    for name in told:
+        assert callable(functools.reduce(getattr, name.split("."), lk)), name
+
+
 @pytest.mark.parametrize("task", catalogue().values(), ids=lambda task: task.id)
 def test_an_answer_that_returns_nothing_fails_without_an_error_of_ours(task: Exercise):
     outcome, finding = judge(task, lambda *given, **more: None)
@@ -158,7 +167,7 @@ def test_every_lesson_has_four_exercises_or_more():
 
 
 def test_importing_labkit_or_the_catalogue_loads_no_torch():
-    code = "import sys; from labkit.exercises.exercise import catalogue; catalogue(); print('torch' in sys.modules)"
+    code = "import sys; import labkit; from labkit_exercises.exercise import catalogue; catalogue(); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
@@ -216,7 +225,7 @@ def test_foreign_lines_are_skipped(own_journal, line):
 
 
 def test_two_notebooks_write_into_one_journal_without_losing_a_try(own_journal):
-    code = "from labkit.exercises import journal\nfor _ in range(40): journal.note('01.2', 'failed')"
+    code = "from labkit_exercises import journal\nfor _ in range(40): journal.note('01.2', 'failed')"
     writers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     assert [w.wait() for w in writers] == [0, 0]
     assert statuses()["01.2"][1] == 80

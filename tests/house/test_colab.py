@@ -50,17 +50,18 @@ def contents(folder):
 def colab(request, old_widgets, tmp_path_factory):
     """The notebook after its run, what the kernel says of itself, and whether the package stayed as it was."""
     folder = tmp_path_factory.mktemp("colab")
-    package, fonts, stub = folder / "package" / "labkit", folder / "mpl", folder / "stub"
-    shutil.copytree(ROOT / "labkit", package, ignore=shutil.ignore_patterns("__pycache__"))
-    before = contents(package)
-    for path in [*package.rglob("*"), package]:
+    packages, fonts, stub = folder / "packages", folder / "mpl", folder / "stub"
+    for name, source in (("labkit", ROOT / "labkit"), ("labkit_exercises", ROOT / "exercises" / "checks")):
+        shutil.copytree(source, packages / name, ignore=shutil.ignore_patterns("__pycache__"))
+    before = contents(packages)
+    for path in [*packages.rglob("*"), packages]:
         path.chmod(path.stat().st_mode & ~0o222)
     fonts.mkdir()
     without_system_fonts(fonts)
     (stub / "google" / "colab").mkdir(parents=True)
     (stub / "google" / "colab" / "__init__.py").write_text("")
     (stub / "sitecustomize.py").write_text("import google.colab\n")
-    paths = [stub, package.parent, old_widgets]
+    paths = [stub, packages, old_widgets]
     env = {k: v for k, v in os.environ.items() if k not in ("MPLBACKEND", "LABKIT_LANG", "LABKIT_HOME")}
     env |= {"PYTHONPATH": os.pathsep.join(map(str, paths)), "MPLCONFIGDIR": str(fonts), "HOME": str(folder)}
     notebook = nbformat.read(ROOT / "notebooks" / request.param / f"{NOTEBOOK}.ipynb", as_version=4)
@@ -68,17 +69,17 @@ def colab(request, old_widgets, tmp_path_factory):
     nbclient.NotebookClient(
         notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute(env=env)
-    yield notebook.cells, package, contents(package) == before
-    for path in [*package.rglob("*"), package]:
+    yield notebook.cells, packages, contents(packages) == before
+    for path in [*packages.rglob("*"), packages]:
         path.chmod(path.stat().st_mode | 0o200)
 
 
 def test_the_first_notebook_runs_to_its_end(colab):
-    cells, package, untouched = colab
+    cells, packages, untouched = colab
     assert untouched
     version, where, fonts = cells[-1].outputs[0].text.replace("\n", " ").split(" ", 2)
     assert (version, where) == ("7.7.1", "True")
-    assert str(package) in fonts and fonts.strip().endswith("[]")
+    assert str(packages / "labkit") in fonts and fonts.strip().endswith("[]")
 
 
 def test_chinese_needs_no_font_of_the_system_and_nothing_is_said_on_standard_error(colab):
