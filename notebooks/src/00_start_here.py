@@ -40,7 +40,7 @@
 LANG = "zh"
 
 import labkit as lk
-from labkit.base.language import tr
+from labkit import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -85,7 +85,7 @@ lk.about(tr("测试准确率", "test accuracy"), run.test_accuracy, 0.77, 0.03)
 mine = ["味道好，送得快，还会再点", "又脏又吵，不推荐", "等了两个小时"]
 
 # %%
-answers = {answer.text: answer.probabilities["positive"] for answer in lk.predict(model, mine)}
+answers = {answer.input: answer.probabilities["positive"] for answer in lk.predict(model, mine)}
 lk.plots.bars(answers, tr("判为正面的概率", "Probability of positive"), tr("概率", "probability"))
 
 # %% [markdown] lang="zh"
@@ -105,11 +105,9 @@ lk.plots.bars(answers, tr("判为正面的概率", "Probability of positive"), t
 # That the cells above have run means that what matters is here. Below are the versions of the parts, and in the last line those that are missing (`[]` means none). When something goes wrong some day, look here first; in a terminal, `labkit doctor` also tells about device, memory and disk, what is missing, and how to get it.
 
 # %%
-from labkit.base import machine, memory, hub
-
-for package, version in machine.versions().items():
+for package, version in lk.machine.versions().items():
     print(f"{package:14} {version}")
-print(tr("缺少：", "missing:"), [package for package in machine.PACKAGES if machine.version(package) is None])
+print(tr("缺少：", "missing:"), [package for package in lk.machine.PACKAGES if lk.machine.version(package) is None])
 
 # %% [markdown] lang="zh"
 # ## 3 面板：先动手，再看代码

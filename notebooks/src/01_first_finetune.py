@@ -40,7 +40,7 @@ LANG = "zh"
 import torch
 
 import labkit as lk
-from labkit.base.language import tr
+from labkit import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -56,10 +56,10 @@ MODEL, DEVICE = lk.equipment()
 PEAK = 5e-4
 
 # %% [markdown] lang="zh"
-# 再准备一根安全绳。下表是我们自己跑出来的数和允许的偏差。之后每量一个数，就用 `check` 对一下：在范围里，打印 ≈ 和参考值；不在，打印你的真实值和一个 ✗。机器不同，小数点后几位不同是正常的；✗ 则值得停下来想一想。（想认真猜的话，先别看这张表。）
+# 再准备一根安全绳。下表是我们自己跑出来的数和允许的偏差。之后每量一个数，就用 `expect` 对一下：在范围里，打印 ≈ 和参考值；不在，打印你的真实值和一个 ✗。机器不同，小数点后几位不同是正常的；✗ 则值得停下来想一想。（想认真猜的话，先别看这张表。）
 
 # %% [markdown] lang="en"
-# And a safety rope. The table below holds the numbers of our own run and how far one may stray from them. Whenever we measure something, `check` compares: inside the range it prints ≈ and the reference, outside it prints your own number and a ✗. Another machine gives other last digits, and that is normal; a ✗ is worth a pause. (If you want to guess in earnest, don't look at the table yet.)
+# And a safety rope. The table below holds the numbers of our own run and how far one may stray from them. Whenever we measure something, `expect` compares: inside the range it prints ≈ and the reference, outside it prints your own number and a ✗. Another machine gives other last digits, and that is normal; a ✗ is worth a pause. (If you want to guess in earnest, don't look at the table yet.)
 
 # %%
 EXPECTED = {
@@ -73,11 +73,7 @@ EXPECTED = {
     "own rows": (tr("在自己的训练数据上的准确率", "accuracy on its own training rows"), 0.98, 0.03),
     "gap": (tr("自我欺骗（百分点）", "self-deception (points)"), 21, 7),
 }
-
-
-def check(key, value):
-    lk.about(EXPECTED[key][0], value, *EXPECTED[key][1:])
-
+expect = lk.expect(EXPECTED)
 
 # %% [markdown] lang="zh"
 # ## 1 数据：唯一的老师
@@ -116,7 +112,7 @@ corpus
 # Why the lock? Every time you look at the test score and then go back to change a setting, you have peeked at the answers for the model. After ten looks the score deceives you. And the lock only holds if no text stands in two parts. **Guess**: how many do?
 
 # %%
-train, valid, test = ({row.text for row in rows} for rows in corpus.splits.values())
+train, valid, test = ({row.input for row in rows} for rows in corpus.splits.values())
 print(len(train & valid), len(train & test), len(valid & test))
 
 # %% [markdown] lang="zh"
@@ -132,11 +128,11 @@ print(len(train & valid), len(train & test), len(valid & test))
 # %%
 five = [corpus.valid[i] for i in (55, 41, 102, 45, 152)]
 for number, row in enumerate(five, start=1):
-    print(f"{number}. {row.text}\n   {row.extra.get('gloss', '')}\n")
+    print(f"{number}. {row.input}\n   {row.extra.get('gloss', '')}\n")
 
 # %%
 for number, row in enumerate(five, start=1):
-    print(number, corpus.labels[row.label])
+    print(number, corpus.labels[row.target])
 
 # %% [markdown] lang="zh"
 # 你大概全对，而且没费力气。但请留意你用了什么：有人说“快”，其实嫌慢；有人说“后悔”，其实在夸；有人只讲了一件事，一个褒贬的词都没用；还有人连用三个好词，每个前面都藏着一个“不”。数词的办法在这里会摔跤。这五句先记着，第 12 节我们来看模型摔不摔。
@@ -150,7 +146,7 @@ for number, row in enumerate(five, start=1):
 
 # %%
 for label, name in enumerate(corpus.labels):
-    sizes = sorted(len(row.text) for row in corpus.train if row.label == label)
+    sizes = sorted(len(row.input) for row in corpus.train if row.target == label)
     print(name, len(sizes), tr("行，长度中位数", "rows, median length"), sizes[len(sizes) // 2])
 
 # %%
@@ -222,7 +218,7 @@ print(tokenizer.decode(ids, skip_special_tokens=True))
 # Whether that matters, only counting will tell. We encode the whole training set in one go (which is faster than row by row; section 13 measures it) and see how much is unknown. `max_length=128` keeps at most 128 tokens.
 
 # %%
-texts = [row.text for row in corpus.train]
+texts = [row.input for row in corpus.train]
 encoded = tokenizer(texts, truncation=True, max_length=128)["input_ids"]
 lengths = [len(ids) for ids in encoded]
 unknown = sum(ids.count(tokenizer.unk_token_id) for ids in encoded)
@@ -261,7 +257,7 @@ print(unknown, "/", sum(lengths))
 # **Guess** what share is padding in each. Write down three numbers before you go on.
 
 # %%
-from labkit.data.batching import batch_order, padding_share
+from labkit import batch_order, padding_share
 
 shuffled = batch_order(lengths, 16, seed=0, epoch=0, bucket=False)
 bucketed = batch_order(lengths, 16, seed=0, epoch=0)
@@ -323,9 +319,9 @@ from torch.utils.data import DataLoader, Dataset
 
 class Reviews(Dataset):
     def __init__(self, rows):
-        texts = [row.text for row in rows]
+        texts = [row.input for row in rows]
         self.ids = tokenizer(texts, truncation=True, max_length=128)["input_ids"]
-        self.labels = [row.label for row in rows]
+        self.labels = [row.target for row in rows]
 
     def __len__(self):
         return len(self.ids)
@@ -416,7 +412,7 @@ lk.plots.bars(sizes, tr("各部分的参数", "Parameters of each part"), tr("�
 # %%
 def ask(model, rows):
     model.eval()
-    rows = sorted(rows, key=lambda row: len(row.text))
+    rows = sorted(rows, key=lambda row: len(row.input))
     belt = DataLoader(Reviews(rows), batch_size=16, collate_fn=collate)
     with torch.no_grad():
         answers = [(model(**inputs).logits, target) for inputs, target in belt]
@@ -438,8 +434,8 @@ def accuracy(logits, target):
 from torch.nn.functional import cross_entropy
 
 logits, target = ask(model, corpus.valid)
-check("untrained loss", cross_entropy(logits, target).item())
-check("untrained", accuracy(logits, target))
+expect("untrained loss", cross_entropy(logits, target).item())
+expect("untrained", accuracy(logits, target))
 
 # %% [markdown] lang="zh"
 # 正如**理论 ④** 所说：损失约 0.69，也就是 ln 2；对错各半。这两个数是微调的海平面。以后你遇到训练，第一件事就是看第 0 步的损失是不是 ln(类别数)；不是，多半是标签或头接错了。
@@ -648,7 +644,7 @@ def fit(model, peak, epochs=3):
 
 # %%
 losses, exams = fit(model, PEAK)
-check("valid", exams[-1][2])
+expect("valid", exams[-1][2])
 
 # %%
 fig = lk.plots.steps((tr("训练", "training"), losses))
@@ -686,8 +682,8 @@ fig
 logits, target = ask(model, corpus.test)
 share = accuracy(logits, target)
 half = 1.96 * math.sqrt(share * (1 - share) / len(target))
-check("test", share)
-check("half", half)
+expect("test", share)
+expect("half", half)
 
 # %% [markdown] lang="zh"
 # 远高于 0.5，也离 1 有一段路；而且要带上约四个百分点的误差。所以有人说“我的改进提高了一个点”，测试集却只有几百行，你就知道该怎么想了：这就是**理论 ⑦**。
@@ -701,7 +697,7 @@ check("half", half)
 
 # %%
 scores = lk.evaluate(model, corpus.test, max_length=128)
-check("macro-F1", scores.macro_f1)
+expect("macro-F1", scores.macro_f1)
 print(abs(scores.accuracy - share) < 1e-6)
 
 # %%
@@ -719,7 +715,7 @@ lk.plots.confusion(scores)
 
 # %% tags=["nbval-ignore-output"]
 for m in lk.worst(model, corpus.valid, 5, max_length=128):
-    print(f"{m.truth} → {m.said} ({m.probability:.0%})\n{m.row.text}\n{m.row.extra.get('gloss', '')}\n")
+    print(f"{m.truth} → {m.said} ({m.probability:.0%})\n{m.example.input}\n{m.example.extra.get('gloss', '')}\n")
 
 # %% [markdown] lang="zh"
 # 箭头左边是真相，右边是模型说的和它的把握。一条一条问：你自己会判错吗？是反话、否定、先抑后扬，还是根本没有褒贬词、只能靠常识？有没有其实是标签可疑的？读五条错题常常比再调一天学习率更有用：错在反话，就该去找反话的数据；错在标签，就该改标签。
@@ -856,7 +852,7 @@ print(f"{trained:,} / {total:,} = {trained / total:.1%}")
 
 # %%
 head_losses, head_exams = fit(frozen, 4 * PEAK)
-check("head", accuracy(*ask(frozen, corpus.test)))
+expect("head", accuracy(*ask(frozen, corpus.test)))
 
 # %% [markdown] lang="zh"
 # 在 labkit 里，“训练哪些”叫**策略**，换一个词就行：`HeadOnly` 就是刚才手做的。我们把这次训练做两遍，一遍用面板，一遍用代码。在面板里选策略，拨学习率，按“运行”，曲线边练边长；底下的四行，就是旁边的孪生格子。**猜**：两遍的损失，和手写的那一遍一样吗？
@@ -896,12 +892,12 @@ lk.plots.runs([full, head_only])
 print(tr("只训练头更快：", "head only is faster:"), head_only.seconds < full.seconds)
 
 # %% [markdown] lang="zh"
-# **读图**：横轴是秒，纵轴是测试准确率，竖线是 95 % 区间；越靠左上越好。冻结得越多，反向要走的层越少，也就越快；代价是准确率。在我们这里，只训练头省下八成多的时间，丢掉六个多百分点。（表里的全量是 0.800，第 8 节却印着 0.77？`check` 在范围之内印的是参考值，表里才是这一次的数。）不过请带着**理论 ⑦** 来读**理论 ⑧**：两条竖线有一段重叠，各自又只跑了一个种子，先别急着排名次。要下结论，得换几个种子、多些测试行，再成对地比，笔记 02 会教。还有一条规矩：这里两个测试成绩只是一起公布，不许拿来挑策略；要挑，用验证集挑。
+# **读图**：横轴是秒，纵轴是测试准确率，竖线是 95 % 区间；越靠左上越好。冻结得越多，反向要走的层越少，也就越快；代价是准确率。在我们这里，只训练头省下八成多的时间，丢掉六个多百分点。（表里的全量是 0.800，第 8 节却印着 0.77？`expect` 在范围之内印的是参考值，表里才是这一次的数。）不过请带着**理论 ⑦** 来读**理论 ⑧**：两条竖线有一段重叠，各自又只跑了一个种子，先别急着排名次。要下结论，得换几个种子、多些测试行，再成对地比，笔记 02 会教。还有一条规矩：这里两个测试成绩只是一起公布，不许拿来挑策略；要挑，用验证集挑。
 #
 # 还有许多中间的路：一层一层解冻、只调偏置、给每层插一块小补丁（LoRA、适配器）、只学一段开头（前缀）。哪一种适合你的数据和机器？那是**笔记 02** 的题目，那里每种策略都带着误差线，旁边还站着一个不到一秒就练完、却常常让人难堪的对手。
 
 # %% [markdown] lang="en"
-# **Reading it**: seconds to the right, test accuracy upwards, the bars are 95 % intervals; the upper left corner is where one wants to be. The more is frozen, the fewer layers the backward pass has to walk, and the faster it goes; the price is accuracy. With us the head alone saves more than eight tenths of the time and loses some six points. (The table gives full fine-tuning 0.800, and section 8 printed 0.77? Inside the range `check` prints the reference; the table has the number of this run.) But read **theory ⑧** with **theory ⑦** in hand: the two bars overlap for a stretch, and each stands for a single seed, so don't rank them yet. To conclude anything you need several seeds, more test rows, and a comparison in pairs, which notebook 02 teaches. And one rule: the two test scores are published here together, they are not for choosing a strategy; to choose, use the validation set.
+# **Reading it**: seconds to the right, test accuracy upwards, the bars are 95 % intervals; the upper left corner is where one wants to be. The more is frozen, the fewer layers the backward pass has to walk, and the faster it goes; the price is accuracy. With us the head alone saves more than eight tenths of the time and loses some six points. (The table gives full fine-tuning 0.800, and section 8 printed 0.77? Inside the range `expect` prints the reference; the table has the number of this run.) But read **theory ⑧** with **theory ⑦** in hand: the two bars overlap for a stretch, and each stands for a single seed, so don't rank them yet. To conclude anything you need several seeds, more test rows, and a comparison in pairs, which notebook 02 teaches. And one rule: the two test scores are published here together, they are not for choosing a strategy; to choose, use the validation set.
 #
 # There are many roads between: thawing layer by layer, training biases alone, a small patch in each layer (LoRA, adapters), learning just an opening (prefixes). Which one suits your data and your machine? That is **notebook 02**, where each strategy comes with error bars, and beside them stands a rival that is done in under a second and is often embarrassingly good.
 
@@ -916,8 +912,8 @@ print(tr("只训练头更快：", "head only is faster:"), head_only.seconds < f
 # First pay the debt of section 1: does the model stumble over those five? Each bar is the probability it gives to "positive", 0.5 is the border, and the truth stands before the sentence. **Guess**: which of them are on the wrong side?
 
 # %%
-answers = lk.predict(model, [row.text for row in five])
-names = [f"{corpus.labels[row.label]}: {row.text}" for row in five]
+answers = lk.predict(model, [row.input for row in five])
+names = [f"{corpus.labels[row.target]}: {row.input}" for row in five]
 positive = {name: answer.probabilities["positive"] for name, answer in zip(names, answers, strict=True)}
 lk.plots.bars(positive, tr("判为正面的概率", "Probability of positive"), tr("概率", "probability"))
 
@@ -939,7 +935,7 @@ mine = [
 ]
 
 # %%
-positive = {answer.text: answer.probabilities["positive"] for answer in lk.predict(model, mine)}
+positive = {answer.input: answer.probabilities["positive"] for answer in lk.predict(model, mine)}
 lk.plots.bars(positive, tr("判为正面的概率", "Probability of positive"), tr("概率", "probability"))
 
 # %% [markdown] lang="zh"
@@ -1019,8 +1015,8 @@ print(hasattr(transformers, "AdamW"))
 
 # %%
 own = accuracy(*ask(model, corpus.train[:120]))
-check("own rows", own)
-check("gap", 100 * (own - share))
+expect("own rows", own)
+expect("gap", 100 * (own - share))
 
 # %% [markdown] lang="zh"
 # 几乎满分！旧脚本会把前一个数当成绩登出来。后一个数就是自我欺骗的大小，它多报的分：习题全背下来了，本事却还是第 8 节的本事。又是**理论 ⑥**。

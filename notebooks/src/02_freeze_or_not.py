@@ -42,7 +42,7 @@ LANG = "zh"
 import torch
 
 import labkit as lk
-from labkit.base.language import tr
+from labkit import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -58,7 +58,7 @@ from dataclasses import replace
 
 MODEL, DEVICE = lk.equipment()
 whole = lk.reviews()
-short = {name: tuple(row for row in rows if len(row.text) <= 24) for name, rows in whole.splits.items()}
+short = {name: tuple(row for row in rows if len(row.input) <= 24) for name, rows in whole.splits.items()}
 whole = replace(whole, **short)
 corpus = whole.limit(160)
 config = lk.TrainConfig(device=DEVICE, precision="fp32")
@@ -69,10 +69,10 @@ def fresh():
 
 
 # %% [markdown] lang="zh"
-# 安全绳的用法和笔记 01 一样：`check` 量到的数在范围里，就打印 ≈ 和参考值；不在，就打印你的真实值和一个 ✗。范围放得宽，因为 160 行练出来的成绩，换个种子就会晃。（想认真猜的话，先别看。）
+# 安全绳的用法和笔记 01 一样：`expect` 量到的数在范围里，就打印 ≈ 和参考值；不在，就打印你的真实值和一个 ✗。范围放得宽，因为 160 行练出来的成绩，换个种子就会晃。（想认真猜的话，先别看。）
 
 # %% [markdown] lang="en"
-# The safety rope works as in notebook 01: where `check` finds a number inside its range it prints ≈ and the reference, otherwise your own number and a ✗. The ranges are wide, because what 160 rows teach wobbles with the seed. (If you want to guess in earnest, don't look yet.)
+# The safety rope works as in notebook 01: where `expect` finds a number inside its range it prints ≈ and the reference, otherwise your own number and a ✗. The ranges are wide, because what 160 rows teach wobbles with the seed. (If you want to guess in earnest, don't look yet.)
 
 # %%
 EXPECTED = {
@@ -84,11 +84,7 @@ EXPECTED = {
     "full": (tr("全量微调忘掉（nat）", "full fine-tuning forgets (nats)"), 0.04, 0.04),
     "frozen": (tr("只训练头忘掉（nat）", "head only forgets (nats)"), 0.0, 0.0),
 }
-
-
-def check(key, value):
-    lk.about(EXPECTED[key][0], value, *EXPECTED[key][1:])
-
+expect = lk.expect(EXPECTED)
 
 # %% [markdown] lang="zh"
 # ## 1 亲手冻结：反向少走一段路
@@ -116,9 +112,9 @@ tokenizer = fresh().processor
 
 
 def encode(rows):
-    texts = [row.text for row in rows]
+    texts = [row.input for row in rows]
     inputs = tokenizer(texts, padding=True, truncation=True, max_length=128, return_tensors="pt")
-    return inputs.to(DEVICE), torch.tensor([row.label for row in rows], device=DEVICE)
+    return inputs.to(DEVICE), torch.tensor([row.target for row in rows], device=DEVICE)
 
 
 # %% [markdown] lang="zh"
@@ -278,8 +274,8 @@ print(sorted(changed) == sorted(head_only.moved))
 # %%
 narrow = lk.Trainer(fresh(), corpus, lk.HeadOnly(pooler=False), config).fit()
 print(*narrow.moved)
-check("head", head_only.test_accuracy)
-check("narrow", narrow.test_accuracy)
+expect("head", head_only.test_accuracy)
+expect("narrow", narrow.test_accuracy)
 
 # %% [markdown] lang="zh"
 # 几个百分点，只差在一个词的读法上（只跑了一个种子，还不算定论，为什么，第 9 节说）。以后看到“冻结不行”的结论，先问一句：池化层冻了没有？
@@ -487,7 +483,7 @@ options = {"model": MODEL, "out": panel.folder, "forgetting": True}
 ladder = [lk.HeadOnly(), lk.TopK(1), lk.TopK(2), lk.Full()]
 steps = lk.compare(ladder, corpus, **options)
 for rival in steps.beside:
-    check(rival.strategy, rival.test_accuracy)
+    expect(rival.strategy, rival.test_accuracy)
 
 # %%
 lines = {line.strategy: line for line in lk.table(steps)}
@@ -527,7 +523,7 @@ fig
 # You need not decide at the start how many layers stay frozen. ULMFiT, in 2018, had two ideas that still serve. One is **gradual unfreezing**: while the head is random, the slopes it sends down are nonsense, and the house had better not listen; so train the head for an epoch, then open the topmost layer, then, after another epoch, one more. Here we walk through the timetable of `GradualUnfreeze` without training, just to see who is awake. **Guess**: in our house, after how many epochs is everybody up?
 
 # %%
-from labkit.models.families import block_words
+from labkit import block_words
 
 plan = lk.GradualUnfreeze()
 model = plan.prepare(fresh())
@@ -678,23 +674,23 @@ lk.plots.grid(grid)
 # The house has become a noodle shop. Would the people who lived there still find their way? The skill of pretraining can be measured: take a hundred lines of plain text that have nothing to do with reviews, hide some of the characters, let the model guess them (masked language modelling), and look at the **loss**. After fine-tuning, put the old guessing head back on and measure again; what has been added is the **forgetting**. **Guess**: how much does the head alone forget? And full fine-tuning? (The unit is the nat; 0.1 more means that the true characters get about a tenth less probability.)
 
 # %%
-check("before", lk.masked_lm_loss(MODEL))
+expect("before", lk.masked_lm_loss(MODEL))
 forgets = {run.strategy: run.forgetting for run in [*runs, *steps] if run.forgetting is not None}
-check("frozen", forgets["head"])
-check("full", forgets["full"])
+expect("frozen", forgets["head"])
+expect("full", forgets["full"])
 
 # %% [markdown] lang="zh"
 # 只训练头恰好是 0，不是约等于：第 4 节证明过，下面一个比特都没动。全量微调只看了一百六十条评论、走了三轮，就忘掉了看得见的一块；训练得越久，忘得越多。
 #
-# 能不能既练又不忘？最直接的办法是拴一根橡皮筋：每个参数离出发点越远，拉力越大，这叫 **L2-SP**，只要一个参数 `keep=`。**猜**：遗忘少多少？准确率要付出什么？
+# 能不能既练又不忘？最直接的办法是拴一根橡皮筋：每个参数离出发点越远，拉力越大，这叫 **L2-SP**，只要一个参数 `retain=`。**猜**：遗忘少多少？准确率要付出什么？
 
 # %% [markdown] lang="en"
 # For the head alone it is 0, exactly and not nearly: section 4 proved that not a bit moved below. Full fine-tuning saw a hundred and sixty reviews for three epochs, and already a visible piece is gone; train longer, and more will go.
 #
-# Can one train and not forget? The plainest way is a rubber band: the further a parameter goes from where it started, the stronger it is pulled back. This is **L2-SP**, and takes one argument, `keep=`. **Guess**: how much less is forgotten? And what does it cost in accuracy?
+# Can one train and not forget? The plainest way is a rubber band: the further a parameter goes from where it started, the stronger it is pulled back. This is **L2-SP**, and takes one argument, `retain=`. **Guess**: how much less is forgotten? And what does it cost in accuracy?
 
 # %%
-trainer = lk.Trainer(fresh(), corpus, lk.Full(), config, keep=lk.L2SP(strength=0.3))
+trainer = lk.Trainer(fresh(), corpus, lk.Full(), config, retain=lk.L2SP(strength=0.3))
 mended = trainer.fit()
 mended = replace(mended, forgetting=lk.forgetting_of(MODEL, trainer.model).change)
 print(mended.strategy, mended.forgetting < forgets["full"])
@@ -705,14 +701,14 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 # %% [markdown] lang="zh"
 # **读图**：右边是忘得多，上边是考得好，想去的是左上角；空心点是拴了橡皮筋的全量微调，箭头从没拴的指过去。从 `head` 到 `full` 一路看下来：放开的层越多，忘得越多，这就是**理论 ⑧** 的价目表；橡皮筋把点往左拉，上下的移动则在区间之内。再找一找 `gradual`：它放开了整栋楼，一个参数也没少，却紧挨着左边的虚线！会动，不等于要走远：越往下步幅越小（**理论 ⑤**），墙都还在。成绩呢？和别人分不出高下。
 #
-# 另一种修补叫**重放**：训练时每隔几步，掺进一批普通文字继续猜字，写作 `keep=lk.Replay()`。它量出来常常比没微调时还“好”，别高兴得太早：它同时学会了那些普通文字的**文风**，而我们正是用同一种文风来量的（不是同样的句子，句子分开了）。一把尺子量到的，总有一部分是尺子自己。
+# 另一种修补叫**重放**：训练时每隔几步，掺进一批普通文字继续猜字，写作 `retain=lk.Replay()`。它量出来常常比没微调时还“好”，别高兴得太早：它同时学会了那些普通文字的**文风**，而我们正是用同一种文风来量的（不是同样的句子，句子分开了）。一把尺子量到的，总有一部分是尺子自己。
 #
 # **动手**：把 `L2SP(strength=0.3)` 换成 `Replay()`，或把拉力换成 `3`，再画一遍。
 
 # %% [markdown] lang="en"
 # **Reading it**: to the right much is forgotten, upwards the exam went well, so the upper left is where one wants to be. The hollow point is full fine-tuning on the rubber band, and the arrow comes from the one without. Follow the points from `head` to `full`: the more layers are free, the more is forgotten; here is the price list of **theory ⑧**. The band pulls the point to the left, and what it moves up or down lies inside the interval. And now look for `gradual`: it opened the whole house, not a parameter less, and stands close by the dotted line on the left! Being free to move does not mean going far: with strides that get shorter on the way down (**theory ⑤**), the walls are still there. And its score? Inside the noise of the others.
 #
-# Another cure is **replay**: every few steps a batch of plain text is mixed in, to go on guessing characters; that is `keep=lk.Replay()`. Measured, it often comes out "better" than before any fine-tuning. Don't rejoice too soon: it has also learned the **style** of that plain text, and it is in this very style that we measure (not with the same sentences; those are kept apart). Whatever a ruler measures, part of it is the ruler.
+# Another cure is **replay**: every few steps a batch of plain text is mixed in, to go on guessing characters; that is `retain=lk.Replay()`. Measured, it often comes out "better" than before any fine-tuning. Don't rejoice too soon: it has also learned the **style** of that plain text, and it is in this very style that we measure (not with the same sentences; those are kept apart). Whatever a ruler measures, part of it is the ruler.
 #
 # **Try it**: put `Replay()` in place of `L2SP(strength=0.3)`, or a strength of `3`, and draw it again.
 

@@ -42,7 +42,7 @@ LANG = "zh"
 import torch
 
 import labkit as lk
-from labkit.base.language import tr
+from labkit import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -58,7 +58,7 @@ from dataclasses import replace
 
 MODEL, DEVICE = lk.equipment()
 whole = lk.reviews()
-short = {name: tuple(row for row in rows if len(row.text) <= 24) for name, rows in whole.splits.items()}
+short = {name: tuple(row for row in rows if len(row.input) <= 24) for name, rows in whole.splits.items()}
 corpus = replace(whole, **short).limit(160)
 config = lk.TrainConfig(device=DEVICE, precision="fp32")
 
@@ -76,7 +76,7 @@ def fresh():
 # %%
 plain = fresh()
 tokenizer = plain.processor
-texts = [row.text for row in corpus.valid]
+texts = [row.input for row in corpus.valid]
 
 
 def logits(model, texts=texts):
@@ -94,10 +94,10 @@ def count(model):
 
 
 # %% [markdown] lang="zh"
-# 最后是安全绳，用法和笔记 01 一样：`check` 量到的数在范围里，就打印 ≈ 和参考值；不在，就打印你的真实值和一个 ✗。（想认真猜的话，先别看。）
+# 最后是安全绳，用法和笔记 01 一样：`expect` 量到的数在范围里，就打印 ≈ 和参考值；不在，就打印你的真实值和一个 ✗。（想认真猜的话，先别看。）
 
 # %% [markdown] lang="en"
-# Last the safety rope, as in notebook 01: where `check` finds a number inside its range, it prints ≈ and the reference, otherwise your own number and a ✗. (If you want to guess in earnest, don't look yet.)
+# Last the safety rope, as in notebook 01: where `expect` finds a number inside its range, it prints ≈ and the reference, otherwise your own number and a ✗. (If you want to guess in earnest, don't look yet.)
 
 # %%
 EXPECTED = {
@@ -115,11 +115,7 @@ EXPECTED = {
     "tf-idf": (tr("TF-IDF：测试准确率", "TF-IDF: test accuracy"), 0.638, 0.01),
     "domain": (tr("另一个任务：测试准确率", "the other task: test accuracy"), 0.69, 0.04),
 }
-
-
-def check(key, value):
-    lk.about(EXPECTED[key][0], value, *EXPECTED[key][1:])
-
+expect = lk.expect(EXPECTED)
 
 # %% [markdown] lang="zh"
 # ## 1 账单：训练为什么比使用贵四倍
@@ -198,7 +194,7 @@ lk.plots.bars(bill, tr("权重、梯度和动量", "Weights, gradients and momen
 
 # %%
 trainer = lk.Trainer(fresh(), corpus, lk.Full(), config)
-check("tuned", trainer.fit().valid_accuracy)
+expect("tuned", trainer.fit().valid_accuracy)
 tuned = trainer.model
 
 
@@ -241,7 +237,7 @@ curves = {
     "noise": [energy(torch.randn_like(before)) for _, before, _ in changes(tuned)],
 }
 for key, found in curves.items():
-    check(key, torch.stack(found).mean(0)[7].item())
+    expect(key, torch.stack(found).mean(0)[7].item())
 
 # %%
 fig, axes = lk.plots.figure(6.4, 3.4)
@@ -288,7 +284,7 @@ def cut(model, rank):
 # %%
 answers = logits(tuned).argmax(-1)
 same = {r: (logits(cut(tuned, r)).argmax(-1) == answers).float().mean().item() for r in (0, 1, 2, 4, 8, 16)}
-check("kept", same[8])
+expect("kept", same[8])
 title = tr("每处改动只留 r 个方向", "Each change cut to r directions")
 lk.plots.bars({f"r = {r}": 100 * share for r, share in same.items()}, title, tr("答案不变，%", "same answers, %"))
 
@@ -413,7 +409,7 @@ trainer = lk.Trainer(fresh(), corpus, MyLoRA(), config)
 mine = trainer.model
 carry(theirs, mine)
 my_run = trainer.fit()
-check("mine", my_run.valid_accuracy)
+expect("mine", my_run.valid_accuracy)
 
 # %% [markdown] lang="zh"
 # 只动了百分之二的参数，成绩就到了同一带。现在反向搬一次：把练好的 $A$、$B$ 和头装进 peft 的模型。**猜**：两边的原始分，最大差多少？
@@ -706,10 +702,9 @@ fig
 # Two things follow. **Guess**: does a prefix that has not trained change the answers? And of 512 positions, how many are left for the text?
 
 # %%
-from labkit.models.loading import fitting
-
 print(torch.allclose(logits(prompted), logits(plain), atol=1e-3))
-print(fitting(plain, 512), fitting(prompted, 512))
+room = plain.config.max_position_embeddings
+print(room, room - prompted.active_peft_config.num_virtual_tokens)
 
 # %% [markdown] lang="zh"
 # 会改变：扉页上先写了十句胡话，真字的位置也都往后挪了十格。LoRA 和适配器从零影响出发，前缀不能，这是它学得慢的一个原因。另一个原因在图里：坡度要穿过一层层的目光才能传到前缀，目光分给它多少，它就收到多少。
@@ -823,7 +818,7 @@ for strategy in strategies:
 # %%
 runs = lk.compare(strategies, corpus, model=MODEL, config=config)
 for run in (*runs, runs.beside[0]):
-    check(run.strategy, run.test_accuracy)
+    expect(run.strategy, run.test_accuracy)
 
 # %% tags=["nbval-ignore-output"]
 lk.table(runs)
@@ -907,22 +902,19 @@ print(note["peft_type"], note["r"], note["lora_alpha"], len(note["target_modules
 # %% [markdown] lang="zh"
 # 没有底座。`adapter_config.json` 里写着方法、秩、α，以及贴在哪 8 处；`adapter_model.safetensors` 是便签本身，也包括头。头为什么要一起存？它和便签是一起练的，配上一个随机的头，便签就成了废话。
 #
-# 这是 peft 的格式，所以没有装 labkit 的人也能用。下面只用 transformers 和 peft 读（第一行只是让两个库少说几句话；`locate` 给出自带模型的目录，你的同事在这里写 `"bert-base-chinese"` 之类）。**猜**：答案差多少？
+# 这是 peft 的格式，所以没有装 labkit 的人也能用。下面只用 transformers 和 peft 读（第一行只是让两个库少说几句话；`lk.locate` 给出自带模型的目录，你的同事在这里写 `"bert-base-chinese"` 之类）。**猜**：答案差多少？
 
 # %% [markdown] lang="en"
 # No base. `adapter_config.json` holds the method, the rank, α, and the 8 places where notes are stuck; `adapter_model.safetensors` holds the notes themselves, and the head. Why the head? It learned together with the notes; beside a random head they would be gibberish.
 #
-# This is peft's format, and so people without labkit can use it. Here we read it with transformers and peft alone (the first line only tells both libraries to talk less; `locate` gives the folder of the packaged model, where a colleague would write `"bert-base-chinese"` or the like). **Guess**: how far apart are the answers?
+# This is peft's format, and so people without labkit can use it. Here we read it with transformers and peft alone (the first line only tells both libraries to talk less; `lk.locate` gives the folder of the packaged model, where a colleague would write `"bert-base-chinese"` or the like). **Guess**: how far apart are the answers?
 
 # %%
 from peft import PeftModel
 from transformers import AutoModelForSequenceClassification
 
-from labkit.models.added import hushed
-from labkit.models.loading import locate, quiet
-
-with quiet(), hushed():
-    base = AutoModelForSequenceClassification.from_pretrained(locate(MODEL), num_labels=2).to(DEVICE)
+with lk.quiet():
+    base = AutoModelForSequenceClassification.from_pretrained(lk.locate(MODEL), num_labels=2).to(DEVICE)
     loaded = PeftModel.from_pretrained(base, box / "sentiment")
 print((logits(loaded) - logits(theirs)).abs().max().item() < 1e-6)
 
@@ -962,11 +954,11 @@ print(type(whole).__name__, gap.item() < 1e-5)
 
 # %%
 def by_domain(rows):
-    return tuple(replace(row, label=int(row.extra["domain"] in ("hotel", "takeaway", "film"))) for row in rows)
+    return tuple(replace(row, target=int(row.extra["domain"] in ("hotel", "takeaway", "film"))) for row in rows)
 
 
 splits = {name: by_domain(rows) for name, rows in corpus.splits.items()}
-domains = replace(corpus, name="domain", labels=("goods", "service"), **splits)
+domains = replace(corpus, name="domain", task=lk.tasks.Classification(labels=("goods", "service")), **splits)
 
 # %% [markdown] lang="zh"
 # **猜**：比起判断褒贬，这个任务容易还是难？先写一个数。
@@ -979,7 +971,7 @@ model = lk.load(MODEL, labels=domains.labels).to(DEVICE)
 trainer = lk.Trainer(model, domains, lk.LoRA(), config)
 run = trainer.fit()
 lk.save(trainer.model, box / "domain")
-check("domain", run.test_accuracy)
+expect("domain", run.test_accuracy)
 
 # %% [markdown] lang="zh"
 # 远高于一半，离满分也还有一段，比第 9 节的 LoRA 判断褒贬还低几个点（一个种子，区间每边六个点，别说死）。你猜对了吗？说的是什么，常常写在字面上：房间、送餐、屏幕；可书和电影都谈剧情，哪家店都会送晚，光看几个字还不够。
@@ -992,8 +984,8 @@ check("domain", run.test_accuracy)
 # Now both slivers go onto **one** base. `load_adapter` reads the second, `set_adapter` switches, and the base is in memory just once. (Peft wants the heads of both to have as many rows; with two classes each, ours do.) **Guess**: are the answers exactly those of the model with that sliver alone, or does one sliver soil the other?
 
 # %%
-with quiet(), hushed():
-    base = AutoModelForSequenceClassification.from_pretrained(locate(MODEL), num_labels=2).to(DEVICE)
+with lk.quiet():
+    base = AutoModelForSequenceClassification.from_pretrained(lk.locate(MODEL), num_labels=2).to(DEVICE)
     both = PeftModel.from_pretrained(base, box / "sentiment", adapter_name="sentiment")
     both.load_adapter(box / "domain", adapter_name="domain")
 for name, alone in (("domain", trainer.model), ("sentiment", theirs)):

@@ -42,7 +42,7 @@ LANG = "zh"
 import torch
 
 import labkit as lk
-from labkit.base.language import tr
+from labkit import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -396,7 +396,7 @@ for name in ("SGD", "momentum", "AdamW"):
 
 # %%
 every = lk.reviews()
-corpus = lk.Corpus("reviews", every.train[:160], every.valid[:60], every.test[:120], every.labels)
+corpus = lk.Corpus("reviews", every.train[:160], every.valid[:60], every.test[:120], every.task)
 model = lk.load(MODEL, labels=corpus.labels)
 live = lk.LiveHead(lk.Trainer(model, corpus, lk.HeadOnly(), config))
 grids = {

@@ -44,7 +44,7 @@ LANG = "zh"
 import torch
 
 import labkit as lk
-from labkit.base.language import tr
+from labkit import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -86,11 +86,7 @@ EXPECTED = {
     "rope": (tr("AdamW 出事后，有裁剪", "AdamW after the accident, clipped"), 0.55, 0.02),
     "no rope": (tr("AdamW 出事后，没有裁剪", "AdamW after the accident, not clipped"), 0.65, 0.1),
 }
-
-
-def check(key, value):
-    lk.about(EXPECTED[key][0], value, *EXPECTED[key][1:])
-
+expect = lk.expect(EXPECTED)
 
 # %% [markdown] lang="zh"
 # ## 1 黑板上的循环
@@ -137,22 +133,21 @@ def step(model, optimizer, inputs, target, lr):
 
 
 # %% [markdown] lang="zh"
-# 再写分针。一轮开始时，切到训练状态，排出这一轮的次序；每一步之前，随机失活的骰子按步数重置（第 6 节说为什么）。`rate` 是笔记 01 里写过的学习率计划：十分之一的步数升，其余线性地降。
+# 再写分针。一轮开始时，切到训练状态，排出这一轮的次序；每一步之前，随机失活的骰子按步数重置（第 6 节说为什么）。`lr_factor` 是笔记 01 里写过的学习率计划（那里叫 `rate`）：十分之一的步数升，其余线性地降。
 
 # %% [markdown] lang="en"
-# Then the minute hand. At the start of an epoch switch to training mode and lay out this epoch's order; before each step the dice of dropout are set by the number of the step (section 6 says why). `rate` is the schedule that you wrote in notebook 01: a tenth of the steps up, the rest down along a straight line.
+# Then the minute hand. At the start of an epoch switch to training mode and lay out this epoch's order; before each step the dice of dropout are set by the number of the step (section 6 says why). `lr_factor` is the schedule that you wrote in notebook 01 (there it was `rate`): a tenth of the steps up, the rest down along a straight line.
 
 # %%
-from labkit.data.batching import batch_order
-from labkit.training.optimizers import rate
+from labkit import batch_order, lr_factor
 
 tokenizer = fresh().processor
 
 
 def encode(rows):
-    texts = [row.text for row in rows]
+    texts = [row.input for row in rows]
     inputs = tokenizer(texts, padding=True, truncation=True, max_length=LONG, return_tensors="pt")
-    return inputs.to(DEVICE), torch.tensor([row.label for row in rows], device=DEVICE)
+    return inputs.to(DEVICE), torch.tensor([row.target for row in rows], device=DEVICE)
 
 
 # %%
@@ -164,7 +159,7 @@ def epoch(model, optimizer, number, log, steps):
     for rows in batch_order(lengths, 16, seed=0, epoch=number):
         torch.manual_seed(len(log))
         inputs, target = encode([corpus.train[i] for i in rows])
-        log.append(step(model, optimizer, inputs, target, PEAK * rate(len(log), steps)))
+        log.append(step(model, optimizer, inputs, target, PEAK * lr_factor(len(log), steps)))
 
 
 # %% [markdown] lang="zh"
@@ -333,7 +328,7 @@ fig
 
 # %%
 for key, (_, exams) in zip(("right", "never", "late", "behind"), results.values(), strict=True):
-    check(key, exams[-1])
+    expect(key, exams[-1])
 
 # %% [markdown] lang="zh"
 # **读图**：横轴是步，纵轴是训练损失（六步平均）。只有“清零太晚”在喊：坡度刚求出来就擦掉，损失停在 0.7 上下，一步没走。“先迈步”几乎压在正确的那条线上：它只是慢了一拍，每次用的是上一批的坡度，最后一批白算。最阴险的是“从不清零”：除了 27 到 31 步那一段，它的训练损失甚至**更低**！每一步都带着从开头攒到现在的全部坡度，像一辆没有刹车的雪橇；AdamW 和裁剪又把长度收拾得整整齐齐，于是谁也看不出来。验证损失略高一点，也在运气的范围里。
@@ -502,7 +497,7 @@ fig
 
 # %%
 for key, cards in zip(("rope", "no rope"), ropes.values(), strict=True):
-    check(key, run(cards, accident=24, **makers["AdamW"])[1][-1])
+    expect(key, run(cards, accident=24, **makers["AdamW"])[1][-1])
 
 # %% [markdown] lang="zh"
 # **读图**：点线是事故。在它之前，两条线几乎一样：绷紧的绳子并不碍事。在它之后，没有绳的 SGD 一步飞了出去，损失升到 10，是瞎猜的十几倍，剩下的二十多步里再也没有回来；有绳的连晃都没晃。再看两个数：AdamW 没有绳也没有飞，它的步子本来就按坡度的大小缩放过。但它也没有白白躲过：那一下记在第二个动量里，此后每一步都被压小，验证损失高出一点。**理论 ④**：方向没有变，变的只是那一步的长度；而一步，有时就是全部。
@@ -803,15 +798,13 @@ print(tr("损失相同：", "same losses:"), twin.steps == panel.result.steps)
 # Not a bit of difference: what turns inside the panel is the loop on the board. (In its picture, pale blue is the training loss of each step, dark blue is smoothed, and the red dots are validation, once an epoch.)
 
 # %% [markdown] lang="zh"
-# 面板的每次训练都留下一个记录文件；代码里的训练，用 `save_run` 也能放进去：把第 8 节背了 20 轮的那次放在旁边。`lk.ui.History` 把它们找出来，任选两次叠在一起看。**猜**：走 20 大步的那次，哪条曲线会先露出不对？
+# 面板的每次训练都留下一个记录文件；代码里的训练，用 `lk.save_run` 也能放进去：把第 8 节背了 20 轮的那次放在旁边。`lk.ui.History` 把它们找出来，任选两次叠在一起看。**猜**：走 20 大步的那次，哪条曲线会先露出不对？
 
 # %% [markdown] lang="en"
-# Every run of the panel leaves a record behind; a run from code joins them by `save_run`, and so we put beside it the one of section 8 that recited for 20 epochs. `lk.ui.History` finds them and lays any two over each other. **Guess**: of the run with 20 epochs of long strides, which curve will give it away first?
+# Every run of the panel leaves a record behind; a run from code joins them by `lk.save_run`, and so we put beside it the one of section 8 that recited for 20 epochs. `lk.ui.History` finds them and lays any two over each other. **Guess**: of the run with 20 epochs of long strides, which curve will give it away first?
 
 # %%
-from labkit.base.files import load_run, save_run
-
-save_run(long, box / "runs" / "long.json")
+lk.save_run(long, box / "runs" / "long.json")
 history = lk.ui.History(box / "runs")
 history
 
@@ -819,7 +812,7 @@ history
 history.run_button.click()
 history.wait()
 history.report()
-runs = [load_run(path) for path in history.runs]  # lk.plots.curves(*runs) draws what the panel shows
+runs = [lk.load_run(path) for path in history.runs]  # lk.plots.curves(*runs) draws what the panel shows
 print([(run.config["lr"], run.epochs) for run in runs])
 
 # %% [markdown] lang="zh"

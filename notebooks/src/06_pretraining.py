@@ -40,7 +40,7 @@ LANG = "zh"
 import torch
 
 import labkit as lk
-from labkit.base.language import tr
+from labkit import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -52,10 +52,10 @@ tokenizer = lk.load(MODEL, labels=corpus.labels).processor
 SEED, STEPS = 2, 250  # STEPS: some seconds; 2,500 take a minute or more
 
 # %% [markdown] lang="zh"
-# `STEPS` 是唯一决定等多久的数：250 步只要几秒，读完以后请改成 2500，再来一遍。种子取 2，是因为它的结果最像五个种子的平均；五个种子的表在第 3 节。安全绳照旧：`check` 量到的数在范围里就打印参考值，范围来自五个种子。
+# `STEPS` 是唯一决定等多久的数：250 步只要几秒，读完以后请改成 2500，再来一遍。种子取 2，是因为它的结果最像五个种子的平均；五个种子的表在第 3 节。安全绳照旧：`expect` 量到的数在范围里就打印参考值，范围来自五个种子。
 
 # %% [markdown] lang="en"
-# `STEPS` alone decides how long you wait: 250 steps are over in seconds; having read to the end, make it 2,500 and go through once more. The seed is 2 because its results look most like the mean of five, and a table of the five stands in section 3. The safety rope is as ever: where `check` finds a number inside its range, it prints the reference; the ranges come from five seeds.
+# `STEPS` alone decides how long you wait: 250 steps are over in seconds; having read to the end, make it 2,500 and go through once more. The seed is 2 because its results look most like the mean of five, and a table of the five stands in section 3. The safety rope is as ever: where `expect` finds a number inside its range, it prints the reference; the ranges come from five seeds.
 
 # %%
 EXPECTED = {
@@ -67,11 +67,7 @@ EXPECTED = {
     "tf-idf": (tr("TF-IDF：测试准确率", "TF-IDF: test accuracy"), 0.658, 0.01),
     "head": (tr("猜字头自己的参数", "parameters of the guessing head alone"), 9929, 0),
 }
-
-
-def check(key, value):
-    lk.about(EXPECTED[key][0], value, *EXPECTED[key][1:])
-
+expect = lk.expect(EXPECTED)
 
 # %% [markdown] lang="zh"
 # ## 1 文字自带答案
@@ -88,12 +84,11 @@ def check(key, value):
 # Our pile of newspaper is small: the training part of the reviews, and the hundred and some lines of plain text that come with labkit (about rivers, magnets, levers). **Not a label is read.** The reviews of the validation part are held out: the model never reads them, it is only examined on them. **Guess**: how many characters is that in all? A long novel has some hundred thousands.
 
 # %%
-from labkit.base.files import ASSETS
-from labkit.data.batching import batch_order
+from labkit import batch_order
 
-general = (ASSETS / "general.txt").read_text("utf-8").splitlines()
-texts = [row.text for row in corpus.train] + general
-held_out = [row.text for row in corpus.valid]
+general = (lk.files.ASSETS / "general.txt").read_text("utf-8").splitlines()
+texts = [row.input for row in corpus.train] + general
+held_out = [row.input for row in corpus.valid]
 
 
 def encode(texts):
@@ -166,7 +161,7 @@ def newborn(width=64, layers=2):
 
 
 reader = newborn()
-check("head", sum(p.numel() for p in reader.parameters()) - sum(p.numel() for p in reader.bert.parameters()))
+expect("head", sum(p.numel() for p in reader.parameters()) - sum(p.numel() for p in reader.bert.parameters()))
 
 # %% [markdown] lang="zh"
 # 算损失时，只有要猜的位置经过那张大表，省下六分之五的功夫。考试（`examine`）总用同一颗种子遮同样的字，前后才能比；它同时数一数，第一个猜就猜对的有多少。
@@ -197,7 +192,7 @@ def examine(lm, rows):
     return cross_entropy(logits, truth).item(), (logits.argmax(-1) == truth).float().mean().item()
 
 
-check("start", examine(reader, exam)[0])
+expect("start", examine(reader, exam)[0])
 
 # %% [markdown] lang="zh"
 # 和瞎猜差不多。那么多低算“学会了”？需要一把尺子：一个连模型都不是的对手，它只数每个字在小册子里出现多少次，对每个空都按这张**字频表**来猜，不看上下文。**猜**：8.64 降到多少？
@@ -211,7 +206,7 @@ table = (counts / counts.sum()).log()
 generator = torch.Generator().manual_seed(1)
 asked = torch.cat([hide(exam[start : start + 60], generator)[1].flatten() for start in range(0, len(exam), 60)]).cpu()
 by_table = -table[asked[asked >= 0]].mean().item()
-check("table", by_table)
+expect("table", by_table)
 
 # %% [markdown] lang="zh"
 # 现在读。循环和笔记 01 的一模一样，只有一行不同：题目是现出的。学习率先热身，再直线降到 0；每 25 步考一次。**猜**：250 步之后，能不能赢过字频表？赢多少？
@@ -244,7 +239,7 @@ import time
 began = time.process_time()
 curve = pretrain(reader, pages, STEPS)
 reading_seconds = time.process_time() - began
-check("end", curve[-1][1])
+expect("end", curve[-1][1])
 
 # %%
 fig, axes = lk.plots.figure(6.4, 3.2)
@@ -268,7 +263,7 @@ fig
 # %%
 import json
 
-stages = json.loads((ASSETS / "tiny-bert-zh" / "pretraining.json").read_text("utf-8"))["stages"][:2]
+stages = json.loads((lk.files.ASSETS / "tiny-bert-zh" / "pretraining.json").read_text("utf-8"))["stages"][:2]
 fig, axes = lk.plots.figure(6.4, 3.2)
 names = (tr("百科与法条", "encyclopaedia, statutes"), tr("网店评论", "shop reviews"))
 for stage, name, colour in zip(stages, names, lk.plots.COLOURS, strict=False):
@@ -290,9 +285,7 @@ fig
 # A loss is a mean; let us see what each of them fills in. **Guess**: "味道很■" ("the taste is very ■"): what will it be with the model that has read for seconds?
 
 # %% tags=["nbval-ignore-output"]
-from labkit.models.language_head import load_masked_lm
-
-scholar, jurist = (load_masked_lm(name).to(DEVICE) for name in ("tiny-bert-zh", "tiny-bert-zh-general"))
+scholar, jurist = (lk.load_masked_lm(name).to(DEVICE) for name in ("tiny-bert-zh", "tiny-bert-zh-general"))
 gaps = ["味道很[MASK]，下次还会再来。", "物流很[MASK]，第二天就到了。", "国家保护公[MASK]的合法权益。"]
 readers = {
     tr("没读过", "never read"): newborn(),
@@ -310,8 +303,8 @@ for gap in gaps:
         print("   ", *tokenizer.convert_ids_to_tokens(best), "  ", name)
 
 # %%
-check("right", examine(reader, exam)[1])
-check("long", examine(scholar, exam)[1])
+expect("right", examine(reader, exam)[1])
+expect("long", examine(scholar, exam)[1])
 
 # %% [markdown] lang="zh"
 # **读结果**：没读过的，填的是生僻字，不管哪一句都差不多。读了几秒的，不管空在哪里，都填那几个最常见的：逗号、“了”、“的”。它没有理解，它在背字频表。读百科 13 分钟的，第三句开始挑**句子里附近的字**和“法”、“国”：它看出了这是哪一类文字，还说不出缺的是哪个字（公**民**）。读评论 139 分钟的，前两句填得像个食客：“好、香、甜”，“快”；第三句它很有把握地填“公**司**”，因为在它读过的世界里，只有公司，没有公民。字频，邻居（句子里附近的字），意思：这就是**理论 ②** 的三段路；而走到哪里，还要看走的是哪条路，第 4 节用数来说。
@@ -396,7 +389,7 @@ fig.axes[0].axvline(50, color="#888888", ls=":")
 fig
 
 # %%
-check("tf-idf", scores["TF-IDF"])
+expect("tf-idf", scores["TF-IDF"])
 best = max(starts, key=scores.get)
 print(tr("四个起点里最好的：", "the best of the four starts:"), best)
 
@@ -529,7 +522,7 @@ fig
 # **Guess**: 139 minutes of reading, and one lesson with 150 labels: how many times as long is the former? (On the axis below each mark is ten times the last.)
 
 # %%
-record = json.loads((ASSETS / "tiny-bert-zh" / "pretraining.json").read_text("utf-8"))
+record = json.loads((lk.files.ASSETS / "tiny-bert-zh" / "pretraining.json").read_text("utf-8"))
 spent = {
     tr("预训练：评论", "pretraining: reviews"): 60 * sum(stage["minutes"] for stage in record["stages"]),
     tr("预训练：百科", "pretraining: general"): 60 * record["stages"][0]["minutes"],
@@ -587,8 +580,8 @@ fig
 # Let general read our reviews, text only and no labels. It is a size larger and a step takes several times as long, so it gets 20 steps of 32 reviews, less than half the booklet. **Guess**: will 6.4 come down below the dashed line?
 
 # %%
-pupil = load_masked_lm("tiny-bert-zh-general").to(DEVICE).requires_grad_(True)
-further = pretrain(pupil, encode([row.text for row in corpus.train]), 20, lr=1e-3, every=20)
+pupil = lk.load_masked_lm("tiny-bert-zh-general").to(DEVICE).requires_grad_(True)
+further = pretrain(pupil, encode([row.input for row in corpus.train]), 20, lr=1e-3, every=20)
 print(tr("起点高过字频表：", "above the table at the start:"), further[0][1] > by_table)
 print(tr("20 步之后低于它：", "below it after 20 steps:"), further[-1][1] < by_table)
 

@@ -41,7 +41,7 @@ LANG = "zh"
 
 
 import labkit as lk
-from labkit.base.language import tr
+from labkit import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -72,14 +72,10 @@ EXPECTED = {
     "clean": (tr("干净数据：测试准确率", "clean data: test accuracy"), 0.74, 0.05),
     "unknown": (tr("认不得的词元所占比例（%）", "unknown tokens (%)"), 0.0, 0.3),
 }
-
-
-def check(key, value):
-    lk.about(EXPECTED[key][0], value, *EXPECTED[key][1:])
-
+expect = lk.expect(EXPECTED)
 
 _, clean = trained(corpus)
-check("clean", clean.test_accuracy)
+expect("clean", clean.test_accuracy)
 
 # %% [markdown] lang="zh"
 # ## 1 读文件
@@ -101,7 +97,7 @@ import os
 import tempfile
 
 os.chdir(tempfile.mkdtemp())
-good = [(row.text, 5 if row.label else 1, row.extra["domain"]) for row in everything.train[:600]]
+good = [(row.input, 5 if row.target else 1, row.extra["domain"]) for row in everything.train[:600]]
 bad = [("", 5, "hotel"), ("   ", 1, "film"), *good[:30]]
 bad += [(text + "！！", stars, shop) for text, stars, shop in good[30:50]]
 bad += [(text, 6 - stars, shop) for text, stars, shop in good[50:55]]
@@ -166,9 +162,9 @@ panel
 # %%
 tokenizer = lk.load(MODEL, labels=corpus.labels).processor
 print(tokenizer.tokenize("房东送的饕餮盛宴😋，iPhone 拍不出来，yyds！龘"))
-ids = tokenizer([row.text for row in everything.train], add_special_tokens=False)["input_ids"]
+ids = tokenizer([row.input for row in everything.train], add_special_tokens=False)["input_ids"]
 tokens = [i for row in ids for i in row]
-check("unknown", 100 * tokens.count(tokenizer.unk_token_id) / len(tokens))
+expect("unknown", 100 * tokens.count(tokenizer.unk_token_id) / len(tokens))
 
 # %% [markdown] lang="zh"
 # 几乎全认得。换一个用别种文字预训练的模型，这个数可能是 5 %、20 %，那就该换模型了，练多久也没有用。所以这一行检查值得写进每个项目。
@@ -224,7 +220,7 @@ fig
 # A batch is a rectangle: short rows are filled with `[PAD]` up to the longest, and every filled square is computed and teaches nothing. There are three ways: fill all to 64; shuffle only; or **buckets** (rows of like length share a batch, and then the batches are shuffled). **Guess**: as the batch grows from 4 to 64, is there more air, or less? In all three?
 
 # %%
-from labkit.data.batching import batch_order, padding_share
+from labkit import batch_order, padding_share
 
 short = [min(n, 64) for n in lengths]
 sizes = (4, 8, 16, 32, 64)
@@ -272,17 +268,17 @@ fig
 # %%
 import random
 
-from labkit.modalities.text import same_text
+from labkit import same_text
 
 rng = random.Random(0)
 rows = rng.sample(everything.train, 500)
-rows += [replace(row, text=row.text + "！！") for row in rows if rng.random() < 0.5]
+rows += [replace(row, input=row.input + "！！") for row in rows if rng.random() < 0.5]
 rng.shuffle(rows)
 lazy = replace(corpus, train=tuple(rows[:560]), valid=everything.valid, test=tuple(rows[560:]))
-groups = sorted({same_text(row.text) for row in rows})
+groups = sorted({same_text(row.input) for row in rows})
 rng.shuffle(groups)
 held = set(groups[: len(groups) // 4])
-stay, go = (tuple(row for row in rows if (same_text(row.text) in held) == side) for side in (False, True))
+stay, go = (tuple(row for row in rows if (same_text(row.input) in held) == side) for side in (False, True))
 tidy = replace(lazy, train=stay, test=go)
 
 
@@ -348,11 +344,11 @@ print(lk.diagnose(clean, tidy))
 # In real shops nine of ten reviews are often good. We take 630 good ones and only 70 bad ones and train a head; then another with `class_weights="balanced"`, in which each row of the rare class counts several times. Both are examined on the 360 with halves of each, so that both recalls are measured well; what accuracy would be in a shop of nine to one is worked out: 0.9 × recall of good + 0.1 × recall of bad. **Guess**: of ten bad reviews, how many does the unweighted one find? And what is its accuracy in that shop?
 
 # %%
-kinds = [[row for row in everything.train if row.label == label] for label in (0, 1)]
+kinds = [[row for row in everything.train if row.target == label] for label in (0, 1)]
 lopsided = replace(everything, train=(*kinds[0][:70], *kinds[1]))
 recalls = {}
 for weights in ("none", "balanced"):
-    found = trained(lopsided, class_weights=weights)[1].test.classes
+    found = trained(lopsided, class_weights=weights)[1].test.parts
     recalls[weights] = [100 * one.recall for one in found]
 always = {
     tr("永远说好", "always good"): [0, 100],
@@ -405,8 +401,8 @@ fig
 # %%
 def flipped(share, rows=corpus.train):
     wrong = set(random.Random(0).sample(range(len(rows)), round(share * len(rows))))
-    new = tuple(replace(row, label=1 - row.label) if i in wrong else row for i, row in enumerate(rows))
-    return replace(corpus, train=new), {rows[i].text for i in wrong}
+    new = tuple(replace(row, target=1 - row.target) if i in wrong else row for i, row in enumerate(rows))
+    return replace(corpus, train=new), {rows[i].input for i in wrong}
 
 
 shares = (0, 0.1, 0.2, 0.3, 0.4)
@@ -438,7 +434,7 @@ fig
 # %%
 spoiled, wrong = flipped(0.1)
 suspects = lk.worst(trained(spoiled)[0].model, spoiled.train, 400, max_length=64)
-hits = [row.row.text in wrong for row in suspects]
+hits = [row.example.input in wrong for row in suspects]
 caught = [sum(hits[: k + 1]) for k in range(400)]
 fig, axes = lk.plots.figure(6.4, 3.0)
 axes.plot(range(1, 401), caught, color="#4477aa", label=tr("按损失读", "by loss"))
@@ -450,7 +446,7 @@ fig
 
 # %% tags=["nbval-ignore-output"]
 for one in suspects[:5]:
-    print("✗" if one.row.text in wrong else "·", one.truth, one.row.text[:24])
+    print("✗" if one.example.input in wrong else "·", one.truth, one.example.input[:24])
 
 # %% [markdown] lang="zh"
 # **读图**：✗ 是真标错的，· 不是。按损失读 40 行，找得出十行多一点，是随便读的两三倍；读 120 行，找得出一半以上。有用，但不是魔法：损失大的其余那些，是反话、是短得没头没尾的、是模型本来就不会的，而这些同样值得一读。可以更准吗？这里的模型学过这些行，连错的也背了一点；换一个没学过它们的来说话，会好一些，练习 07.5 就做这件事。**别自动删掉**损失大的行：删掉的多半是难的，不是错的；让模型排队，请人来看。
@@ -476,7 +472,7 @@ for one in suspects[:5]:
 # %%
 def stamped(rows, share=0.6):
     rng = random.Random(1)
-    return tuple(replace(r, text=r.text + "（默认）") if r.label and rng.random() < share else r for r in rows)
+    return tuple(replace(r, input=r.input + "（默认）") if r.target and rng.random() < share else r for r in rows)
 
 
 leaky = replace(corpus, train=stamped(corpus.train), valid=stamped(corpus.valid), test=stamped(corpus.test))
@@ -498,7 +494,7 @@ from collections import Counter
 
 seen = [Counter(), Counter()]
 for row in leaky.train:
-    seen[row.label].update({row.text[i : i + 2] for i in range(len(row.text) - 1)})
+    seen[row.target].update({row.input[i : i + 2] for i in range(len(row.input) - 1)})
 pieces = {piece: (seen[0][piece], seen[1][piece]) for piece in seen[0] | seen[1]}
 lean = sorted(pieces, key=lambda piece: (min(pieces[piece]) - max(pieces[piece]), piece))
 for piece in lean[:8]:

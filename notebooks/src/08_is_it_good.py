@@ -49,7 +49,7 @@ from dataclasses import replace
 import torch
 
 import labkit as lk
-from labkit.base.language import tr
+from labkit import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -71,10 +71,10 @@ def fresh():
 
 
 # %% [markdown] lang="zh"
-# 安全绳照旧：`check` 量到的数在范围里，就打印 ≈ 和参考值；不在，就打印你的真实值和一个 ✗。范围是五个种子量出来的。（想认真猜的话，先别看。）
+# 安全绳照旧：`expect` 量到的数在范围里，就打印 ≈ 和参考值；不在，就打印你的真实值和一个 ✗。范围是五个种子量出来的。（想认真猜的话，先别看。）
 
 # %% [markdown] lang="en"
-# The safety rope is the old one: where `check` finds a number inside its range it prints ≈ and the reference, otherwise your own number and a ✗. The ranges were measured with five seeds. (If you want to guess in earnest, don't look yet.)
+# The safety rope is the old one: where `expect` finds a number inside its range it prints ≈ and the reference, otherwise your own number and a ✗. The ranges were measured with five seeds. (If you want to guess in earnest, don't look yet.)
 
 # %%
 EXPECTED = {
@@ -97,17 +97,13 @@ EXPECTED = {
     "film again": (tr("影评，没见过的训练行：准确率", "film, unseen training rows: accuracy"), 0.70, 0.06),
     "all again": (tr("全部，没见过的训练行：准确率", "all, unseen training rows: accuracy"), 0.805, 0.02),
 }
-
-
-def check(key, value):
-    lk.about(EXPECTED[key][0], value, *EXPECTED[key][1:])
-
+expect = lk.expect(EXPECTED)
 
 # %%
 trainer = lk.Trainer(fresh(), corpus, lk.TopK(2), replace(config, epochs=6))
 run, model, test = trainer.fit(), trainer.model, corpus.test
-logits, truth = trainer.logits("test")
-check("even", run.test_accuracy)
+logits, truth = map(torch.tensor, trainer.answers("test"))  # an answer is a row of logits
+expect("even", run.test_accuracy)
 
 # %% [markdown] lang="zh"
 # ## 1 准确率会骗人
@@ -124,17 +120,17 @@ check("even", run.test_accuracy)
 # The test set is half and half; the street is not. Out of the test rows we lay out "a day on the street": all 180 good reviews, and only 12 of the bad. Not a parameter of the model has changed. **Guess**: by how much will its accuracy change? What does "always good" get? And what is the macro-F1 (F1 for each class first, then the mean) of the two?
 
 # %%
-good = [i for i, row in enumerate(test) if row.label == 1]
-bad = [i for i, row in enumerate(test) if row.label == 0]
+good = [i for i, row in enumerate(test) if row.target == 1]
+bad = [i for i, row in enumerate(test) if row.target == 0]
 street = good + bad[:12]
-always_good = torch.tensor([[-1.0, 1.0]]).repeat(len(street), 1)
+always_good = [[-1.0, 1.0]] * len(street)
 
-honest = model.task.score(logits[street], truth[street], corpus.labels)
-lazy = model.task.score(always_good, truth[street], corpus.labels)
-check("street", honest.accuracy)
-check("lazy", lazy.accuracy)
-check("street f1", honest.macro_f1)
-check("lazy f1", lazy.macro_f1)
+honest = corpus.task.score(logits[street].tolist(), truth[street].tolist())
+lazy = corpus.task.score(always_good, truth[street].tolist())
+expect("street", honest.accuracy)
+expect("lazy", lazy.accuracy)
+expect("street f1", honest.macro_f1)
+expect("lazy f1", lazy.macro_f1)
 
 # %% [markdown] lang="zh"
 # 按准确率，懒人赢了十四个百分点；按 macro-F1，他输了。他的差评 F1 是 0，好评 F1 接近 1，平均不到一半：一个没有本事的人，macro-F1 就该在那一带。**再猜**：我们的模型说了“差评”的行里，有几成真是差评？
@@ -179,7 +175,7 @@ def wobble(n):
     return 196 * right[draws].mean(1).std().item()
 
 
-check("half", wobble(360))
+expect("half", wobble(360))
 
 # %%
 sizes, many = (20, 45, 90, 180, 360), torch.logspace(1.2, 4, 50)
@@ -208,7 +204,7 @@ fig
 
 # %%
 worse, better = ((torch.rand(10_000, 360) < skill).float().mean(1) for skill in (0.80, 0.82))
-check("luck", (worse >= better).float().mean().item())
+expect("luck", (worse >= better).float().mean().item())
 
 # %% [markdown] lang="zh"
 # 四次里就有一次，和连掷两次硬币都是正面差不多容易！照这样各考各的，要把两个点看清，每人得三千行，还得碰上不坏的运气。好在有便宜得多的办法：让两个人做**同一张卷子**。
@@ -233,9 +229,9 @@ check("luck", (worse >= better).float().mean().item())
 # %%
 rival = lk.Trainer(fresh(), corpus, lk.HeadOnly(), replace(config, epochs=10))
 rival_run = rival.fit()
-other = (rival.logits("test")[0].argmax(-1) == truth).float()
+other = (torch.tensor(rival.answers("test")[0]).argmax(-1) == truth).float()
 split = (right != other).float().mean().item()
-check("split", split)
+expect("split", split)
 
 # %% [markdown] lang="zh"
 # 八成多的行，两个都对或者都错，一个字也没说。现在用两种办法重抽：**各抽各的**，当作两场考试；**成对地抽**，同一批行给两个人。**猜**：区间窄多少？
@@ -247,8 +243,8 @@ check("split", split)
 draws, others = torch.randint(len(test), (2, 2000, len(test)))
 apart = 100 * (right[draws].mean(1) - other[others].mean(1))
 paired = 100 * (right - other)[draws].mean(1)
-check("apart", 1.96 * apart.std().item())
-check("paired", 1.96 * paired.std().item())
+expect("apart", 1.96 * apart.std().item())
+expect("paired", 1.96 * paired.std().item())
 
 # %%
 fig, axes = lk.plots.figure(6.4, 3.0)
@@ -308,9 +304,9 @@ print(tr("看清两个点至少要：", "to see two points takes at least:"), 10
 
 # %%
 wrong = random.Random(0).sample(range(len(test)), 12)
-turned = [replace(row, label=1 - row.label) if i in wrong else row for i, row in enumerate(test)]
-planted = {test[i].text for i in wrong}
-check("planted", sum(mistake.row.text in planted for mistake in lk.worst(model, turned, 24, max_length=64)))
+turned = [replace(row, target=1 - row.target) if i in wrong else row for i, row in enumerate(test)]
+planted = {test[i].input for i in wrong}
+expect("planted", sum(mistake.example.input in planted for mistake in lk.worst(model, turned, 24, max_length=64)))
 
 # %% [markdown] lang="zh"
 # 读百分之七的行，找回约一半的错标。找不到的那一半，模型自己也没把握，或者正好和错标签一样想。真实的数据集里，标错的并不少见：换模型之前，先花半小时读损失最大的一百行。
@@ -324,8 +320,8 @@ check("planted", sum(mistake.row.text in planted for mistake in lk.worst(model, 
 
 # %% tags=["nbval-ignore-output"]
 for mistake in lk.worst(model, test, 8, max_length=64):
-    row = mistake.row
-    print(f"{mistake.truth} ✗ {mistake.said} {mistake.probability:.2f} | {tr(row.text, row.extra['gloss'])}")
+    row = mistake.example
+    print(f"{mistake.truth} ✗ {mistake.said} {mistake.probability:.2f} | {tr(row.input, row.extra['gloss'])}")
 
 # %% [markdown] lang="zh"
 # **读一读**：标签一个也没错，错的是模型；而且错得成堆，可以归成三堆。一是**不带坏字的反话**：“花大价钱买了个暖宝宝”，说的是手机发烫。二是**双重否定**：“不推荐也不行啊”“没失望，也不后悔”，它看见两个否定，就往坏里猜。三是**半路掉头的故事**：开头“本来想给差评”，结尾舍不得放下。
@@ -364,7 +360,7 @@ def calibration_error(logits, truth):
     return 100 * sum(n * abs(sure - hit) for n, sure, hit in bins_of(logits, truth)) / len(truth)
 
 
-check("ece", calibration_error(logits, truth))
+expect("ece", calibration_error(logits, truth))
 
 # %% [markdown] lang="zh"
 # **校准误差**（ECE）是每一档“把握”和“对的比例”差多少，按行数平均。修的办法简单得让人不信：把原始分除以一个数 $T$，叫**温度**。$T>1$，所有把握都往五成缩；谁大谁小不变，所以一个答案也不变。$T$ 用**验证集**来选，选让损失最小的那个，绝不用测试集。**猜**：$T$ 会是多少？准确率变多少？
@@ -375,15 +371,15 @@ check("ece", calibration_error(logits, truth))
 # %%
 from torch.nn.functional import cross_entropy
 
-valid_logits, valid_truth = trainer.logits("valid")
+valid_logits, valid_truth = map(torch.tensor, trainer.answers("valid"))
 temperatures = torch.linspace(0.5, 5, 91).tolist()
 T = min(temperatures, key=lambda t: cross_entropy(valid_logits / t, valid_truth).item())
-check("temperature", T)
-check("cooled", calibration_error(logits / T, truth))
+expect("temperature", T)
+expect("cooled", calibration_error(logits / T, truth))
 print(torch.equal(logits.argmax(-1), (logits / T).argmax(-1)))
 
 # %%
-from labkit.base.statistics import wilson
+from labkit import wilson
 
 fig, both = lk.plots.figure(8.4, 3.6, columns=2)
 for axes, t, name in zip(both, (1, T), (tr("原来", "As it came"), tr("除以温度", "Divided by T")), strict=True):
@@ -408,7 +404,7 @@ fig
 # %%
 chance = (logits / T).softmax(-1)[:, 1]
 fates = [(torch.rand(len(chance)) < chance).long() for _ in range(200)]
-check("floor", sum(calibration_error(logits / T, fate) for fate in fates) / len(fates))
+expect("floor", sum(calibration_error(logits / T, fate) for fate in fates) / len(fates))
 
 # %% [markdown] lang="zh"
 # 完全校准也有三个多点。所以修完以后剩下的五个点上下，里面大半是行少的噪声；只有修之前的十二个点，才远在噪声之上。ECE 永远不会是 0，报它的时候，把这个“地板”一起报出来。
@@ -436,9 +432,9 @@ check("floor", sum(calibration_error(logits / T, fate) for fate in fates) / len(
 
 # %%
 slices = {
-    tr("短（不到 15 字）", "short (under 15)"): lambda row: len(row.text) < 15,
-    tr("长（40 字以上）", "long (40 and more)"): lambda row: len(row.text) >= 40,
-    tr("有“不”或“没”", "with 不 or 没"): lambda row: "不" in row.text or "没" in row.text,
+    tr("短（不到 15 字）", "short (under 15)"): lambda row: len(row.input) < 15,
+    tr("长（40 字以上）", "long (40 and more)"): lambda row: len(row.input) >= 40,
+    tr("有“不”或“没”", "with 不 or 没"): lambda row: "不" in row.input or "没" in row.input,
 }
 DOMAINS = ["book", "clothes", "film", "hotel", "phone", "takeaway"]
 slices |= {name: lambda row, name=name: row.extra["domain"] == name for name in DOMAINS}
@@ -484,13 +480,13 @@ fig
 # Then the domains. Film is lowest, at the low end of the grey band or below it. Is that to be believed? We looked at nine slices before picking it, and what is picked always looks a little worse than it is. So ask **new rows**: the corpus has more than eight hundred that training did not use. **Guess**: will film come back to the average, or stay low?
 
 # %%
-used = {row.text for row in corpus.train}
-unseen = [row for row in lk.reviews().train if row.text not in used]
-predicted = lk.predict(model, [row.text for row in unseen], max_length=64)
-again = torch.tensor([float(p.label == corpus.labels[row.label]) for p, row in zip(predicted, unseen, strict=True)])
-check("film", right[inside(test, slices["film"])].mean().item())
-check("film again", again[inside(unseen, slices["film"])].mean().item())
-check("all again", again.mean().item())
+used = {row.input for row in corpus.train}
+unseen = [row for row in lk.reviews().train if row.input not in used]
+predicted = lk.predict(model, [row.input for row in unseen], max_length=64)
+again = torch.tensor([float(p.label == corpus.labels[row.target]) for p, row in zip(predicted, unseen, strict=True)])
+expect("film", right[inside(test, slices["film"])].mean().item())
+expect("film again", again[inside(unseen, slices["film"])].mean().item())
+expect("all again", again.mean().item())
 
 # %% [markdown] lang="zh"
 # 照样低：新的一百四十多行影评里，还是比平均低十个点左右。这一片是真的，可以去查原因了：把损失最大的影评读一读，是不是又是反话？不过多数时候，它没有测试集上那么难看：挑中的那一刻，运气也一起挑中了，这叫**向平均回归**。反过来也一样：测试集上显得最拿手的几片，到新的行上多半会平常一些。
@@ -522,12 +518,12 @@ plain = lk.reviews().limit(240)
 
 
 def marked(rows, on):
-    return [replace(row, text=MARK * bool(m) + row.text) for row, m in zip(rows, on, strict=True)]
+    return [replace(row, input=MARK * bool(m) + row.input) for row, m in zip(rows, on, strict=True)]
 
 
 def collected(rows, seed):
     lots = random.Random(seed)
-    return marked(rows, [lots.random() < (0.9 if row.label == 0 else 0.1) for row in rows])
+    return marked(rows, [lots.random() < (0.9 if row.target == 0 else 0.1) for row in rows])
 
 
 biased = collected(plain.train, seed=1)
@@ -550,11 +546,11 @@ def trained(rows, epochs):
 def answers(model, on):
     rows = marked(plain.test, [on] * len(test))
     return torch.tensor(
-        [p.label == corpus.labels[1] for p in lk.predict(model, [r.text for r in rows], max_length=64)]
+        [p.label == corpus.labels[1] for p in lk.predict(model, [r.input for r in rows], max_length=64)]
     ).long()
 
 
-has_mark = torch.tensor([row.text.startswith(MARK) for row in collected(plain.test, seed=3)])
+has_mark = torch.tensor([row.input.startswith(MARK) for row in collected(plain.test, seed=3)])
 
 
 def audit(model):
@@ -595,7 +591,7 @@ from collections import Counter
 
 often = [Counter(), Counter()]
 for row in biased:
-    often[row.label].update({row.text[i : i + 2] for i in range(len(row.text) - 1)})
+    often[row.target].update({row.input[i : i + 2] for i in range(len(row.input) - 1)})
 leaning = sorted(often[0] | often[1], key=lambda pair: (-abs(often[0][pair] - often[1][pair]), pair))
 print(leaning[:9])
 
@@ -626,10 +622,10 @@ print(leaning[:9])
 # **Guess**: put the three in order of their flip rates, from low to high. And will the score on test rows collected alike go up or down?
 
 # %%
-cells = [[r for r in biased if (MARK in r.text, r.label) == (m, y)] for m in (True, False) for y in (0, 1)]
+cells = [[r for r in biased if (MARK in r.input, r.target) == (m, y)] for m in (True, False) for y in (0, 1)]
 most = max(map(len, cells))
 repeated = [cell[i % len(cell)] for cell in cells for i in range(most)]
-removed = [replace(row, text=row.text.replace(MARK, "")) for row in biased]
+removed = [replace(row, input=row.input.replace(MARK, "")) for row in biased]
 doubled = marked(removed, [True] * len(removed)) + removed
 
 # %%

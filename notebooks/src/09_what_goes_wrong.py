@@ -47,7 +47,7 @@ import random
 from dataclasses import dataclass, replace
 
 import labkit as lk
-from labkit.base.language import tr
+from labkit import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -68,16 +68,16 @@ def part(train, valid=60, test=120):
     return replace(whole.limit(train), valid=whole.valid[:valid], test=whole.test[:test])
 
 
-def trainer(corpus, strategy, keep=None, **settings):
+def trainer(corpus, strategy, retain=None, **settings):
     model = lk.load(MODEL, labels=corpus.labels).to(DEVICE)
-    return lk.Trainer(model, corpus, strategy, replace(config, **settings), keep=keep)
+    return lk.Trainer(model, corpus, strategy, replace(config, **settings), retain=retain)
 
 
 # %% [markdown] lang="zh"
-# `check` 照旧：范围之内打印参考值，范围之外打印你的真实值和 ✗。范围由五个种子量出。
+# `expect` 照旧：范围之内打印参考值，范围之外打印你的真实值和 ✗。范围由五个种子量出。
 
 # %% [markdown] lang="en"
-# `check` is the old one: inside its range it prints the reference, outside it your own number and a ✗. The ranges come from five seeds.
+# `expect` is the old one: inside its range it prints the reference, outside it your own number and a ✗. The ranges come from five seeds.
 
 # %%
 EXPECTED = {
@@ -89,11 +89,7 @@ EXPECTED = {
     "rehearsed": (tr("遗忘：重放（nat）", "forgetting with replay (nats)"), -0.01, 0.06),
     "suggestion": (tr("建议的学习率，以 10 为底的对数", "suggested rate, logarithm to base 10"), -2.4, 0.5),
 }
-
-
-def check(key, value):
-    lk.about(EXPECTED[key][0], value, *EXPECTED[key][1:])
-
+expect = lk.expect(EXPECTED)
 
 # %% [markdown] lang="zh"
 # ## 1 第一个病人：背书
@@ -114,8 +110,8 @@ few = part(80)
 plain_trainer = trainer(few, lk.TopK(2), epochs=8, lr=2e-3)
 plain = plain_trainer.fit()
 losses = [epoch.valid_loss for epoch in plain.history]
-check("lowest", min(losses))
-check("last", losses[-1])
+expect("lowest", min(losses))
+expect("last", losses[-1])
 
 # %%
 lk.plots.diagnosis(plain, lk.diagnose(plain))
@@ -163,7 +159,7 @@ decay = trainer(few, lk.TopK(2), epochs=8, lr=2e-3, weight_decay=1.0).fit()
 stopping = trainer(few, lk.TopK(2), epochs=8, lr=2e-3, patience=2)
 stopped = stopping.fit()
 head = trainer(few, lk.HeadOnly(), epochs=8, lr=2e-3).fit()
-banded_trainer = trainer(few, lk.TopK(2), keep=lk.L2SP(strength=0.3), epochs=8, lr=2e-3)
+banded_trainer = trainer(few, lk.TopK(2), retain=lk.L2SP(strength=0.3), epochs=8, lr=2e-3)
 band = banded_trainer.fit()
 
 # %%
@@ -230,7 +226,7 @@ fig
 # Which of the five still knows the language that pretraining taught? Put the old guessing head back on, and measure the loss of masked language modelling on text that has nothing to do with reviews; what was added is the forgetting (notebook 02, section 11). And one more joins: **replay**, which every four steps mixes in a batch of plain text and goes on guessing characters. **Guess**: line them up by how much they forget. Where is early stopping?
 
 # %%
-replayed_trainer = trainer(few, lk.TopK(2), keep=lk.Replay(), epochs=8, lr=2e-3)
+replayed_trainer = trainer(few, lk.TopK(2), retain=lk.Replay(), epochs=8, lr=2e-3)
 replayed = replayed_trainer.fit()
 
 
@@ -240,7 +236,7 @@ def forgets(trained):
 
 medicines = (plain_trainer, stopping, replayed_trainer, banded_trainer)
 for key, trained in zip(("forgets", "early", "rehearsed", "band"), medicines, strict=True):
-    check(key, forgets(trained))
+    expect(key, forgets(trained))
 rising = [epoch.valid_loss for epoch in replayed.history]
 print(tr("重放，验证损失也回升：", "with replay, validation loss rises too:"), rising[-1] > min(rising) + 0.1)
 
@@ -273,7 +269,7 @@ import math
 
 some = part(160, 100, 200)
 sweep = lk.find_lr(lk.load(MODEL, labels=some.labels).to(DEVICE), some, lk.HeadOnly(), config)
-check("suggestion", math.log10(sweep.suggestion))
+expect("suggestion", math.log10(sweep.suggestion))
 lk.plots.rates(sweep)
 
 # %% [markdown] lang="zh"
@@ -334,26 +330,24 @@ print([finding.title for finding in lk.diagnose(high)])
 #
 # Here is today's surgery: six runs without their names, **one of which is sound**. Their records are in this cell; if you are honest, don't read the code but go straight to the pictures. The causes are: rate too high, rate too low, class collapse, a head that does not learn, labels in disorder.
 
+
 # %%
-from labkit.strategies import Strategy, train_only
-
-
 @dataclass(frozen=True)
-class TopLayerOnly(Strategy):
+class TopLayerOnly(lk.Strategy):
     name = "top-layer-only"
 
     def prepare(self, model):
-        return train_only(model, set(lk.blocks(model)[-2].parameters))
+        return lk.train_only(model, set(lk.blocks(model)[-2].parameters))
 
 
 def skewed(rows):
-    good = [row for row in rows if row.label == 1]
-    return tuple(good + [row for row in rows if row.label == 0][: len(good) // 15])
+    good = [row for row in rows if row.target == 1]
+    return tuple(good + [row for row in rows if row.target == 0][: len(good) // 15])
 
 
 def shuffled(rows):
-    labels = random.Random(0).sample([row.label for row in rows], len(rows))
-    return tuple(replace(row, label=label) for row, label in zip(rows, labels, strict=True))
+    labels = random.Random(0).sample([row.target for row in rows], len(rows))
+    return tuple(replace(row, target=label) for row, label in zip(rows, labels, strict=True))
 
 
 def changed(corpus, how):
@@ -448,7 +442,7 @@ for letter, run in ward.items():
 # The seventh patient: 150 test rows got among the training rows when two files were joined, with slightly different punctuation and spaces. **Guess**: what is wrong with its curves?
 
 # %%
-mixed = [replace(row, text=row.text.replace("，", ", ") + " ") for row in some.test[:150]]
+mixed = [replace(row, input=row.input.replace("，", ", ") + " ") for row in some.test[:150]]
 leaky = replace(some, train=(*some.train, *mixed))
 leaking = trainer(leaky, lk.HeadOnly(), epochs=8).fit()
 print(
@@ -484,7 +478,7 @@ print([f.title for f in lk.diagnose(leaking, leaky)])
 from unittest.mock import patch
 
 crowded = replace(config, batch_size=64, max_length=128)
-with patch("labkit.base.memory.room_mb", lambda kind: (100.0, 16_000.0)):
+with patch.object(lk.memory, "room_mb", lambda kind: (100.0, 16_000.0)):
     forecast = lk.preflight(lk.load(MODEL, labels=some.labels).to(DEVICE), some, lk.Full(), crowded)
 print(tr("放得下：", "fits:"), forecast.fits)
 print([word for word in ("accumulation", "max_length", "HeadOnly") if any(word in tip for tip in forecast.suggestions)])

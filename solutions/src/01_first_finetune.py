@@ -25,7 +25,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import labkit as lk
-from labkit.base.language import tr
+from labkit import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -286,7 +286,7 @@ assert lk.check("01.7", seats)
 # Try it on real data: the packaged reviews in batches of 16, once seated at random and once by your plan. How much is padding? The next cell uses nothing but your own functions.
 
 # %%
-lengths = [len(row.text) + 2 for row in lk.reviews().train]
+lengths = [len(row.input) + 2 for row in lk.reviews().train]
 rows = random.Random(0).sample(range(len(lengths)), len(lengths))
 loose = [rows[i : i + 16] for i in range(0, len(rows), 16)]
 print(tr("随便坐", "at random"), f"{padding_share(lengths, loose):.0%}")

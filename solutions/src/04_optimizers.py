@@ -18,7 +18,7 @@ LANG = "zh"
 import torch
 
 import labkit as lk
-from labkit.base.language import tr
+from labkit import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))

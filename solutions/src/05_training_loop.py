@@ -22,7 +22,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import labkit as lk
-from labkit.base.language import tr
+from labkit import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -144,8 +144,8 @@ assert lk.check("05.3", clip)
 # %%
 corpus = lk.reviews().limit(64)
 model = lk.load("tiny-bert-zh", labels=corpus.labels)
-inputs = model.processor([row.text for row in corpus.train[:16]], padding=True, return_tensors="pt")
-cross_entropy(model(**inputs).logits, torch.tensor([row.label for row in corpus.train[:16]])).backward()
+inputs = model.processor([row.input for row in corpus.train[:16]], padding=True, return_tensors="pt")
+cross_entropy(model(**inputs).logits, torch.tensor([row.target for row in corpus.train[:16]])).backward()
 print(clip(list(model.parameters()), 1.0) > 1, round(clip(list(model.parameters()), 1.0), 3))
 
 # %% [markdown] lang="zh"

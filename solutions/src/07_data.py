@@ -23,8 +23,8 @@ from collections import Counter, defaultdict
 import torch
 
 import labkit as lk
-from labkit.modalities.text import same_text as same
-from labkit.base.language import tr
+from labkit import same_text as same
+from labkit import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -256,7 +256,7 @@ assert lk.check("07.6", seats)
 # On real data: the packaged reviews at 640 places a batch. How much air is left?
 
 # %%
-lengths = [len(row.text) + 2 for row in lk.reviews().train]
+lengths = [len(row.input) + 2 for row in lk.reviews().train]
 batches = seats(lengths, 640, epoch=0)
 computed = sum(len(batch) * max(lengths[i] for i in batch) for batch in batches)
 print(len(batches), f"{1 - sum(lengths) / computed:.1%}")

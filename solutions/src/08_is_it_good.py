@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 import labkit as lk
-from labkit.base.language import tr
+from labkit import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -174,7 +174,7 @@ assert lk.check("08.5", flip_rate)
 # Test a model that only looks for the character 不 ("not") by exchanging 不 and 很 ("very"). What is the flip rate? (Here 不 is the very thing it should look at: a high flip rate is bad only where the words exchanged are **beside the point**.)
 
 # %%
-reviews = [row.text for row in lk.reviews().test]
+reviews = [row.input for row in lk.reviews().test]
 print(flip_rate(lambda text: "不" in text, reviews, [("不", "很")]) > 0.8)
 
 # %% [markdown] lang="zh"

@@ -20,7 +20,7 @@ import math
 import unicodedata
 
 import labkit as lk
-from labkit.base.language import tr
+from labkit import tr
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -188,7 +188,7 @@ assert lk.check("09.5", leaks)
 
 # %%
 corpus = lk.reviews()
-print(len(leaks([row.text for row in corpus.train], [row.text for row in corpus.test])))
+print(len(leaks([row.input for row in corpus.train], [row.input for row in corpus.test])))
 
 # %% [markdown] lang="zh"
 # ## 09.6 设计：从曲线上取学习率
