@@ -14,9 +14,11 @@ SCHEDULES = ("linear", "cosine", "constant")
 CACHES = ("memory", "half", "off")
 
 
-def setting(default, low=None, high=None, choices=None, help=""):
-    """A field of TrainConfig with its bounds: checks, command-line flags and panels are made from them."""
-    return field(default=default, metadata={"low": low, "high": high, "choices": choices, "help": help})
+def setting(default, low=None, high=None, choices=None, *, label: tuple[str, str], help: tuple[str, str]):
+    """A field of TrainConfig with its bounds and its words, Chinese and English: checks, command-line flags and panels are
+    made from them."""
+    rule = {"low": low, "high": high, "choices": choices, "label": label, "help": help}
+    return field(default=default, metadata=rule)
 
 
 @dataclass(frozen=True)
@@ -26,24 +28,98 @@ class TrainConfig:
     >>> TrainConfig(epochs=3, lr=5e-4)
     """
 
-    epochs: int | None = setting(None, 1, 1000, help="passes over the training rows; none: the strategy's own")
-    lr: float | None = setting(None, 1e-9, 10.0, help="peak learning rate; none: the strategy's own")
-    batch_size: int = setting(16, 1, 65536, help="rows per optimizer step, over all processes")
-    max_length: int = setting(256, 4, 8192, help="tokens per row, longer ones are cut")
-    seed: int = setting(0, 0, 2**31 - 1, help="decides the new head, order and dropout")
-    optimizer: str = setting("adamw", choices=OPTIMIZERS, help="how to step")
-    weight_decay: float = setting(0.01, 0.0, 10.0, help="on matrices; never on biases and norms")
-    schedule: str = setting("linear", choices=SCHEDULES, help="how the rate falls")
-    warmup: float = setting(0.1, 0.0, 1.0, help="share of the steps in which the rate rises")
-    clip: float = setting(1.0, 0.0, 1e9, help="largest gradient norm; 0: no clipping")
-    accumulation: int = setting(1, 1, 4096, help="pieces a batch is cut into, to save memory")
-    class_weights: str = setting("none", choices=("none", "balanced"), help="weigh rare classes more")
-    patience: int | None = setting(None, 1, 1000, help="stop after this many epochs without progress, restore the best")
-    precision: str = setting("auto", choices=("auto", "fp32", "bf16", "fp16"), help="auto: bf16 on a GPU that has it")
-    bucket: bool = setting(True, help="rows of like length share a batch")
-    cache: str = setting("memory", choices=CACHES, help="where to keep what the frozen part computes; half: as float16")
-    cache_mb: int = setting(2048, 0, 10**9, help="most memory for that; what takes more is computed every epoch")
-    device: str = setting("auto", choices=("auto", "cpu", "cuda", "mps"), help="where to compute")
+    # fmt: off
+    epochs: int | None = setting(
+        None, 1, 1000,
+        label=("轮数", "epochs"),
+        help=("训练数据过几遍；不写则由策略决定", "passes over the training rows; none: the strategy's own"),
+    )
+    lr: float | None = setting(
+        None, 1e-9, 10.0,
+        label=("学习率", "learning rate"),
+        help=("学习率的峰值；不写则由策略决定", "peak learning rate; none: the strategy's own"),
+    )
+    batch_size: int = setting(
+        16, 1, 65536,
+        label=("批大小", "batch size"),
+        help=("每步多少行（所有进程合计）", "rows per optimizer step, over all processes"),
+    )
+    max_length: int = setting(
+        256, 4, 8192,
+        label=("最大长度", "max length"),
+        help=("每行最多多少个 token，超出的截去", "tokens per row, longer ones are cut"),
+    )
+    seed: int = setting(
+        0, 0, 2**31 - 1,
+        label=("种子", "seed"),
+        help=("随机种子：决定新的分类头、顺序和 dropout", "decides the new head, order and dropout"),
+    )
+    optimizer: str = setting(
+        "adamw", choices=OPTIMIZERS,
+        label=("优化器", "optimizer"),
+        help=("优化器", "how to step"),
+    )
+    weight_decay: float = setting(
+        0.01, 0.0, 10.0,
+        label=("权重衰减", "weight decay"),
+        help=("权重衰减，只作用于矩阵", "on matrices; never on biases and norms"),
+    )
+    schedule: str = setting(
+        "linear", choices=SCHEDULES,
+        label=("学习率计划", "schedule"),
+        help=("学习率怎样下降", "how the rate falls"),
+    )
+    warmup: float = setting(
+        0.1, 0.0, 1.0,
+        label=("热身", "warm-up"),
+        help=("学习率上升阶段占总步数的比例", "share of the steps in which the rate rises"),
+    )
+    clip: float = setting(
+        1.0, 0.0, 1e9,
+        label=("梯度裁剪", "clipping"),
+        help=("梯度范数的上限；0：不裁剪", "largest gradient norm; 0: no clipping"),
+    )
+    accumulation: int = setting(
+        1, 1, 4096,
+        label=("梯度累积", "accumulation"),
+        help=("每批分几次算，以节省内存", "pieces a batch is cut into, to save memory"),
+    )
+    class_weights: str = setting(
+        "none", choices=("none", "balanced"),
+        label=("类别权重", "class weights"),
+        help=("balanced：少数类的权重更大", "weigh rare classes more"),
+    )
+    patience: int | None = setting(
+        None, 1, 1000,
+        label=("早停耐心", "patience"),
+        help=("连续几轮没有进步就停，取最好的一轮", "stop after this many epochs without progress, restore the best"),
+    )
+    precision: str = setting(
+        "auto", choices=("auto", "fp32", "bf16", "fp16"),
+        label=("数值精度", "precision"),
+        help=("数值精度；auto：GPU 支持时用 bf16", "auto: bf16 on a GPU that has it"),
+    )
+    bucket: bool = setting(
+        True,
+        label=("分桶", "bucketing"),
+        help=("长短相近的行放在同一批", "rows of like length share a batch"),
+    )
+    cache: str = setting(
+        "memory", choices=CACHES,
+        label=("缓存", "cache"),
+        help=("冻结部分的结果存在哪里；off：每轮重算", "where to keep what the frozen part computes; half: as float16"),
+    )
+    cache_mb: int = setting(
+        2048, 0, 10**9,
+        label=("缓存（MB）", "cache (MB)"),
+        help=("这些结果最多占多少 MB 内存，超出则每轮重算", "most memory for that; what takes more is computed every epoch"),
+    )
+    device: str = setting(
+        "auto", choices=("auto", "cpu", "cuda", "mps"),
+        label=("设备", "device"),
+        help=("在哪里计算", "where to compute"),
+    )
+    # fmt: on
 
     def __post_init__(self):
         for f in fields(self):
@@ -80,28 +156,6 @@ def checked_number(name: str, value, low: float, high: float, whole: bool = Fals
             f"{name}={value!r} won't do; give {word} from {low} to {high}.",
         )
     )
-
-
-CHINESE = {  # the fields of TrainConfig; the English stands beside each field
-    "epochs": "训练数据过几遍；不写则由策略决定",
-    "lr": "学习率的峰值；不写则由策略决定",
-    "batch_size": "每步多少行（所有进程合计）",
-    "max_length": "每行最多多少个 token，超出的截去",
-    "seed": "随机种子：决定新的分类头、顺序和 dropout",
-    "optimizer": "优化器",
-    "weight_decay": "权重衰减，只作用于矩阵",
-    "schedule": "学习率怎样下降",
-    "warmup": "学习率上升阶段占总步数的比例",
-    "clip": "梯度范数的上限；0：不裁剪",
-    "accumulation": "每批分几次算，以节省内存",
-    "class_weights": "balanced：少数类的权重更大",
-    "patience": "连续几轮没有进步就停，取最好的一轮",
-    "precision": "数值精度；auto：GPU 支持时用 bf16",
-    "bucket": "长短相近的行放在同一批",
-    "cache": "冻结部分的结果存在哪里；off：每轮重算",
-    "cache_mb": "这些结果最多占多少 MB 内存，超出则每轮重算",
-    "device": "在哪里计算",
-}
 
 
 def plain(kind) -> type:

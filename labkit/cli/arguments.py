@@ -9,7 +9,7 @@ import typing
 from dataclasses import fields
 
 from labkit import __version__
-from labkit.base.config import CHINESE, TrainConfig, plain
+from labkit.base.config import TrainConfig, plain
 from labkit.base.language import tr
 
 
@@ -144,7 +144,7 @@ def config_flags(command, leave: tuple[str, ...] = ()) -> None:
     for f in fields(TrainConfig):
         if f.name in leave:
             continue
-        flag, text = "--" + f.name.replace("_", "-"), tr(CHINESE.get(f.name, f.metadata["help"]), f.metadata["help"])
+        flag, text = "--" + f.name.replace("_", "-"), tr(*f.metadata["help"])
         if f.type is bool:
             command.add_argument(flag, action=argparse.BooleanOptionalAction, default=f.default, help=text)
             continue

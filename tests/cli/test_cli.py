@@ -1,7 +1,5 @@
 """The command line as a user meets it: train, predict, doctor, demo; what goes to which stream; stopping and going on."""
 
-import csv
-import gzip
 import io
 import json
 import os
@@ -13,9 +11,9 @@ from dataclasses import fields
 
 import pytest
 import stand_ins
+from stand_ins import rows_of, write_csv
 
 import labkit as lk
-from labkit.base import config
 from labkit.base.display import display_width
 from labkit.base.files import verify
 from labkit.cli import arguments, commands
@@ -27,19 +25,6 @@ FIELDS = {  # what --json promises
     *("seconds", "samples_per_second", "peak_memory_mb", "trainable_parameters", "total_parameters"),
     *("saved_bytes", "out"),
 }
-
-
-def write_csv(path, rows, header=("text", "label")):
-    """A CSV file of (text, label) rows; compressed where the name ends in .gz."""
-    table = io.StringIO(newline="")
-    csv.writer(table).writerows([header, *rows])
-    data = table.getvalue().encode()
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
-    return path
-
-
-def rows_of(corpus):
-    return [(row.input, corpus.labels[row.target]) for split in corpus.splits.values() for row in split]
 
 
 @pytest.fixture(scope="module")
@@ -547,5 +532,7 @@ def test_every_flag_has_help_in_both_languages(monkeypatch):
                     assert re.search(wanted, action.help or ""), (language, name, action.dest)
 
 
-def test_every_field_of_the_config_has_a_chinese_line_and_a_flag():
-    assert config.CHINESE.keys() == {f.name for f in fields(lk.TrainConfig)}
+def test_every_field_of_the_config_has_its_words_in_both_languages():
+    for field in fields(lk.TrainConfig):
+        for zh, en in (field.metadata["label"], field.metadata["help"]):
+            assert re.search(r"[\u4e00-\u9fff]|balanced", zh) and en.isascii(), field.name
