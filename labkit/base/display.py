@@ -7,7 +7,8 @@ from html import escape
 from labkit.base.language import tr
 
 GREY = "#888888"  # readable on white and on black: an image cannot know the theme
-BAR = "#4477aa"  # Paul Tol's bright scheme: safe for colour-blind readers, readable on light and dark ground
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", GREY)  # Paul Tol's bright scheme: safe for
+# colour-blind readers, readable on light and dark ground
 STYLE = (
     "<style>.labkit{font-size:13px;line-height:1.45;max-width:60em;margin:.2em 0 .8em;overflow-x:auto}"
     ".labkit table{border-collapse:collapse;margin:.4em 0;font-size:inherit}"

@@ -2,40 +2,17 @@
 
 import base64
 from collections import defaultdict
-from collections.abc import Sequence
 from html import escape
 
-from labkit.base.display import BAR, GREY, box, clipped, table_html
+from labkit.base.display import GREY, box, clipped, table_html
 from labkit.base.language import language, tr
+from labkit.base.svg import INK, histogram
 
 
-def histogram_svg(values: Sequence[int], unit: str, bins: int = 24, width: int = 420, height: int = 90) -> str:
-    """A small histogram of lengths; the last bar holds the longest 1 % together."""
-    ordered = sorted(values)
-    top = max(ordered[int(0.99 * (len(ordered) - 1))], 1)
-    step = max(1, -(-(top + 1) // bins))
-    counts = [0] * (top // step + 1)
-    for v in values:
-        counts[min(v, top) // step] += 1
-    wide, high = width / len(counts), height - 20
-    bars = "".join(
-        f'<rect x="{i * wide + 0.5:.1f}" y="{high * (1 - n / max(counts)):.1f}" width="{wide - 1:.1f}" height="{high * n / max(counts):.1f}" '
-        f'fill="{BAR}"><title>{i * step}–{(i + 1) * step - 1}: {n}</title></rect>'
-        for i, n in enumerate(counts)
-    )
-    ticks = "".join(
-        f'<text x="{x:.0f}" y="{height - 6}" text-anchor="{a}">{t}</text>'
-        for x, a, t in ((0, "start", 0), (width / 2, "middle", top // 2), (width, "end", f"{top} {unit}"))
-    )
-    style = f'font-family="sans-serif" font-size="11" fill="{GREY}"'
-    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{bars}{ticks}</svg>'
-
-
-def picture(svg: str, words: str) -> str:
+def picture(svg: str, words: str, width: int = 440) -> str:
     """An SVG as an image: notebooks that are not trusted yet strip drawings from HTML, and keep images."""
-    data = base64.b64encode(svg.encode()).decode()
-    return f'<img alt="{escape(words)}" src="data:image/svg+xml;base64,{data}" />'
+    data = base64.b64encode(svg.replace(INK, GREY).encode()).decode()
+    return f'<img alt="{escape(words)}" width="{width}" src="data:image/svg+xml;base64,{data}" />'
 
 
 def corpus_html(corpus) -> str:
@@ -46,7 +23,7 @@ def corpus_html(corpus) -> str:
         middle, unit = sorted(lengths)[len(lengths) // 2], modality.unit()
         note = tr(f"训练集，中位数 {middle} {unit}", f"training rows, median {middle} {unit}")
         parts.append(f"<div>{tr('长度', 'Length')} <span class=m>({note})</span></div>")
-        parts.append(picture(histogram_svg(lengths, unit), note))
+        parts.append(picture(histogram(lengths, note, unit, size=(880, 280)), note))
     if corpus.train:
         parts.append(examples_html(corpus))
     parts.append(f"<div class=m>{escape(dropped_text(corpus))}</div>")

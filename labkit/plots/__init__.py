@@ -4,10 +4,9 @@ The only door to matplotlib.
 """
 
 from labkit.plots.attributions import attribution
+from labkit.plots.charts import Band, Bars, Chart, Histogram, Line, figure_of
 from labkit.plots.comparing import forest, grid, pareto, runs, verdicts
-from labkit.plots.diagnosing import diagnosis, rates
-from labkit.plots.forgetting import forgetting
-from labkit.plots.inspecting import anatomy
+from labkit.plots.inspecting import anatomy, diagnosis, forgetting, rates
 from labkit.plots.landscapes import mountain, one_step, slice_map, step_sizes, walk_losses, walk_map
 from labkit.plots.learning import bars, confusion, curves, lengths, run_names, running_mean, steps
 from labkit.plots.look import COLOURS, FONT, MARKERS, drawn, figure, glyphs, printable
@@ -17,6 +16,11 @@ __all__ = [
     "COLOURS",
     "FONT",
     "MARKERS",
+    "Band",
+    "Bars",
+    "Chart",
+    "Histogram",
+    "Line",
     "anatomy",
     "attribution",
     "bars",
@@ -25,6 +29,7 @@ __all__ = [
     "diagnosis",
     "drawn",
     "figure",
+    "figure_of",
     "forest",
     "forgetting",
     "glyphs",

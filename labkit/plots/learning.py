@@ -1,23 +1,65 @@
-"""Figures of one run or a few: learning curves, losses by step, the confusion matrix, what the data look like."""
+"""Figures of one run or a few: learning curves, losses by step, the confusion matrix, what the data look like.
+
+Training is a thin line, validation a bold one with dots, a score on test rows a band: here and in every panel.
+"""
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from labkit.base.display import display_width
 from labkit.base.language import tr
-from labkit.base.records import BadInput, Run, Scores
-from labkit.plots.look import (
-    COLOURS,
-    FAMILIES,
-    drawn,
-    figure,
-    legend,
-    looks,
-    number,
-    short,
-    whole_numbers,
-)
+from labkit.base.records import BadInput, Measure, Run, Scores
+from labkit.base.svg import binned
+from labkit.plots.charts import TEST, TRAIN, VALID, Band, Bars, Chart, Line, Points, figure_of
+from labkit.plots.look import COLOURS, FAMILIES, drawn, figure, legend, looks, number, short, whole_numbers
+from labkit.tasks.contract import title_of
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What the learning curves of one training are drawn from: losses, and the headline metric on validation rows."""
+
+    train: Points  # while training
+    valid: Points
+    score: Points
+    test: Measure | None = None
+    name: str = ""  # in the key, where several are drawn
+    colours: tuple[str, str, str] = (TRAIN, VALID, TEST)
+    marker: str = "o"
+    pale: bool = False  # it stays in the background
+
+
+def learning_charts(
+    curves: Sequence[Curves], metric: str, x: str, *, raw: Points = (), log: bool = False, x_range=None
+) -> list[Chart]:
+    """The two charts of learning curves: loss, and the metric of that name. `raw` are single losses, drawn faintly."""
+    alone = not any(c.name for c in curves if not c.pale)  # of one run the roles have colours, of several each its own
+    words = (
+        (tr("训练", "training"), tr("验证", "validation"), tr("测试（95 %）", "test (95 %)")) if alone else ("", "", "")
+    )
+    losses, scores = [Line(raw, TRAIN, opacity=0.35)] if raw else [], []
+    for one in curves:
+        train, valid, test = one.colours
+        look = {"opacity": 0.5} if one.pale else {"bold": True, "marker": one.marker}
+        train_word, valid_word = ("", one.name) if one.name else words[:2]
+        losses += [Line(one.train, train, train_word, opacity=0.5 if one.pale else 1.0)]
+        losses += [Line(one.valid, valid, valid_word, **look)]
+        scores += [Line(one.score, valid, **look)]
+        if one.test and one.test.low is not None:
+            scores += [Band(one.test.low, one.test.high, one.test.value, test, words[2])]
+    note = "" if alone else tr("细线：训练，粗线：验证", "thin: training, bold: validation")
+    across = {"x": x, "x_range": x_range, "whole": True}
+    return [
+        Chart(tr("损失", "loss"), losses, y=tr("交叉熵（nat）", "cross-entropy (nats)"), note=note, log=log, **across),
+        Chart(tr("验证{}", "validation {}").format(title_of(metric)), scores, y=title_of(metric), **across),
+    ]
+
+
+def headline(runs: Sequence[Run]) -> str:
+    """The name of the metric that these runs are judged by first."""
+    return next((name for run in runs for e in run.history for name in e.valid), "accuracy")
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:
@@ -35,32 +77,30 @@ def run_names(runs: Sequence[Run]) -> list[str]:
     return names
 
 
-@drawn
-def curves(*runs: Run) -> Any:
-    """Loss and validation accuracy by epoch, one colour a strategy and a line a seed: dashed while training, solid on
-    validation rows."""
-    names = run_names(runs)
+def curves(*runs: Run, log: bool = False) -> Any:
+    """Loss and headline metric by epoch, one colour a strategy and a line a seed: thin while training, bold with dots on
+    validation rows; of one run or two, the band is the score on test rows with its 95 % interval. `log` draws losses by
+    their logarithm."""
+    return figure_of(run_charts(runs, log=log))
+
+
+def run_charts(runs: Sequence[Run], names: Sequence[str] = (), log: bool = False) -> list[Chart]:
+    """The charts of `curves`."""
+    names, metric, drawn_curves, labelled = list(names or run_names(runs)), headline(runs), [], set()
     look_of = dict(zip(dict.fromkeys(names), looks(), strict=False))
-    fig, (left, right) = figure(8.4 if len(look_of) <= 5 else 9.6, 3.4, columns=2)
-    labelled = set()
     for run, name in zip(runs, names, strict=True):
-        epochs = [e.epoch for e in run.history]
-        look = {**look_of[name], "ms": 4}
-        left.plot(epochs, [e.train_loss for e in run.history], "--", alpha=0.6, color=look["color"])
-        left.plot(epochs, [e.valid_loss for e in run.history], **look)
-        label = None if name in labelled else name
-        right.plot(epochs, [e.valid_accuracy for e in run.history], label=label, **look)
+        one = Curves(
+            train=[(e.epoch, e.train_loss) for e in run.history],
+            valid=[(e.epoch, e.valid_loss) for e in run.history],
+            score=[(e.epoch, e.valid[metric]) for e in run.history],
+            test=run.test.headline if run.test and len(runs) <= 2 else None,
+            name="" if name in labelled else name,
+            colours=(look_of[name]["color"],) * 3,
+            marker=look_of[name]["marker"],
+        )
+        drawn_curves.append(one)
         labelled.add(name)
-    left.set(
-        title=tr("损失（虚线：训练，实线：验证）", "Loss (dashed: training, solid: validation)"),
-        ylabel=tr("交叉熵（nat）", "cross-entropy (nats)"),
-    )
-    right.set(title=tr("验证准确率", "Validation accuracy"), ylabel=tr("准确率", "accuracy"))
-    for axes in (left, right):
-        axes.set_xlabel(tr("轮次", "epoch"))
-        whole_numbers(axes)
-    legend(fig, right, len(look_of))
-    return fig
+    return learning_charts(drawn_curves, metric, tr("轮次", "epoch"), log=log)
 
 
 @drawn
@@ -94,7 +134,7 @@ def running_mean(values: Sequence[float], width: int) -> list[float]:
 @drawn
 def confusion(scores: Scores) -> Any:
     """The confusion matrix: rows are the truth, columns what the model said, shares by row as colour, counts as text."""
-    names = [short(c.label) for c in scores.classes]
+    names = [short(c.label) for c in scores.parts]
     wordy, many = max(map(display_width, names)) > 6 and len(names) > 2, len(names) > 8
     size = 2.4 + (0.42 if many else 0.55) * len(names)
     fig, axes = figure(size + 1.2, size)
@@ -119,36 +159,32 @@ def confusion(scores: Scores) -> Any:
 
 @drawn
 def lengths(corpus, bins: int = 40) -> Any:
-    """Histogram of the training rows' text lengths in characters, a colour for each class."""
-    if not corpus.train or not hasattr(corpus.train[0], "text"):
-        raise BadInput(tr("plots.lengths 需要有文本的训练行。", "plots.lengths needs training rows with texts."))
+    """Histogram of the training rows' lengths before they are encoded, a colour for each class."""
+    task, modality = corpus.task, corpus.task.modality
+    if not corpus.train or modality.extent(corpus.train[0].input) is None:
+        raise BadInput(
+            tr("plots.lengths 需要有长短之分的训练行。", "plots.lengths needs training rows that have a length.")
+        )
+    rows = [(modality.extent(e.input), task.group(e)) for e in corpus.train]
+    each, counts = binned([n for n, _ in rows], bins)  # whole units: bars of unequal width of content make a comb
+    longest = each * len(counts) - 1
+    kinds = [None] if rows[0][1] is None else range(len(corpus.labels))
+    groups = [[min(n, longest) for n, group in rows if kind is None or group == kind] for kind in kinds]
+    names = [corpus.name] if rows[0][1] is None else [short(x) for x in corpus.labels]
     fig, axes = figure()
-    longest = sorted(len(r.text) for r in corpus.train)[int(0.99 * (len(corpus.train) - 1))]
-    groups = [[min(len(r.text), longest) for r in corpus.train if r.label == i] for i in range(len(corpus.labels))]
     colours = list(itertools.islice(itertools.cycle(COLOURS), len(groups)))
-    step = max(1, -(-(longest + 1) // bins))  # whole characters: bars of unequal width of content make a comb
-    edges = [step * i - 0.5 for i in range(longest // step + 2)]
-    axes.hist(groups, bins=edges, stacked=True, color=colours, label=[short(x) for x in corpus.labels])
+    edges = [each * i - 0.5 for i in range(len(counts) + 1)]
+    axes.hist(groups, bins=edges, stacked=True, color=colours, label=names)
     axes.set(
-        title=tr("文本长度（最长的 1 % 并入最后一格）", "Text length (the longest 1 % in the last bar)"),
-        xlabel=tr("字数", "characters"),
+        title=tr("长度（最长的 1 % 并入最后一格）", "Length (the longest 1 % in the last bar)"),
+        xlabel=modality.unit(),
         ylabel=tr("行数", "rows"),
     )
-    legend(fig, axes, len(groups), tr("标签", "label"))
+    if len(groups) > 1:
+        legend(fig, axes, len(groups), tr("标签", "label"))
     return fig
 
 
-@drawn
 def bars(values: dict[str, float], title: str, unit: str) -> Any:
     """Named amounts as horizontal bars, each with its number."""
-    fig, axes = figure(6.4, 1.1 + 0.4 * len(values))
-    names = list(values)[::-1]
-    drawn_bars = axes.barh(range(len(names)), [values[n] for n in names], color=COLOURS[0], height=0.6)
-    axes.set_yticks(range(len(names)), [short(n, 32) for n in names])
-    axes.bar_label(drawn_bars, [number(values[n]) for n in names], padding=4, fontsize=9)
-    axes.set(title=title, xlabel=unit)
-    axes.margins(x=0.15)
-    axes.xaxis.set_major_formatter("{x:,g}")
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="y", visible=False)
-    return fig
+    return Bars(title, values, number, unit).figure()

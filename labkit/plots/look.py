@@ -1,6 +1,6 @@
 """labkit's look: one font that has Chinese, colours safe for colour-blind readers, and a Figure that needs no pyplot.
 
-Every figure function is decorated with `drawn` and starts from `figure()`. Colours are Paul Tol's bright scheme.
+Every figure function is decorated with `drawn` and starts from `figure()`.
 """
 
 import functools
@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#888888")
+from labkit.base.display import COLOURS, GREY, clipped
+
 MARKERS = "os^Dv"  # the eighth line has the first colour and the second marker
 FONT = Path(__file__).parents[1] / "assets" / "fonts" / "LabkitSans-Regular.otf"
 FAMILIES = ["Labkit Sans", "DejaVu Sans"]  # the second is matplotlib's own
@@ -19,7 +20,7 @@ LOOK = {
     "text.parse_math": False,  # a label may hold dollar signs
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": "#888888",
+    "axes.edgecolor": GREY,
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.alpha": 0.3,
@@ -132,7 +133,7 @@ def printable(text: str) -> str:
 
 def short(name: str, most: int = 18) -> str:
     """A name that leaves room for the figure, and holds only what can be shown: ticks are written anew when drawn."""
-    return printable(name if len(name) <= most else name[: most - 1] + "…")
+    return printable(clipped(name, most))
 
 
 def looks() -> Iterator[dict]:

@@ -7,36 +7,33 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+from made_runs import run
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 import labkit
 from labkit import plots
-from labkit.base.records import BadInput, ClassScore, Epoch, Row, Run, Scores
+from labkit.base.records import BadInput, ClassScore, Example, Measure, Scores
 from labkit.comparison.summary import summarise
 from labkit.data.corpus import Corpus
 
 PACKAGE = Path(labkit.__file__).parent
 
 
-def run(strategy="full", seed=0, accuracy=0.8, epochs=3, baseline=False, **more):
-    history = tuple(Epoch(e, 10 * e, 1 / e, 1.1 / e, 0.5 + 0.1 * e, 0.5, 1.0) for e in range(1, epochs + 1))
-    start = (strategy, "tiny", seed, "cpu", epochs, 100, 20, 400, 0.7, 0.7, accuracy, accuracy, 5.0 + seed, 50.0, None)
-    return Run(*start, 1_000, 5_000, history=() if baseline else history, **more)
-
-
 def scores(k, name="class {}"):
-    rows = tuple(tuple(90 if i == j else i + j for j in range(k)) for i in range(k))
-    return Scores(1, 1, 1, 1, 1, 1, 1, 1, tuple(ClassScore(name.format(i), 1, 1, 1, 1) for i in range(k)), rows)
+    counts = tuple(tuple(90 if i == j else i + j for j in range(k)) for i in range(k))
+    return Scores(
+        1, 1, {"accuracy": Measure(1)}, tuple(ClassScore(name.format(i), 1, 1, 1, 1) for i in range(k)), counts
+    )
 
 
 def corpus(classes=2):
-    rows = tuple(Row("字" * (1 + i % 50), i % classes) for i in range(300))
+    rows = tuple(Example("字" * (1 + i % 50), i % classes) for i in range(300))
     return Corpus("x", rows, rows, rows, tuple(f"类别{c}" for c in range(classes)))
 
 
 FIGURES = {
-    "curves": lambda: plots.curves(run(), run("head"), run("full", 1)),
+    "curves": lambda: plots.curves(run(), run("head"), run("full", seed=1)),
     "curves of one epoch": lambda: plots.curves(run(epochs=1)),
     "curves of nine strategies": lambda: plots.curves(*(run(f"strategy {i}") for i in range(9))),
     "steps": lambda: plots.steps(("torch", [1.0, 0.5, 0.4] * 30), ("labkit", [0.9, 0.5, 0.3] * 30)),
@@ -46,8 +43,8 @@ FIGURES = {
     "lengths": lambda: plots.lengths(corpus()),
     "lengths of 9": lambda: plots.lengths(corpus(9)),
     "bars": lambda: plots.bars({"文章的循环": 151.2, "labkit": 1725.3, "a very long name that goes on and on": 3}, "速度", "行/秒"),
-    "runs": lambda: plots.runs([run(), run("head", 0, 0.7), run("full", 1, 0.82)], run("tf-idf", baseline=True)),
-    "runs of nine strategies": lambda: plots.runs([run(f"strategy {i}", i, 0.05 * i) for i in range(9)]),
+    "runs": lambda: plots.runs([run(), run("head", range(60)), run("full", range(36), 1)], run("tf-idf", trained=False)),
+    "runs of nine strategies": lambda: plots.runs([run(f"strategy {i}", range(9 * i), i) for i in range(9)]),
 }  # fmt: skip
 every_figure = pytest.mark.parametrize("name", FIGURES)
 
@@ -89,7 +86,7 @@ def test_a_figure_is_the_same_whatever_the_callers_settings_and_leaves_them_alon
 
 
 def test_the_packaged_font_has_every_character_that_labkit_writes_into_figures():
-    written = set("".join(path.read_text("utf-8") for path in (*PACKAGE.glob("plots/*.py"), PACKAGE / "text.py")))
+    written = set("".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py")))
     course = set("熵阈秩鞍梯馏")  # words of the lessons that common text hardly holds
     assert [c for c in sorted(written | course) if "\u4e00" <= c <= "\u9fff" and ord(c) not in plots.glyphs()] == []
 
@@ -109,27 +106,33 @@ def test_odd_labels_are_shown_as_far_as_there_are_glyphs():
     assert "□ $\\frac{$ □ 0" in texts(fig)
 
 
-def test_curves_show_the_history_of_each_run():
-    first, second = run(epochs=4), run("head", epochs=2)
+def test_curves_show_the_history_of_each_run_training_thin_validation_bold_test_a_band():
+    first, second = run(epochs=4), run("head", range(60), epochs=2)
     left, right = plots.curves(first, second).axes
     train, valid = left.lines[:2]
-    assert list(train.get_ydata()) == [e.train_loss for e in first.history] and train.get_linestyle() == "--"
-    assert list(valid.get_ydata()) == [e.valid_loss for e in first.history] and valid.get_linestyle() == "-"
-    assert list(right.lines[1].get_xdata()) == [1, 2]
-    assert list(right.lines[0].get_ydata()) == [e.valid_accuracy for e in first.history]
+    assert list(train.get_ydata()) == [e.train_loss for e in first.history] and train.get_marker() == ""
+    assert list(valid.get_ydata()) == [e.valid_loss for e in first.history] and valid.get_marker() == "o"
+    assert train.get_linewidth() < valid.get_linewidth()
+    curves = [line for line in right.lines if line.get_marker() == "o"]
+    assert list(curves[1].get_xdata()) == [1, 2]
+    assert list(curves[0].get_ydata()) == [e.valid_accuracy for e in first.history]
+    bands = [(patch.get_y(), patch.get_y() + patch.get_height()) for patch in right.patches]
+    assert bands == [pytest.approx((r.test.low, r.test.high)) for r in (first, second)]
+    assert right.get_title(loc="left") == "Validation accuracy" and right.get_ylabel() == "accuracy"
 
 
 def test_seeds_share_colour_and_name_and_settings_that_differ_are_named():
     fig = plots.curves(run(seed=0), run(seed=1), run("head"))
     assert legend(fig) == ["full", "head"]
     assert [line.get_color() for line in fig.axes[1].lines] == [plots.COLOURS[i] for i in (0, 0, 1)]
+    assert not fig.axes[1].patches, "bands of many runs would hide each other"
     fast, slow = (run(config={"lr": lr, "seed": i, "epochs": 3}) for i, lr in enumerate((1e-3, 1e-4)))
     assert legend(plots.curves(fast, slow, run("head"))) == ["full, lr=0.001", "full, lr=0.0001", "head"]
 
 
 def test_no_two_of_nine_strategies_look_alike():
     for fig in (FIGURES["curves of nine strategies"](), FIGURES["runs of nine strategies"]()):
-        lines = [line for line in fig.axes[-1].lines if line.get_marker() in plots.MARKERS]
+        lines = [line for line in fig.axes[-1].lines if line.get_marker() and line.get_marker() in plots.MARKERS]
         assert len({(line.get_color(), line.get_marker()) for line in lines}) == 9 == len(set(legend(fig)))
 
 
@@ -161,7 +164,8 @@ def test_a_confusion_matrix_has_the_truth_in_rows():
 
 
 def test_a_class_without_rows_leaves_an_empty_line():
-    empty = Scores(1, 1, 1, 1, 1, 1, 1, 1, tuple(ClassScore(x, 1, 1, 1, 1) for x in "ab"), ((3, 0), (0, 0)))
+    parts = tuple(ClassScore(x, 1, 1, 1, 1) for x in "ab")
+    empty = Scores(1, 1, {"accuracy": Measure(1)}, parts, ((3, 0), (0, 0)))
     assert plots.confusion(empty).axes[0].images[0].get_array().tolist() == [[1, 0], [0, 0]]
 
 
@@ -169,10 +173,10 @@ def test_lengths_count_every_row_once_in_its_class():
     made = corpus(3)
     axes = plots.lengths(made).axes[0]
     heights = [sum(bar.get_height() for bar in group) for group in axes.containers]
-    assert heights == [len([r for r in made.train if r.label == i]) for i in range(3)]
+    assert heights == [len([e for e in made.train if e.target == i]) for i in range(3)]
     assert legend(axes.figure) == list(made.labels)
     assert [to_hex(group[0].get_facecolor()) for group in axes.containers] == list(plots.COLOURS[:3])
-    with pytest.raises(BadInput, match="needs training rows with texts"):
+    with pytest.raises(BadInput, match="needs training rows that have a length"):
         plots.lengths(Corpus("x", (), (), (), ("a", "b")))
 
 
@@ -187,8 +191,8 @@ def test_bars_carry_their_numbers(value, shown):
 
 
 def test_runs_show_mean_interval_and_time_of_each_strategy():
-    found = [run(seed=0, accuracy=0.8), run(seed=1, accuracy=0.9), run("head", accuracy=0.6)]
-    axes = plots.runs(found, run("tf-idf", accuracy=0.75, baseline=True)).axes[0]
+    found = [run(wrong=range(40)), run(wrong=range(20), seed=1), run("head", range(80))]
+    axes = plots.runs(found, run("tf-idf", range(50), trained=False)).axes[0]
     points = [c.lines[0] for c in axes.containers]
     lines = summarise(found)
     assert [(p.get_xdata()[0], p.get_ydata()[0]) for p in points] == [(s.seconds, s.accuracy) for s in lines]

@@ -3,17 +3,16 @@
 import itertools
 
 import pytest
+from made_runs import grid, run
 from matplotlib.text import Annotation
-from test_judging import run
 from test_plots import legend, pixels, texts
-from test_sizes import curves
 
 from labkit import plots
 from labkit.base.records import BadInput
 from labkit.comparison.compare import Comparison
 from labkit.comparison.summary import summarise
 from labkit.comparison.verdict import verdicts
-from labkit.plots.comparing import front
+from labkit.plots.comparing import front, runs_chart
 
 NAMES = ("full", "top-2", "head", "gradual", "bitfit", "lora", "prefix", "ptuning-v2", "adapter")
 
@@ -22,13 +21,12 @@ def nine():
     """Nine strategies of which some lie close together."""
     found = []
     for i, (name, seed) in enumerate(itertools.product(NAMES, (0, 1, 2))):
-        made = run(name, range(20 + 6 * (i // 6), 44 + 8 * (i // 6) + seed), seed)
         costs = {
             "seconds": 1 + i // 3 % 4,
             "trainable_parameters": 10 ** (4 + i // 9),
             "peak_memory_mb": 500 + 8 * (i // 3),
         }
-        found.append(made.__class__(**{**vars(made), **costs}))
+        found.append(run(name, range(20 + 6 * (i // 6), 44 + 8 * (i // 6) + seed), seed, **costs))
     return Comparison(found, [run("tf-idf", range(50), trained=False), run("majority", range(90), trained=False)])
 
 
@@ -40,8 +38,8 @@ FIGURES = {
     "forest": lambda: plots.forest(nine()),
     "forest of F1": lambda: plots.forest(nine(), "macro_f1"),
     "verdicts": lambda: plots.verdicts(verdicts(nine())),
-    "grid": lambda: plots.grid(curves(full=(80, 50, 20), head=(50, 40, 40), lora=(60, 45, 19))),
-    "grid without a crossing": lambda: plots.grid(curves(full=(40, 20), head=(50, 40))),
+    "grid": lambda: plots.grid(grid(full=(80, 50, 20), head=(50, 40, 40), lora=(60, 45, 19))),
+    "grid without a crossing": lambda: plots.grid(grid(full=(40, 20), head=(50, 40))),
 }
 
 
@@ -67,6 +65,7 @@ def test_the_names_of_nine_strategies_stand_apart(cost):
 
 
 def test_the_front_is_what_nothing_beats_in_both():
+    assert front([(1, 2.0), (2, 3.0), (3, 1.5)], greater=False) == [(1, 2.0), (3, 1.5)]
     assert front([(3, 0.9), (1, 0.7), (2, 0.6), (2, 0.8), (4, 0.9)]) == [(1, 0.7), (2, 0.8), (3, 0.9)]
     line = next(x for x in FIGURES["pareto seconds"]().axes[0].lines if x.get_label() == "front")
     assert list(line.get_ydata()) == sorted(line.get_ydata())
@@ -107,3 +106,15 @@ def test_the_grid_marks_its_crossings_with_rows_and_says_when_there_is_none():
     assert stars[0].get_ydata()[0] == pytest.approx(1 - (50 + (20 - 50) / 3) / 200)  # on the curve of full
     assert "head: 126" in texts(fig) and "crosses full (hollow: noise)" in legend(fig)
     assert "no crossing" in legend(FIGURES["grid without a crossing"]())
+
+
+def test_a_panels_chart_of_runs_holds_the_means_intervals_and_the_cheap_baseline():
+    found = nine()
+    chart = runs_chart(found)
+    points = {mark.name: mark.points[0] for mark in chart.marks if mark.name}
+    spans = [mark.points for mark in chart.marks if len(mark.points) == 2 and not mark.dashed]
+    lines = summarise(found)
+    assert points == {line.strategy: (line.seconds, line.accuracy) for line in lines}
+    assert spans == [[(line.seconds, line.low), (line.seconds, line.high)] for line in lines]
+    assert [text for text, _, _ in chart.key()] == ["tf-idf"]
+    assert chart.y == "test accuracy (95 % interval)"

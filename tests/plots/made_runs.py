@@ -1,0 +1,36 @@
+"""Runs made by hand: what was wrong decides the scores, nothing is trained."""
+
+from labkit.base.records import Epoch, Run
+from labkit.comparison.compare import Comparison
+from labkit.comparison.sizes import Grid
+from labkit.tasks import Classification
+
+N = 200
+TASK = Classification(labels=("a", "b"))
+
+
+def run(strategy="full", wrong=range(40), seed=0, *, epochs=3, trained=True, **more):
+    """A run that is wrong on the test rows of these numbers, and learns in as many epochs."""
+    truth = [i % 2 for i in range(N)]
+    said = [1 - k if i in set(wrong) else k for i, k in enumerate(truth)]
+    scores = TASK.score([[1.0 - k, float(k)] for k in said], truth, 0.5)
+    history = tuple(
+        Epoch(e, 10 * e, 1 / e, 1.1 / e, {"accuracy": 0.5 + 0.1 * e, "macro_f1": 0.5}, 1.0)
+        for e in range(1, epochs + 1)
+    )
+    costs = {"seconds": 5.0 + seed, "trainable_parameters": 1_000, "peak_memory_mb": None, "config": {"seed": seed}}
+    return Run(
+        strategy, "tiny", seed, "cpu", epochs, 100, 20, N,
+        **{**costs, "samples_per_second": 50.0, "total_parameters": 5_000, **more},
+        task=TASK.card(), scores={"valid": scores, "test": scores}, answers=tuple(said), truth=tuple(truth),
+        history=history if trained else (), corpus={"name": "made", "labels": ["a", "b"], "fingerprint": "0"},
+    )  # fmt: skip
+
+
+def grid(**wrong):
+    """A grid from the number of wrong rows of 200 at 50, 100, 200 … training rows."""
+    cells = []
+    for i in range(len(next(iter(wrong.values())))):
+        runs = [run(name, range(N - w[i], N), seed) for name, w in wrong.items() for seed in (0, 1)]
+        cells.append((50 * 2**i, Comparison(runs)))
+    return Grid(tuple(cells))

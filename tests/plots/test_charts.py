@@ -1,0 +1,105 @@
+"""A chart is described once: its SVG and its figure show the same numbers between the same ends, in the same colours."""
+
+import re
+import xml.etree.ElementTree as tree
+
+import pytest
+from matplotlib.colors import to_hex
+
+from labkit.base.display import COLOURS
+from labkit.base.records import Measure
+from labkit.base.svg import binned
+from labkit.plots.charts import Band, Bars, Chart, Histogram, Line, apart, figure_of
+from labkit.plots.learning import Curves, learning_charts
+
+LOSS = Chart(
+    "loss",
+    [
+        Line([(10, 0.9), (20, 0.4)], COLOURS[0], "training"),
+        Line([(10, 0.8), (20, 0.6)], COLOURS[1], "validation", bold=True, marker="o"),
+        Band(0.5, 0.7, 0.6, COLOURS[2], "test"),
+    ],
+    x="step",
+    whole=True,
+)
+KINDS = {
+    "chart": LOSS,
+    "logarithmic": Chart("loss", LOSS.marks, log=True),
+    "bars": Bars("padding", {"in buckets": 0.05, "shuffled": 0.32}, "{:.0%}".format, top=1.0, lit=["shuffled"]),
+    "histogram": Histogram("lengths", [1, 5, 9, 9, 30], "tokens", mark=(16, "longest")),
+}
+
+
+def shapes(chart, tag):
+    return [e.attrib for e in tree.fromstring(chart.svg()).iter() if e.tag.endswith(tag)]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_chart_is_well_formed_svg_and_a_figure(name):
+    svg = tree.fromstring(KINDS[name].svg())
+    assert svg.attrib["aria-label"] == KINDS[name].title and svg.attrib["fill"] == "currentColor"
+    (axes,) = KINDS[name].figure().axes
+    assert axes.get_title(loc="left").lower() == KINDS[name].title
+
+
+def test_both_drawings_have_the_same_lines_colours_and_ticks():
+    axes = LOSS.figure().axes[0]
+    lines = {to_hex(line.get_color()): line for line in axes.lines}
+    paths = {p["stroke"]: p for p in shapes(LOSS, "path") if p.get("fill") == "none"}
+    assert set(lines) == set(paths) == set(COLOURS[:3])
+    assert float(paths[COLOURS[0]]["stroke-width"]) < float(paths[COLOURS[1]]["stroke-width"])
+    assert lines[COLOURS[0]].get_linewidth() < lines[COLOURS[1]].get_linewidth()
+    words = {e.text for e in tree.fromstring(LOSS.svg()).iter() if e.tag.endswith("text")}
+    assert {t.get_text() for t in (*axes.get_xticklabels(), *axes.get_yticklabels())} | {"step"} == words
+
+
+def test_places_in_the_svg_are_the_points_between_the_ends_of_the_axes():
+    path = next(p["d"] for p in shapes(LOSS, "path") if p.get("stroke") == COLOURS[0])
+    x, _, right, down = map(int, re.fullmatch(r"M(\d+),(\d+)l(\d+),(\d+)", path).groups())
+    frame = LOSS.frame()
+    height = (0.9 - 0.4) / (frame.high - frame.low)
+    assert down == pytest.approx(height * (326 - 16), abs=1)
+    assert (x, x + right) == (84, 546), "from the left axis to the right one"
+
+
+def test_a_band_is_below_the_lines_in_both_drawings():
+    assert [type(mark) for mark in LOSS.visible()] == [Band, Line, Line]
+    (patch,) = LOSS.figure().axes[0].patches
+    assert (patch.get_y(), patch.get_y() + patch.get_height()) == pytest.approx((0.5, 0.7))
+
+
+def test_a_name_that_would_lie_on_another_moves_below_it():
+    places = apart([(100, 50, "full"), (110, 55, "head"), (105, 60, "lora"), (400, 52, "bitfit")])
+    heights = {name: y for _, y, name in places}
+    assert heights["bitfit"] == 52
+    assert sorted(heights[n] for n in ("full", "head", "lora")) == [50, 76, 102]
+
+
+def test_of_one_run_the_roles_are_named_of_several_the_runs():
+    one = Curves([(1, 0.9)], [(1, 0.8)], [(1, 0.7)], Measure(0.75, 0.7, 0.8))
+    loss, score = learning_charts([one], "accuracy", "step")
+    assert [text for text, _, _ in loss.key()] == ["training", "validation"]
+    assert [(text, look) for text, _, look in score.key()] == [("test (95 %)", "band")]
+    two = [
+        Curves([(1, 0.9)], [(1, 0.8)], [(1, 0.7)], name=n, colours=(c,) * 3)
+        for n, c in zip("ab", COLOURS, strict=False)
+    ]
+    loss, score = learning_charts(two, "accuracy", "step")
+    assert [text for text, _, _ in loss.key()] == ["a", "b"]
+    assert "thin: training" in loss.note and "thin: training" in figure_of([loss, score]).axes[0].get_title(loc="left")
+
+
+def test_a_chart_of_a_metric_that_no_task_knows_goes_by_its_name():
+    _, score = learning_charts([Curves([], [], [])], "some_score", "step")
+    assert score.title == "validation some score"
+
+
+def test_words_of_a_chart_are_shown_as_text():
+    chart = Chart("<b>", [Line([(1, 1)], name="<i>", label="<u>")], x="a & b")
+    assert "<i>" in [e.text for e in tree.fromstring(chart.svg()).iter()]
+
+
+def test_bins_are_whole_and_the_longest_stand_together():
+    each, counts = binned([*range(100), 5000], most=20)
+    assert each == 5 and sum(counts) == 101 and len(counts) <= 20
+    assert counts[-1] == 5 + 1
