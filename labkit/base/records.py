@@ -192,6 +192,7 @@ class Run:
     steps: tuple[tuple[int, float, float], ...] = ()  # (step, loss, lr), thinned to a few hundred
     padding: float | None = None  # share of padding in what was computed
     moved: tuple[str, ...] = ()  # names of the tensors that training changed: parameters and buffers
+    head: tuple[str, ...] = ()  # names of the head's parameters
     notices: tuple[str, ...] = ()
     versions: dict = field(default_factory=dict)
     identity: dict = field(default_factory=dict)  # what makes it this run and no other (training/identity.py)
@@ -250,26 +251,44 @@ def to_json(record) -> Any:
     return record
 
 
-def from_json(kind, value) -> Any:
+def from_json(kind, value, name: str = "") -> Any:
     """The inverse of to_json for a record class: unknown keys are ignored, so that old readers read new files.
 
-    A number that JSON has no word for comes back as nan.
+    A number that JSON has no word for comes back as nan. Raises ValueError or TypeError, with the field's name, where a
+    value is of another kind than the field.
     """
     if value is None:
         return float("nan") if kind is float else None
     if dataclasses.is_dataclass(kind):
+        expect(value, dict, name)
         hints = typing.get_type_hints(kind)
-        return kind(
-            **{f.name: from_json(hints[f.name], value[f.name]) for f in dataclasses.fields(kind) if f.name in value}
-        )
+        fields = [f for f in dataclasses.fields(kind) if f.name in value]
+        return kind(**{f.name: from_json(hints[f.name], value[f.name], f.name) for f in fields})
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin is dict:
-        return {k: from_json(inner[1], v) for k, v in value.items()}
     if origin in (types.UnionType, typing.Union):
-        return from_json(next(a for a in inner if a is not type(None)), value)
+        return from_json(next(a for a in inner if a is not type(None)), value, name)
+    if origin is dict:
+        expect(value, dict, name)
+        return {k: from_json(inner[1], v, f"{name}.{k}") for k, v in value.items()}
     if kind is tuple:  # of whatever a task answers with
-        return tuple(from_json(tuple, v) if isinstance(v, list) else v for v in value)
+        expect(value, list, name)
+        return tuple(from_json(tuple, v, name) if isinstance(v, list) else v for v in value)
     if origin is tuple:
+        expect(value, list, name)
         each = inner[0] if inner[-1] is Ellipsis else None
-        return tuple(from_json(each or k, v) for k, v in zip(inner if each is None else value, value, strict=False))
+        kinds = [each] * len(value) if each else inner
+        if len(kinds) != len(value):
+            raise ValueError(f"{name}: {len(value)} values where {len(kinds)} belong")
+        return tuple(from_json(k, v, name) for k, v in zip(kinds, value, strict=True))
+    if kind in (str, int, float, bool, dict):
+        expect(value, kind, name)
     return value
+
+
+def expect(value, kind: type, name: str) -> None:
+    """ValueError unless a JSON value is of this kind; a whole number will do for a float."""
+    accepted = (int, float) if kind is float else kind
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(
+            f"{name or 'record'}: {type(value).__name__} {str(value)[:30]!r} where {kind.__name__} belongs"
+        )

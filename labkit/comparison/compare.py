@@ -1,27 +1,26 @@
 """Many runs on the same rows: strategies x seeds, the cheap baselines beside them. Notebook 02 uses it.
 
-Tables (tables.py), verdicts (judging.py) and figures are made from the runs and nothing else.
+A comparison is a plan of jobs (job.py): what is in the folder already is read, the rest is trained one after the other.
+Tables (table.py), verdicts (verdict.py) and figures are made from the runs and nothing else.
 """
 
-import gc
-import re
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from labkit.base.config import TrainConfig
 from labkit.base.files import load_run, save_run
 from labkit.base.language import listing, tr
-from labkit.base.records import BadInput, Notice, Run, RunBegins
-from labkit.comparison.baselines import BASELINES, bare
+from labkit.base.records import BadInput, EpochDone, Notice, Run, RunBegins, RunEnds, StepDone
+from labkit.comparison.baselines import baseline, baseline_identity, is_baseline
+from labkit.comparison.job import Job
 from labkit.data.corpus import Corpus
-from labkit.models import added
-from labkit.models.families import blocks
-from labkit.models.loading import load, quiet
-from labkit.strategies import Strategy, name_of, settings_of
-from labkit.training.engine import Engine
-from labkit.training.trainer import TrainConfig, Trainer, check
+from labkit.models.loading import load
+from labkit.strategies import Strategy, name_of
+from labkit.training.engine import Engine, patient
+from labkit.training.identity import differences
 
 
 class Comparison(list):
@@ -56,9 +55,9 @@ def compare(
     out=None,
     listen: Callable[[Any], None] | None = None,
 ) -> Comparison:
-    """One run for each strategy and seed, each on a fresh model, over the same batches; TF-IDF and majority beside.
+    """One run for each strategy and seed, each on a fresh model, over the same batches; the task's cheap baselines beside.
 
-    >>> runs = compare([Full(), HeadOnly(), TopK(2)], reviews(), seeds=(0, 1, 2))
+    >>> runs = compare([Full(), HeadOnly(), TopK(2)], corpus, seeds=(0, 1), config=TrainConfig(epochs=1))
     >>> print(runs); verdicts(runs)
 
     Learning rate and epochs are each strategy's own where the config leaves them open; a dict gives a strategy another
@@ -67,30 +66,123 @@ def compare(
     not again); the others go on. Ctrl-C gives the runs that are finished. With `forgetting`, what each run forgot of its
     pretraining is measured. Raises BadInput for what concerns all runs, and for a file in `out` of another comparison.
     """
-    listen = listen or (lambda event: None)
-    plan = planned(strategies, seeds, config)
-    paths = [Path(out) / file_name(s, c.seed) if out else None for s, c in plan]
-    kept = [known(path, s, corpus, model, c, retry) for path, (s, c) in zip(paths, plan, strict=True)]
-    if not all(kept):
-        refuse_unfit(strategies, load(model, corpus.labels))
-    main = Engine(plan[0][1].device, plan[0][1].precision).main  # a device that is not there is said now
-    for number, (path, (strategy, chosen)) in enumerate(zip(paths, plan, strict=True)):
-        if kept[number]:
-            continue
-        text = tr(f"{name_of(strategy)}，种子 {chosen.seed}", f"{name_of(strategy)}, seed {chosen.seed}")
-        place = tr(f"（{number + 1}/{len(plan)}）", f" ({number + 1} of {len(plan)})")
-        listen(RunBegins(text + place, name_of(strategy), chosen.seed, number + 1, len(plan)))
-        run = attempt(model, strategy, corpus, chosen, forgetting, listen)
-        if run.error:
-            listen(Notice(tr(f"{text}，失败：{run.error}", f"{text} failed: {run.error}")))
-        if run.stopped == "interrupted":
-            return Comparison(filter(None, kept))
-        kept[number] = keep(run, path) if main else run
-    return Comparison(kept, beside(corpus, out if main else None))
+    plan = Comparing(strategies, corpus, model, seeds, config, forgetting=forgetting, retry=retry, out=out)
+    return plan.fit(*([listen] if listen else []))
+
+
+class Comparing:
+    """A comparison as events, for whoever wants to watch it or stop it; `compare` is this in one call, with its arguments.
+
+    >>> plan = Comparing([Full(), HeadOnly()], corpus, seeds=(0, 1), config=TrainConfig(epochs=1), out="runs/mine")
+    >>> for event in plan.run():                             # RunBegins, then the run's own events, then RunEnds
+    ...     if isinstance(event, RunBegins):
+    ...         print(event.text)
+    full, seed 0 (1 of 4)
+    head, seed 0 (2 of 4)
+    full, seed 1 (3 of 4)
+    head, seed 1 (4 of 4)
+    >>> len(plan.runs), len(plan.runs.beside)
+    (4, 2)
+
+    Building it reads what is in `out` and trains nothing; BadInput where strategies or seeds are given twice, and where a
+    file there is of another comparison. `runs` is at any time what is finished, stored runs included. Leaving the loop
+    over `run()` stops within a step: the run under way is lost, finished ones stay, in `runs` and as files; calling
+    `run()` again goes on with the rest. Stored runs give no events. `number` and `total` of a RunBegins tell where in
+    the whole plan it stands. A baseline that is computed gives a RunEnds alone, at the end.
+    """
+
+    def __init__(
+        self,
+        strategies: Sequence[Strategy],
+        corpus: Corpus,
+        model: str = "tiny-bert-zh",
+        seeds: Sequence[int] = (0,),
+        config: TrainConfig | Mapping[Strategy, TrainConfig] | None = None,
+        *,
+        forgetting: bool = False,
+        retry: bool = True,
+        out=None,
+    ):
+        self.corpus, self.folder = corpus, Path(out) if out else None
+        self.jobs = [
+            Job(strategy, chosen, corpus, str(model), forgetting=forgetting)
+            for strategy, chosen in planned(strategies, seeds, config)
+        ]
+        self.done = [self.stored(job.file_name(), job.identity(), retry) for job in self.jobs]  # None: still to do
+        self.beside: dict[str, Run] = {}
+        self.complete = False  # whether all that was planned is done, baselines included
+
+    @property
+    def runs(self) -> Comparison:
+        """What is finished, in the order of the plan."""
+        return Comparison([run for run in self.done if run], self.beside.values())
+
+    def fit(self, *listeners: Callable[[Any], None]) -> Comparison:
+        """Do all that is missing and return the runs. Ctrl-C stops after the current step and gives those that are finished."""
+        with contextlib.suppress(KeyboardInterrupt), contextlib.closing(self.run()) as events, patient() as stop:
+            for event in events:
+                for listen in listeners:
+                    listen(event)
+                if stop():
+                    break
+        return self.runs
+
+    def run(self) -> Iterator[RunBegins | StepDone | EpochDone | Notice | RunEnds]:
+        """Train what is missing, one event at a time. Leave the loop to stop; call again to go on."""
+        if not all(self.done):
+            refuse_unfit(self.jobs)
+        first = self.jobs[0].config
+        main = Engine(first.device, first.precision).main  # a device that is not there is said now
+        folder = self.folder if main else None  # of several processes one writes
+        for number, run in enumerate(self.done):
+            if run is None:
+                yield from self.train(number, folder)
+        yield from self.add_baselines(folder)
+        self.complete = True
+
+    def train(self, number: int, folder: Path | None) -> Iterator[Any]:
+        """One job, announced; its run is written before its end is told."""
+        job, total = self.jobs[number], len(self.jobs)
+        text = tr(f"{job.name}，种子 {job.config.seed}", f"{job.name}, seed {job.config.seed}")
+        place = tr(f"（{number + 1}/{total}）", f" ({number + 1} of {total})")
+        yield RunBegins(text + place, job.name, job.config.seed, number + 1, total)
+        for event in job.run():
+            if isinstance(event, RunEnds):
+                self.done[number] = write(event.run, folder, job.file_name())
+                if event.run.error:
+                    yield Notice(tr(f"{text}，失败：{event.run.error}", f"{text} failed: {event.run.error}"))
+            yield event
+
+    def add_baselines(self, folder: Path | None) -> Iterator[RunEnds]:
+        """What the task offers as cheap baselines, read where it is stored."""
+        for name in self.corpus.task.baselines(self.corpus.train):
+            file_name = f"{name}-s0.json"
+            stored = self.stored(file_name, baseline_identity(self.corpus, name))
+            self.beside[name] = stored or write(baseline(self.corpus, name), folder, file_name)
+            if not stored:
+                yield RunEnds(self.beside[name])
+
+    def stored(self, file_name: str, identity: dict, retry: bool = False) -> Run | None:
+        """The run in a file of the folder; with `retry` none that failed. BadInput where it is of another identity."""
+        path = self.folder / file_name if self.folder else None
+        if path is None or not path.exists():
+            return None
+        run = load_run(path)
+        if run.error and retry:
+            return None
+        unequal = differences(identity, run.identity)
+        if unequal:
+            raise BadInput(
+                tr(
+                    f"{path} 是另一次比较的结果（{listing(unequal)}不同）。请换一个 out，或删除这个文件。",
+                    f"{path} is of another comparison (other {listing(unequal)}). Take another out, or delete that file.",
+                )
+            )
+        return run
 
 
 def planned(strategies, seeds, config) -> list[tuple[Strategy, TrainConfig]]:
-    """Every run to do, a seed after the other."""
+    """Strategy and settings of every run to do, a seed after the other."""
     strategies, seeds = list(strategies), list(seeds)
     names = [name_of(s) for s in strategies]
     for what, given in ((tr("策略", "strategies"), names), (tr("种子", "seeds"), seeds)):
@@ -107,110 +199,27 @@ def planned(strategies, seeds, config) -> list[tuple[Strategy, TrainConfig]]:
     return [(s, replace(of.get(s) or TrainConfig(), seed=seed)) for seed in seeds for s in strategies]
 
 
-def refuse_unfit(strategies, model) -> None:
+def refuse_unfit(jobs: Sequence[Job]) -> None:
     """Before the first run: what cannot work on this model concerns the whole comparison."""
-    for strategy in strategies:
-        strategy.check(model)
+    model = load(jobs[0].model, task=jobs[0].corpus.task)
+    for job in jobs:
+        job.strategy.check(model)
 
 
-def file_name(strategy: Strategy, seed: int) -> str:
-    """Such as "top-2-s0.json"; what no file system takes is left out."""
-    name = re.sub(r"[^-\w.+=,()]+", "_", name_of(strategy))
-    return f"{name}-s{seed}.json"
-
-
-def attempt(model, strategy: Strategy, corpus: Corpus, config: TrainConfig, forgetting: bool, listen) -> Run:
-    """One run on a fresh model; where it fails, a record of why. A model that cannot be loaded concerns all runs."""
-    gc.collect()  # no model of an earlier run is in this one's memory
-    fresh = load(model, corpus.labels, seed=config.seed)
-    check(fresh, corpus)
-    own = tuple(name for name in ("lr", "epochs") if getattr(config, name) is None)
-    try:
-        trainer = Trainer(fresh, corpus, strategy, config)
-        run = trainer.fit(listen)
-        if run.stopped == "interrupted":
-            return run
-        run = replace(run, own=own, saved_bytes=saved_size(trainer.model))
-        return with_forgetting(run, trainer.model) if forgetting else run
-    except Exception as error:
-        why = str(error) if isinstance(error, BadInput) else f"{type(error).__name__}: {error}"
-        return failed(fresh.source, strategy, corpus, config, why, own)
-
-
-def with_forgetting(run: Run, model) -> Run:
-    """What the run forgot of the pretraining; where that cannot be measured, a notice why."""
-    from labkit.inspection.forgetting import forgetting_of
-
-    found = forgetting_of(run.model, model)
-    notices = (*run.notices, found.reason) if found.change is None else run.notices
-    return replace(run, forgetting=found.change, notices=notices)
-
-
-def saved_size(model) -> int:
-    """Bytes of weights that must be kept beside the pretrained model: what was added to it and the head, as saved; else
-    the trained tensors and the head, in float32."""
-    if added.carries(model):
-        with tempfile.TemporaryDirectory() as folder, quiet():
-            added.save_added(model, Path(folder))
-            return sum(p.stat().st_size for p in Path(folder).rglob("*.safetensors"))
-    head = set(blocks(model)[-1].parameters)
-    return 4 * sum(p.numel() for n, p in model.named_parameters() if p.requires_grad or n in head)
-
-
-def failed(source, strategy: Strategy, corpus: Corpus, config: TrainConfig, why: str, own: tuple) -> Run:
-    return bare(
-        corpus,
-        strategy=name_of(strategy),
-        model=str(source),
-        seed=config.seed,
-        device=config.device,
-        settings=settings_of(strategy),
-        config=asdict(config),
-        error=why,
-        own=own,
-    )
-
-
-def keep(run: Run, path: Path | None) -> Run:
+def write(run: Run, folder: Path | None, file_name: str) -> Run:
     """Write the run file, where runs are kept."""
-    if path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_run(run, path)
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_run(run, folder / file_name)
     return run
-
-
-def known(path, strategy: Strategy, corpus: Corpus, model: str, config: TrainConfig, retry: bool) -> Run | None:
-    """The run in a file, provided that it is the one that would be done; None where there is none, or to try again."""
-    if not path or not path.exists():
-        return None
-    run = load_run(path)
-    if run.error and retry:
-        return None
-    asked = {**run.config, **dict.fromkeys(run.own)}
-    same = {
-        tr("策略", "strategy"): (run.strategy, run.settings) == (name_of(strategy), settings_of(strategy)),
-        tr("数据", "corpus"): run.corpus["fingerprint"] == corpus.fingerprint,
-        tr("模型", "model"): run.model == str(model),
-        tr("训练设置", "config"): all(asked.get(k) == v for k, v in asdict(config).items()),
-    }
-    refuse_other(path, [word for word, is_same in same.items() if not is_same])
-    return run
-
-
-def refuse_other(path: Path, differs: list[str]) -> None:
-    if differs:
-        raise BadInput(
-            tr(
-                f"{path} 是另一次比较的结果（{listing(differs)}不同）。请换一个 out，或删除这个文件。",
-                f"{path} is of another comparison (other {listing(differs)}). Take another out, or delete that file.",
-            )
-        )
 
 
 def runs_in(folder) -> Comparison:
     """The comparison whose runs are kept in a folder, finished or not.
 
-    >>> print(runs_in("runs/waimai"))
+    >>> runs = compare([HeadOnly()], corpus, config=TrainConfig(epochs=1), out="runs/waimai")
+    >>> runs_in("runs/waimai") == runs
+    True
     """
     runs = sorted((load_run(p) for p in Path(folder).glob("*-s*.json")), key=lambda r: (r.seed, r.strategy))
     if not runs:
@@ -220,23 +229,6 @@ def runs_in(folder) -> Comparison:
                 f"{folder} holds no runs of a comparison. Give the folder of a compare(..., out=folder).",
             )
         )
-    cheap = [r for r in runs if r.strategy in BASELINES]
-    return Comparison(
-        [r for r in runs if r not in cheap], sorted(cheap, key=lambda r: list(BASELINES).index(r.strategy))
-    )
-
-
-# What stands beside
-
-
-def beside(corpus: Corpus, out=None) -> list[Run]:
-    """The cheap baselines: TF-IDF with logistic regression, where rows are texts, and the majority class."""
-    found = []
-    for name, make in BASELINES.items():
-        if name == "tf-idf" and not hasattr(corpus.train[0], "text"):
-            continue
-        path = Path(out) / f"{name}-s0.json" if out else None
-        run = load_run(path) if path and path.exists() else keep(make(corpus), path)
-        refuse_other(path, [tr("数据", "corpus")] * (run.corpus["fingerprint"] != corpus.fingerprint))
-        found.append(run)
-    return found
+    beside = [r for r in runs if is_baseline(r)]
+    beside.sort(key=lambda r: -r.trainable_parameters)  # the constant ones last, as tasks name them
+    return Comparison([r for r in runs if not is_baseline(r)], beside)

@@ -12,7 +12,7 @@ from typing import Any
 from labkit.base.config import TrainConfig
 from labkit.base.language import tr
 from labkit.base.records import BadInput
-from labkit.comparison.compare import Comparison, compare
+from labkit.comparison.compare import Comparing, Comparison
 from labkit.data.corpus import Corpus
 from labkit.strategies import Full, Strategy
 
@@ -36,8 +36,10 @@ def compare_configs(
 ) -> Comparison:
     """Runs of one strategy (Full() without one) that differ in their settings, under the names given; same rows, same seeds.
 
-    >>> print(compare_configs({"small steps": TrainConfig(lr=1e-4), "large": TrainConfig(lr=1e-3)}, reviews()))
-    >>> print(compare_configs(optimizer_grid(epochs=2), reviews(limit=400)))             # 72 short runs
+    >>> settings = {"small steps": TrainConfig(lr=1e-4, epochs=1), "large": TrainConfig(lr=1e-3, epochs=1)}
+    >>> print(compare_configs(settings, corpus, HeadOnly(), seeds=(0, 1)))
+
+    `optimizer_grid(epochs=2)` gives settings for 24 such lines.
 
     With `out`, each name has a folder of run files there, and an interrupted comparison goes on.
     """
@@ -45,15 +47,16 @@ def compare_configs(
         raise BadInput(
             tr("configs 是空的：至少给一个 {名字: TrainConfig}。", "configs is empty: give {name: TrainConfig}.")
         )
-    found = Comparison()
+    named = Comparison()
     for name, config in configs.items():
         folder = Path(out) / re.sub(r"[^-\w.+=]+", "_", name) if out else None
-        runs = compare([strategy or Full()], corpus, model, seeds, config, out=folder, listen=listen)
-        found.extend(replace(run, strategy=name) for run in runs)
-        if len(runs) < len(seeds):  # interrupted
+        plan = Comparing([strategy or Full()], corpus, model, seeds, config, out=folder)
+        runs = plan.fit(*([listen] if listen else []))
+        named.extend(replace(run, strategy=name) for run in runs)
+        named.beside = runs.beside
+        if not plan.complete:  # interrupted
             break
-        found.beside = runs.beside
-    return found
+    return named
 
 
 def optimizer_grid(

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from labkit.base.config import TrainConfig
 from labkit.base.display import aligned
 from labkit.base.language import tr
-from labkit.base.records import BadInput, Notice
-from labkit.comparison.compare import Comparison, compare
-from labkit.comparison.summary import Summary, summarise, with_baselines
+from labkit.base.records import BadInput, Measure, Notice
+from labkit.comparison.compare import Comparing, Comparison
+from labkit.comparison.summary import Summary, common_task, summarise, title_on_test, with_baselines
 from labkit.comparison.table import clipped, plus_minus, span
 from labkit.comparison.verdict import verdict
 from labkit.data.corpus import Corpus
 from labkit.models.loading import load
 from labkit.strategies import Strategy
-from labkit.training.trainer import TrainConfig
 
 SIZES = (50, 100, 200, 500, 1000, None)
 
@@ -38,7 +38,7 @@ def when_to_freeze(
 ) -> "Grid":
     """Every strategy on ever more training rows (None: all of them); with `out`, an interrupted grid goes on.
 
-    >>> grid = when_to_freeze([Full(), HeadOnly(), TopK(2)], reviews(), seeds=(0, 1, 2), out="runs/sizes")
+    >>> grid = when_to_freeze([Full(), HeadOnly()], corpus, (16, None), seeds=(0,), least_steps=4, out="runs/sizes")
     >>> print(grid); plots.grid(grid)
 
     Each seed draws rows of its own, and a smaller set is part of every larger one. A few rows make few steps an epoch:
@@ -46,52 +46,55 @@ def when_to_freeze(
     training and not too few rows. Ctrl-C gives the sizes that are finished.
     """
     cells, wanted = [], counts(corpus, sizes)
-    example = load(model, corpus.labels)
+    example = load(model, task=corpus.task)
     for n in wanted:
-        found, cheap = [], []
+        finished, cheap = [], []
         for seed in seeds:
             rows = nested(corpus, n, seed)
             if listen:
                 listen(Notice(tr(f"{n} 行训练，种子 {seed}", f"{n} training rows, seed {seed}")))
             configs = {s: long_enough(s, config or TrainConfig(), n, example, least_steps) for s in strategies}
             place = Path(out) / f"rows-{n}" / f"seed-{seed}" if out else None
-            runs = compare(strategies, rows, model, (seed,), configs, out=place, listen=listen)
-            if len(runs) < len(strategies):
+            plan = Comparing(strategies, rows, model, (seed,), configs, out=place)
+            runs = plan.fit(*([listen] if listen else []))
+            if not plan.complete:  # interrupted
                 return Grid(tuple(cells))
-            found += runs
+            finished += runs
             cheap += [replace(run, seed=seed) for run in runs.beside]
-        cells.append((n, Comparison([*found, *cheap])))
+        cells.append((n, Comparison([*finished, *cheap])))
     return Grid(tuple(cells))
 
 
 def counts(corpus: Corpus, sizes: Sequence[int | None]) -> list[int]:
     """Row counts to try, fewest first; what the corpus does not have is all of it."""
-    bad = [n for n in sizes if n is not None and n < len(corpus.labels)]
-    if bad or not sizes:
+    least = max(1, len(corpus.task.labels))
+    if not sizes or any(n is not None and n < least for n in sizes):
+        zh, en = ("（类别数）", " (the classes)") if corpus.task.labels else ("", "")
         raise BadInput(
             tr(
-                f"sizes={list(sizes)} 不行：每个应是不少于 {len(corpus.labels)}（类别数）的整数，或 None（全部）。",
-                f"sizes={list(sizes)} won't do: give whole numbers from {len(corpus.labels)} (the classes) up, or None for all rows.",
+                f"sizes={list(sizes)} 不行：每个应是不少于 {least}{zh} 的整数，或 None（全部）。",
+                f"sizes={list(sizes)} won't do: give whole numbers from {least}{en} up, or None for all rows.",
             )
         )
     return sorted({min(n or len(corpus.train), len(corpus.train)) for n in sizes})
 
 
 def nested(corpus: Corpus, n: int, seed: int) -> Corpus:
-    """The corpus with `n` training rows: class shares are kept, every class has one, and fewer rows are among more.
+    """The corpus with `n` training rows: shares of the task's groups are kept, every group has one, and fewer rows are among
+    more.
 
-    >>> set(nested(corpus, 50, 0).train) <= set(nested(corpus, 200, 0).train)
+    >>> set(nested(corpus, 10, 0).train) <= set(nested(corpus, 20, 0).train)
     True
     """
-    rng, by_class = random.Random(f"nested/{seed}"), defaultdict(list)
-    for i, row in enumerate(corpus.train):
-        by_class[row.label].append(i)
-    place = {}  # a row's place in a queue in which every class stands evenly, its first row in front
-    for label in sorted(by_class):
-        members = rng.sample(by_class[label], len(by_class[label]))
-        place |= {i: ((j + 0.5) / len(members) if j else 0.0, label) for j, i in enumerate(members)}
+    rng, members = random.Random(f"nested/{seed}"), defaultdict(list)
+    for i, example in enumerate(corpus.train):
+        members[corpus.task.group(example)].append(i)
+    place = {}  # a row's place in a queue in which every group stands evenly, its first row in front
+    for number, group in enumerate(sorted(members, key=lambda g: (g is not None, g))):
+        drawn = rng.sample(members[group], len(members[group]))
+        place |= {i: ((j + 0.5) / len(drawn) if j else 0.0, number) for j, i in enumerate(drawn)}
     chosen = set(sorted(place, key=place.__getitem__)[:n])
-    return replace(corpus, train=tuple(row for i, row in enumerate(corpus.train) if i in chosen))
+    return replace(corpus, train=tuple(example for i, example in enumerate(corpus.train) if i in chosen))
 
 
 def long_enough(strategy: Strategy, config: TrainConfig, n: int, model, least_steps: int) -> TrainConfig:
@@ -137,11 +140,11 @@ class Grid:
 
     def curves(self) -> dict[str, list[tuple[int, Summary]]]:
         """For each strategy and baseline, its line at each size."""
-        found: dict[str, list] = {}
+        curves: dict[str, list] = {}
         for n, runs in self.cells:
             for line in summarise(with_baselines(runs)):
-                found.setdefault(line.strategy, []).append((n, line))
-        return found
+                curves.setdefault(line.strategy, []).append((n, line))
+        return curves
 
     def reference(self) -> str | None:
         """What the others are held against: full fine-tuning, or the first strategy."""
@@ -149,13 +152,11 @@ class Grid:
         return "full" if "full" in names else next(iter(names), None)
 
     def crossings(self, reference: str | None = None) -> list[Crossing]:
-        """Where each strategy and the reference change places, wherever they do, from few rows to many.
-
-        >>> grid.crossings()[0]
-        Crossing(a='head', b='full', rows=137.2, small='head', sure=True)
-        """
+        """Where each strategy and the reference change places, wherever they do, from few rows to many: such as
+        Crossing(a='head', b='full', rows=137.2, small='head', sure=True)."""
         b = reference or self.reference()
-        return [c for a in self.curves() if a not in (b, "majority") for c in self.between(a, b)]
+        learning = [name for name, ((_, line), *_) in self.curves().items() if line.trainable_parameters]
+        return [c for a in learning if a != b for c in self.between(a, b)]
 
     def between(self, a: str, b: str) -> list[Crossing]:
         """The crossings of two curves, on a logarithmic axis; one Crossing without rows where there is none."""
@@ -163,7 +164,7 @@ class Grid:
         both = {n for n, _ in curves[a]} & {n for n, _ in curves[b]}
         judged = [(n, verdict(runs, a, b)) for n, runs in self.cells if n in both]
         points = [(n, v) for n, v in judged if v.difference]  # level at a size is on neither side
-        found = []
+        crossings = []
         for (n, left), (m, right) in itertools.pairwise(points):
             if left.difference * right.difference > 0:
                 continue
@@ -171,25 +172,27 @@ class Grid:
             sure = any(v.word == left.side for k, v in points if k <= n)
             sure = sure and any(v.word == right.side for k, v in points if k >= m)
             rows = math.exp(math.log(n) + part * math.log(m / n))
-            found.append(Crossing(a, b, rows, a if left.side == "better" else b, sure))
-        if found or not points:
-            return found
+            crossings.append(Crossing(a, b, rows, a if left.side == "better" else b, sure))
+        if crossings or not points:
+            return crossings
         lead = a if points[0][1].side == "better" else b
         return [Crossing(a, b, None, lead, any(v.word != "noise" for _, v in points))]
 
     def header(self) -> list[str]:
-        return [tr("测试准确率 \\ 训练行数", "test accuracy \\ rows"), *(f"{n:,}" for n in self.sizes)]
+        task = common_task(run for _, runs in self.cells for run in runs)
+        title = title_on_test(task.metrics[0]) if task else ""
+        return [f"{title} \\ {tr('训练行数', 'rows')}", *(f"{n:,}" for n in self.sizes)]
 
-    def rows(self, interval: Callable = plus_minus) -> list[list[str]]:
+    def rows(self, interval: Callable[[Measure], str] = plus_minus) -> list[list[str]]:
         lines = []
         for name, curve in self.curves().items():
-            at = {n: interval(line.accuracy, line.low, line.high) for n, line in curve}
+            at = {n: interval(line.headline) for n, line in curve}
             lines.append([clipped(name), *(at.get(n, "–") for n in self.sizes)])
         return lines
 
     def records(self) -> list[dict]:
         """One plain dict for each strategy and size."""
-        return [{"n_train": n, **vars(line)} for curve in self.curves().values() for n, line in curve]
+        return [{"n_train": n, **line.record()} for curve in self.curves().values() for n, line in curve]
 
     def __str__(self) -> str:
         return "\n".join([*aligned([self.header(), *self.rows()]), *map(str, self.crossings())])

@@ -1,26 +1,29 @@
-"""The runs of a strategy in one line: means over seeds, with intervals over seeds and test rows."""
+"""The runs of a strategy in one line: means over seeds, with intervals over seeds and test rows, for any task.
 
+Every metric is a function of summed row counts (tasks/contract.py), so that rows drawn anew give it an interval.
+"""
+
+import functools
+import json
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from labkit.base.language import tr
-from labkit.base.records import BadInput, Run
-from labkit.base.statistics import Z, doubt, redrawn, wilson
+from labkit.base.language import listing, tr
+from labkit.base.records import BadInput, Measure, Run, to_json
+from labkit.base.statistics import Z, bootstrap, standard_error, wilson
+from labkit.tasks import Metric, Task, task_of
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The runs of one strategy: means over seeds. Intervals are 95 %, over seeds and test rows; None where unknown."""
+    """The runs of one strategy: means over seeds. Metrics are asked for by name, `line.accuracy`; intervals are 95 %, over
+    seeds and test rows, None where unknown."""
 
     strategy: str
     runs: int
-    accuracy: float
-    low: float
-    high: float
-    macro_f1: float
-    f1_low: float | None
-    f1_high: float | None
+    metrics: dict[str, Measure]  # the task's, the headline first
     trainable_parameters: int
     total_parameters: int
     epochs: float
@@ -29,20 +32,57 @@ class Summary:
     samples_per_second: float
     peak_memory_mb: float | None
     saved_bytes: float | None
-    forgetting: float | None
+    measures: dict[str, float | None] = field(default_factory=dict)  # what else was measured: "forgetting", in nats
+
+    def __getattr__(self, name: str) -> float:
+        metrics = self.__dict__.get("metrics", {})
+        if name in metrics:
+            return metrics[name].value
+        raise AttributeError(f"Summary has no {name!r}; its metrics: {listing(metrics)}")
+
+    @property
+    def headline(self) -> Measure:
+        return next(iter(self.metrics.values()))
+
+    @property
+    def low(self) -> float | None:
+        """The lower end of the headline's interval."""
+        return self.headline.low
+
+    @property
+    def high(self) -> float | None:
+        return self.headline.high
+
+    @property
+    def forgetting(self) -> float | None:
+        """Change of the language-model loss on general text, in nats; None where it was not measured."""
+        return self.measures.get("forgetting")
+
+    def record(self) -> dict[str, Any]:
+        """The line as plain values, one a column: the headline has `low` and `high`, another metric `macro_f1_low`."""
+        flat: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.name == "metrics":
+                for i, (name, measure) in enumerate(value.items()):
+                    prefix = f"{name}_" if i else ""
+                    flat |= {name: measure.value, f"{prefix}low": measure.low, f"{prefix}high": measure.high}
+            else:
+                flat |= value if f.name == "measures" else {f.name: value}
+        return flat
 
 
-def summarise(runs) -> list[Summary]:
+def summarise(runs: Iterable[Run]) -> list[Summary]:
     """One line a strategy, in the order of first appearance; runs that failed are left out.
 
-    The interval joins two doubts (intervals.py): which rows the test set happens to hold (of one run: Wilson's
-    interval) and which seeds were drawn.
+    An interval joins two causes of error (base/statistics.py): which rows the test set happens to hold (of one run and a
+    share of right rows: Wilson's interval) and which seeds were drawn.
     """
     by_strategy: dict[str, list[Run]] = {}
     for run in runs:
         if run.error:
             continue
-        if run.test_accuracy is None:
+        if run.test is None:
             raise BadInput(
                 tr(
                     f"{run.strategy}（seed {run.seed}）没有测试成绩：只能比较在测试集上打过分的训练。",
@@ -53,55 +93,111 @@ def summarise(runs) -> list[Summary]:
     return [summary(same) for same in by_strategy.values()]
 
 
-def with_baselines(runs, *baselines: Run) -> list[Run]:
+def with_baselines(runs: Iterable[Run], *baselines: Run) -> list[Run]:
     """The runs, then the baselines that are given or that compare put `beside` them, each once."""
     return [*runs, *{r.strategy: r for r in (*getattr(runs, "beside", ()), *baselines)}.values()]
 
 
+def common_task(runs: Iterable[Run]) -> Task | None:
+    """The task of all runs that did not fail, None without such runs. BadInput where they have several."""
+    cards = {run.task["name"]: run.task for run in runs if not run.error}
+    if len(cards) > 1:
+        raise BadInput(
+            tr(
+                f"这些训练的任务不同（{listing(cards)}），不能放在一起比较。请每种任务各比各的。",
+                f"These runs are of several tasks ({listing(cards)}) and cannot be compared. Compare those of one task.",
+            )
+        )
+    return next((task_of(card) for card in cards.values()), None)
+
+
 def summary(same: list[Run]) -> Summary:
     """The line of runs that differ in their seed only."""
-    f1 = mean(same, "test_macro_f1")
-    drawn = redrawn_of(same, "macro_f1")
-    half = None if drawn is None else doubt([r.test_macro_f1 for r in same], drawn).half
-    rates = [r.config.get("lr") for r in same]
+    first, rates = same[0], [r.config.get("lr") for r in same]
     return Summary(
-        same[0].strategy,
-        len(same),
-        mean(same, "test_accuracy"),
-        *accuracy_interval(same),
-        f1,
-        None if half is None else max(0.0, f1 - half),
-        None if half is None else min(1.0, f1 + half),
-        same[0].trainable_parameters,
-        same[0].total_parameters,
-        mean(same, "epochs"),
-        None if None in rates else sum(rates) / len(rates),
-        *(
-            mean(same, name)
-            for name in ("seconds", "samples_per_second", "peak_memory_mb", "saved_bytes", "forgetting")
-        ),
-    )
+        strategy=first.strategy,
+        runs=len(same),
+        metrics={metric.name: measure(metric, same) for metric in task_of(first.task).metrics},
+        trainable_parameters=first.trainable_parameters,
+        total_parameters=first.total_parameters,
+        epochs=mean(r.epochs for r in same),
+        lr=None if None in rates else mean(rates),
+        seconds=mean(r.seconds for r in same),
+        samples_per_second=mean(r.samples_per_second for r in same),
+        peak_memory_mb=mean(r.peak_memory_mb for r in same),
+        saved_bytes=mean(r.saved_bytes for r in same),
+        measures={name: mean(r.measures.get(name) for r in same) for name in dict.fromkeys(n for r in same for n in r.measures)},
+    )  # fmt: skip
 
 
-def mean(runs: list[Run], name: str) -> float | None:
-    """Of the runs that have it; None where none has."""
-    found = [value for r in runs if (value := getattr(r, name)) is not None]
-    return sum(found) / len(found) if found else None
+def mean(values: Iterable[float | None]) -> float | None:
+    """Of those that are known; None where none is."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
-def redrawn_of(same: list[Run], measure: str) -> Any:
-    """The measure of each run on test rows drawn anew, (draws, runs); None where the runs hold no answers."""
-    if any(r.answers is None or r.truth != same[0].truth for r in same):
+# Intervals
+
+
+def values_on_test(metric: Metric, runs: Sequence[Run]) -> list[float]:
+    """The metric on the test rows, one value a run."""
+    return [run.test.metrics[metric.name].value for run in runs]
+
+
+def measure(metric: Metric, same: list[Run]) -> Measure:
+    """The mean of a metric over seeds with its interval."""
+    values = values_on_test(metric, same)
+    middle = mean(values)
+    if metric.share:
+        return Measure(middle, *share_interval(metric, same, values))
+    scores = bootstrapped(metric, same)
+    if scores is None:
+        return Measure(middle)
+    half = standard_error(values, scores).half
+    return Measure(middle, max(0.0, middle - half), min(metric.top, middle + half))
+
+
+def share_interval(metric: Metric, same: list[Run], values: list[float]) -> tuple[float, float]:
+    """Of a mean share of right rows: Wilson's over as many rows as would give the rows' variance, seeds added."""
+    share, n = mean(values), same[0].n_test
+    scores = bootstrapped(metric, same) if len(same) > 1 else None
+    error = standard_error(values, scores, rows=share * (1 - share) / n)
+    effective = share * (1 - share) / error.rows if error.rows else n
+    bounds = wilson(share * effective, effective)
+    below, above = (error.times * math.hypot(abs(share - bound) / Z, error.seeds**0.5) for bound in bounds)
+    return max(0.0, share - below), min(metric.top, share + above)
+
+
+def bootstrapped(metric: Metric, same: list[Run]) -> Any:
+    """The metric of each run on test rows drawn anew, (draws, runs); None unless the runs hold answers to the same rows."""
+    truth = {as_text(r.truth) for r in same}
+    if any(r.answers is None for r in same) or len(truth) > 1:
         return None
-    return redrawn(measure, len(same[0].corpus["labels"]), same[0].truth, tuple(r.answers for r in same))
+    return drawn_scores(metric.name, as_text(same[0].task), truth.pop(), tuple(as_text(r.answers) for r in same))
 
 
-def accuracy_interval(same: list[Run]) -> tuple[float, float]:
-    """95 % interval of the mean accuracy: Wilson's over as many rows as would give the variance found, seeds added."""
-    share, n = mean(same, "test_accuracy"), same[0].n_test
-    drawn = redrawn_of(same, "accuracy") if len(same) > 1 else None
-    found = doubt([r.test_accuracy for r in same], drawn, rows=share * (1 - share) / n)
-    like = share * (1 - share) / found.rows if found.rows else n
-    low, high = wilson(share * like, like)
-    below, above = (found.times * math.hypot(abs(share - bound) / Z, found.seeds**0.5) for bound in (low, high))
-    return max(0.0, share - below), min(1.0, share + above)
+@functools.lru_cache(maxsize=64)
+def drawn_scores(metric: str, card: str, truth: str, answers: tuple[str, ...]) -> Any:
+    """`bootstrap` of a task's metric, from JSON texts: the verdicts on every pair ask for the same runs again and again."""
+    import numpy as np
+
+    task, true = task_of(json.loads(card)), json.loads(truth)
+    counts = np.stack([task.table(json.loads(said), true) for said in answers])
+    return bootstrap(task.metric(metric).of, counts)
+
+
+def as_text(value: Any) -> str:
+    """Plain values as JSON: equal whether they were computed just now or read from a file, where tuples are lists."""
+    return json.dumps(to_json(value))
+
+
+# Words and order
+
+
+def best_first(lines: Iterable[Summary], metric: Metric) -> list[Summary]:
+    return sorted(lines, key=lambda line: line.metrics[metric.name].value, reverse=metric.greater)
+
+
+def title_on_test(metric: Metric) -> str:
+    """ "test accuracy" """
+    return tr("测试", "test ") + tr(*metric.title)

@@ -4,17 +4,19 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labkit.base.display import aligned, display_width
 from labkit.base.files import write_text
 from labkit.base.language import tr
-from labkit.base.records import Run
-from labkit.comparison.summary import Summary, summarise, with_baselines
+from labkit.base.records import Measure, Run
+from labkit.comparison.summary import Summary, best_first, common_task, summarise, title_on_test, with_baselines
+from labkit.tasks import Metric
 
 WIDTH = 120
+MEASURES = {"forgetting": (("遗忘", "forgets"), "+.3f")}  # title and format; others go by their name
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,16 @@ class Column:
 class Table(list):
     """Lines of a comparison (Summary), best first; prints as text and shows as HTML."""
 
+    metrics: tuple[Metric, ...] = ()  # of the task, the headline first
     notes: tuple[str, ...] = ()
 
     def columns(self, ranges: bool = False) -> list[Column]:
         """Those that some line fills; intervals as 0.85 ±0.02, or as their two ends."""
-        interval = span if ranges else plus_minus
-        found = [
+        always = [
             Column(tr("策略", "strategy"), lambda r: r.strategy if ranges else clipped(r.strategy)),
-            Column(tr("测试准确率", "test accuracy"), lambda r: interval(r.accuracy, r.low, r.high)),
-            Column("macro-F1", lambda r: interval(r.macro_f1, r.f1_low, r.f1_high)),
+            *(self.metric_column(metric, span if ranges else plus_minus) for metric in self.metrics),
+        ]
+        others = [
             Column(tr("训练参数", "trained"), lambda r: f"{r.trainable_parameters:,}" if ranges else short(r.trainable_parameters)),
             Column(tr("占比", "share"), lambda r: share(r)),
             Column(tr("轮次", "epochs"), lambda r: f"{r.epochs:.3g}" if r.epochs else "", 2),
@@ -44,9 +47,13 @@ class Table(list):
             Column(tr("行/秒", "rows/s"), lambda r: f"{r.samples_per_second:,.0f}" if r.samples_per_second else "", 4),
             Column(tr("内存峰值 MB", "peak MB"), lambda r: known(r.peak_memory_mb, ",.0f"), 1),
             Column(tr("保存", "saved"), lambda r: "" if r.saved_bytes is None else size(r.saved_bytes), 5),
-            Column(tr("遗忘", "forgets"), lambda r: known(r.forgetting, "+.3f")),
+            *map(measure_column, dict.fromkeys(name for line in self for name in line.measures)),
         ]  # fmt: skip
-        return [c for i, c in enumerate(found) if i < 3 or any(c.cell(line) for line in self)]
+        return always + [c for c in others if any(c.cell(line) for line in self)]
+
+    def metric_column(self, metric: Metric, interval: Callable[[Measure], str]) -> Column:
+        title = title_on_test(metric) if metric is self.metrics[0] else tr(*metric.title)
+        return Column(title, lambda line: interval(line.metrics[metric.name]))
 
     def header(self) -> list[str]:
         return [c.title for c in self.columns(ranges=True)]
@@ -75,8 +82,10 @@ class Table(list):
         return box(table_html(self.header(), self.cells()), *notes)
 
     def records(self) -> list[dict[str, Any]]:
-        """The lines as plain values, for pandas or a file."""
-        return [asdict(line) for line in self]
+        """The lines as plain values with the same columns, for pandas or a file."""
+        lines = [line.record() for line in self]
+        columns = dict.fromkeys(name for line in lines for name in line)
+        return [columns | line for line in lines]
 
     def save(self, path) -> None:
         """Write the table as .csv or .json, by the name's ending."""
@@ -84,36 +93,52 @@ class Table(list):
         if path.suffix == ".json":
             return write_text(path, json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, list(Summary.__dataclass_fields__), lineterminator="\n")
+        writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         write_text(path, text.getvalue())
 
 
 def table(runs: Sequence[Run], *baselines: Run) -> Table:
-    """The comparison as a table, best test accuracy first, baselines among the strategies; what failed is said below.
+    """The comparison as a table, best first by the task's headline metric, baselines among the strategies; what failed is
+    said below.
 
-    >>> print(table(runs)); table(runs).save("table.csv")
+    >>> lines = table([majority(corpus)], baseline(corpus))
+    >>> print(lines); lines.save("table.csv")
     """
     every = with_baselines(runs, *baselines)
-    made = Table(sorted(summarise(every), key=lambda line: -line.accuracy))
-    made.notes = tuple(
+    task, lines = common_task(every), summarise(every)
+    ranked = Table(best_first(lines, task.metrics[0]) if task else lines)
+    ranked.metrics = task.metrics if task else ()
+    ranked.notes = tuple(
         tr(f"{r.strategy}（种子 {r.seed}）失败：{r.error}", f"{r.strategy} (seed {r.seed}) failed: {r.error}")
         for r in every
         if r.error
     )
-    return made
+    return ranked
 
 
 # Cells
 
 
-def span(value: float, low: float | None, high: float | None) -> str:
-    return f"{value:.3f}" if low is None else f"{value:.3f} ({low:.3f}–{high:.3f})"
+def span(measure: Measure) -> str:
+    """A score with the two ends of its interval."""
+    if measure.low is None:
+        return f"{measure.value:.3f}"
+    return f"{measure.value:.3f} ({measure.low:.3f}–{measure.high:.3f})"
 
 
-def plus_minus(value: float, low: float | None, high: float | None) -> str:
-    return f"{value:.3f}" if low is None else f"{value:.3f} ±{(high - low) / 2:.3f}"
+def plus_minus(measure: Measure) -> str:
+    """A score with half of its interval."""
+    if measure.low is None:
+        return f"{measure.value:.3f}"
+    return f"{measure.value:.3f} ±{(measure.high - measure.low) / 2:.3f}"
+
+
+def measure_column(name: str) -> Column:
+    """The column of something else that was measured."""
+    title, form = MEASURES.get(name, ((name, name), ".3g"))
+    return Column(tr(*title), lambda line: known(line.measures.get(name), form))
 
 
 def known(value: float | None, form: str) -> str:

@@ -6,21 +6,31 @@ from dataclasses import dataclass
 from labkit.base.display import aligned
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Run
-from labkit.base.statistics import doubt
-from labkit.comparison.summary import redrawn_of, summarise, with_baselines
+from labkit.base.statistics import standard_error
+from labkit.comparison.summary import (
+    as_text,
+    best_first,
+    bootstrapped,
+    common_task,
+    mean,
+    summarise,
+    values_on_test,
+    with_baselines,
+)
 from labkit.comparison.table import clipped
 from labkit.strategies import Strategy, name_of
+from labkit.tasks import Metric
 
-MEASURES = ("accuracy", "macro_f1")
+MARKS = {"better": "▲", "worse": "▼", "noise": "≈"}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How much better `a` is than `b` on the test rows, with a 95 % interval (paired over rows and seeds)."""
+    """How far `a` is from `b` on the test rows, with a 95 % interval (paired over rows and seeds)."""
 
     a: str
     b: str
-    measure: str
+    metric: Metric
     difference: float  # a minus b
     low: float
     high: float
@@ -28,51 +38,68 @@ class Verdict:
     rows: int
 
     @property
+    def measure(self) -> str:
+        """The metric's name."""
+        return self.metric.name
+
+    @property
     def word(self) -> str:
         """ "better", "worse", or "noise" where the interval holds 0."""
-        return "better" if self.low > 0 else "worse" if self.high < 0 else "noise"
+        return self.side if self.low > 0 or self.high < 0 else "noise"
 
     @property
     def side(self) -> str:
         """ "better" or "worse", whether sure of it or not."""
-        return "better" if self.difference > 0 else "worse"
+        return "better" if self.metric.better(self.difference, 0.0) else "worse"
 
     def __str__(self) -> str:
         zh = {"better": "{} 优于 {}", "worse": "{} 不如 {}", "noise": "{} 和 {} 分不出高下"}[self.word]
         en = {"better": "{} is better than {}", "worse": "{} is worse than {}", "noise": "{} is inside the noise of {}"}
         seeds = tr(f"{self.seeds} 个种子", f"{self.seeds} seeds" if self.seeds > 1 else "one seed")
-        points = f"{100 * self.difference:+.1f} ({100 * self.low:+.1f} … {100 * self.high:+.1f})"
-        name = tr("准确率", "accuracy") if self.measure == "accuracy" else "macro-F1"
+        span = f"{signed(self.difference, self.metric)} ({signed(self.low, self.metric)} … {signed(self.high, self.metric)})"
+        zh_unit, en_unit = (" 个百分点", "points of") if in_points(self.metric) else ("", "in")
+        name = tr(*self.metric.title)
         return tr(zh, en[self.word]).format(self.a, self.b) + tr(
-            f"：{name}相差 {points} 个百分点（{self.rows} 行测试，{seeds}）",
-            f": {points} points of {name} ({self.rows} test rows, {seeds})",
+            f"：{name}相差 {span}{zh_unit}（{self.rows} 行测试，{seeds}）",
+            f": {span} {en_unit} {name} ({self.rows} test rows, {seeds})",
         )
 
 
-def verdict(runs: Sequence[Run], a: str | Strategy, b: str | Strategy, measure: str = "accuracy") -> Verdict:
+def in_points(metric: Metric) -> bool:
+    """Whether its values are shares, whose differences people read in percentage points."""
+    return metric.top == 1
+
+
+def signed(difference: float, metric: Metric) -> str:
+    """A difference for people: in points "+5.0", else "+0.050"."""
+    return f"{100 * difference:+.1f}" if in_points(metric) else f"{difference:+.3f}"
+
+
+def verdict(runs: Sequence[Run], a: str | Strategy, b: str | Strategy, measure: str | None = None) -> Verdict:
     """Whether `a` is better than `b`, worse, or inside the noise: paired bootstrap over test rows, Student's t over seeds.
 
-    >>> print(verdict(runs, "lora", "full"))
-    lora is inside the noise of full: -0.4 (-1.7 … +0.9) points of accuracy (360 test rows, 3 seeds)
+    >>> runs = [baseline(corpus), majority(corpus)]
+    >>> print(verdict(runs, "tf-idf", "majority"))
+    tf-idf is better than majority: +... (+... … +...) points of accuracy (360 test rows, one seed)
 
-    With one seed the doubt that seeds bring is not in the interval: train several.
+    Judged by the task's headline metric, or by the one that `measure` names. With one seed the error that seeds bring is
+    not in the interval: train several.
     """
-    if measure not in MEASURES:
-        raise BadInput(tr(f"measure={measure!r} 不行；可选：{listing(MEASURES)}。", f"measure={measure!r} won't do; choose from: {listing(MEASURES)}."))  # fmt: skip
     a, b = (x if isinstance(x, str) else name_of(x) for x in (a, b))
     left, right = paired(runs_of(runs, a), runs_of(runs, b))
-    drawn = [redrawn_of(side, measure) for side in (left, right)]
-    if any(d is None for d in drawn) or left[0].truth != right[0].truth:
+    metric = common_task([*left, *right]).metric(measure)
+    scores = [bootstrapped(metric, side) for side in (left, right)]
+    if any(s is None for s in scores) or as_text(left[0].truth) != as_text(right[0].truth):
         raise BadInput(
             tr(
                 f"{a} 和 {b} 不是在同样的测试行上逐行记录的：请用 compare 在同一份数据上重新训练。",
                 f"{a} and {b} have no answers on the same test rows: train both again with compare on one corpus.",
             )
         )
-    values = [[getattr(r, f"test_{measure}") for r in side] for side in (left, right)]
-    each = [x - y for x, y in zip(*spread_out(values), strict=True)]
-    found, middle = doubt(each, drawn[0] - drawn[1]), sum(each) / len(each)
-    return Verdict(a, b, measure, middle, middle - found.half, middle + found.half, len(each), left[0].n_test)
+    values = spread_out([values_on_test(metric, side) for side in (left, right)])
+    differences = [x - y for x, y in zip(*values, strict=True)]
+    half, middle = standard_error(differences, scores[0] - scores[1]).half, mean(differences)
+    return Verdict(a, b, metric, middle, middle - half, middle + half, len(differences), left[0].n_test)
 
 
 def spread_out(values: list[list[float]]) -> list[list[float]]:
@@ -82,12 +109,13 @@ def spread_out(values: list[list[float]]) -> list[list[float]]:
 
 
 def runs_of(runs: Sequence[Run], name: str) -> list[Run]:
-    every = with_baselines(runs)
-    found = [r for r in every if r.strategy == name and not r.error]
-    if not found:
-        there = dict.fromkeys(r.strategy for r in every if not r.error)
-        raise BadInput(tr(f"没有 {name!r} 的结果；有：{listing(there, 20)}。", f"There is no run of {name!r}; there are: {listing(there, 20)}."))  # fmt: skip
-    return found
+    """The runs of a strategy or baseline that did not fail; BadInput where there are none."""
+    finished = [r for r in with_baselines(runs) if not r.error]
+    same = [r for r in finished if r.strategy == name]
+    if not same:
+        there = listing(dict.fromkeys(r.strategy for r in finished), 20)
+        raise BadInput(tr(f"没有 {name!r} 的结果；有：{there}。", f"There is no run of {name!r}; there are: {there}."))
+    return same
 
 
 def paired(left: list[Run], right: list[Run]) -> tuple[list[Run], list[Run]]:
@@ -106,17 +134,19 @@ def paired(left: list[Run], right: list[Run]) -> tuple[list[Run], list[Run]]:
 
 
 class Verdicts(list):
-    """Every pair (Verdict), best strategy first; prints and shows as a matrix: line minus column, in points."""
+    """Every pair (Verdict), best strategy first; prints and shows as a matrix: line minus column."""
 
     def names(self) -> list[str]:
         return list(dict.fromkeys(v.a for v in self))
 
     def cell(self, a: str, b: str) -> str:
-        found = next((v for v in self if (v.a, v.b) == (a, b)), None)
-        return f"{MARKS[found.word]} {100 * found.difference:+.1f}" if found else "·"
+        verdict = next((v for v in self if (v.a, v.b) == (a, b)), None)
+        return f"{MARKS[verdict.word]} {signed(verdict.difference, verdict.metric)}" if verdict else "·"
 
     def header(self) -> list[str]:
-        return [tr("行减列，百分点", "line − column, points"), *(str(i + 1) for i in range(len(self.names())))]
+        points = not self or in_points(self[0].metric)
+        title = tr("行减列，百分点", "line − column, points") if points else tr("行减列", "line − column")
+        return [title, *(str(i + 1) for i in range(len(self.names())))]
 
     def cells(self) -> list[list[str]]:
         names = self.names()
@@ -140,14 +170,14 @@ class Verdicts(list):
         return box(table_html(self.header(), self.cells()), f"<div class=m>{self.note()}</div>")
 
 
-MARKS = {"better": "▲", "worse": "▼", "noise": "≈"}
+def verdicts(runs: Sequence[Run], measure: str | None = None) -> Verdicts:
+    """The verdict on every pair of strategies and baselines, by the task's headline metric or the one named.
 
-
-def verdicts(runs: Sequence[Run], measure: str = "accuracy") -> Verdicts:
-    """The verdict on every pair of strategies and baselines.
-
-    >>> print(verdicts(runs))
+    >>> print(verdicts([baseline(corpus), majority(corpus)]))
     """
-    lines = summarise(with_baselines(runs))
-    names = [line.strategy for line in sorted(lines, key=lambda line: -getattr(line, measure))]
+    every = with_baselines(runs)
+    task = common_task(every)
+    if task is None:
+        return Verdicts()
+    names = [line.strategy for line in best_first(summarise(every), task.metric(measure))]
     return Verdicts(verdict(runs, a, b, measure) for a in names for b in names if a != b)

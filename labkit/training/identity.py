@@ -7,7 +7,16 @@ from labkit.base.config import TrainConfig
 from labkit.base.language import listing, tr
 from labkit.base.records import to_json
 from labkit.strategies import Strategy, name_of, settings_of
-from labkit.strategies.retaining import Retainer, retainer_settings
+from labkit.strategies.retaining import Retainer, retainer_name, retainer_settings
+
+
+def run_name(strategy: Strategy, retain: Retainer | None = None) -> str:
+    """What tables call a run.
+
+    >>> run_name(TopK(2)), run_name(Full(), L2SP())
+    ('top-2', 'full+l2sp')
+    """
+    return name_of(strategy) + (f"+{retainer_name(retain)}" if retain else "")
 
 
 def identity(strategy: Strategy, config: TrainConfig, corpus: str, model: str, retain: Retainer | None = None) -> dict:

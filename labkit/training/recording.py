@@ -8,8 +8,9 @@ from labkit.base.records import Run
 from labkit.data.batching import padding_share
 from labkit.models.families import blocks
 from labkit.models.state import fingerprints
-from labkit.strategies import name_of, settings_of
-from labkit.strategies.retaining import retainer_name, retainer_settings
+from labkit.strategies import settings_of
+from labkit.strategies.retaining import retainer_settings
+from labkit.training.identity import run_name
 
 
 def record(trainer) -> Run:
@@ -19,11 +20,12 @@ def record(trainer) -> Run:
     moved = tuple(name for name, hash in fingerprints(trainer.model).items() if hash != trainer.before[name])
     stray = set(moved) - set(trainer.tensors())
     assert not stray, f"frozen tensors moved: {sorted(stray)}"
+    head = blocks(trainer.model)[-1].parameters
     scores, stored = scores_of(trainer)
     rows_seen = trainer.step * len(sizes) / trainer.batches_per_epoch
     retain = trainer.retain
     return Run(
-        strategy=name_of(trainer.strategy) + (f"+{retainer_name(retain)}" if retain else ""),
+        strategy=run_name(trainer.strategy, retain),
         model=trainer.source,
         seed=c.seed,
         device=trainer.device.type,
@@ -47,7 +49,8 @@ def record(trainer) -> Run:
         steps=tuple((step, float(loss), lr) for step, loss, lr in trainer.trace),
         padding=padding_share(sizes, trainer.order(0)),
         moved=moved,
-        notices=(*trainer.notices, *still_head(trainer, moved)),
+        head=head,
+        notices=(*trainer.notices, *still_head(trainer, moved, head)),
         versions=machine.versions(),
         **stored,
     )
@@ -65,9 +68,9 @@ def scores_of(trainer) -> tuple[dict, dict]:
     return scores, stored
 
 
-def still_head(trainer, moved: tuple[str, ...]) -> list[str]:
+def still_head(trainer, moved: tuple[str, ...], head: tuple[str, ...]) -> list[str]:
     """What to say where training left the head as it was."""
-    if trainer.step <= 1 or set(moved) & set(blocks(trainer.model)[-1].parameters):
+    if trainer.step <= 1 or set(moved) & set(head):
         return []
     return [
         tr(
