@@ -1,6 +1,8 @@
 """The classroom pack installs with no network, and refuses where it would not work."""
 
 import importlib.util
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -83,3 +85,58 @@ def test_wheels_that_cannot_be_made_leave_no_archive(tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match="nothing was written"):
         maker.main(["--out", str(tmp_path)])
     assert list(tmp_path.iterdir()) == []
+
+
+# The wheel
+
+ALONE = """
+import contextlib, io, labkit as lk, labkit_exercises
+said = io.StringIO()
+with contextlib.redirect_stdout(said):
+    lk.check("01.2", lambda lengths, batches: 0.5), lk.check("01.2", lambda lengths, batches: 0.5)
+lk.report("Lin Yue", "reports")
+print(lk.__file__, labkit_exercises.__file__, len(lk.reviews().test), "Hint 1" in said.getvalue(), sep="\\n")
+"""
+
+
+def python(folder, *arguments):
+    """Python beside an installed labkit, in a folder that is not this project's."""
+    (folder / "class").mkdir(exist_ok=True)
+    command = [sys.executable, *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(folder / "site")}
+    return subprocess.run(
+        command, capture_output=True, encoding="utf-8", env=environment, cwd=folder / "class", timeout=200
+    )
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder with labkit installed in `site` from its own wheel, made of a copy of the project."""
+    folder = tmp_path_factory.mktemp("wheel")
+    unneeded = shutil.ignore_patterns(".*", "build", "*.egg-info", "tests", "notebooks", "solutions", "__pycache__")
+    shutil.copytree(ROOT, folder / "project", ignore=unneeded)
+    pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
+    make = ["wheel", "--no-deps", "--no-build-isolation", "-w", str(folder), str(folder / "project")]
+    subprocess.run([*pip, *make], check=True)
+    (wheel,) = folder.glob("labkit-*.whl")
+    subprocess.run([*pip, "install", "--no-deps", "--target", str(folder / "site"), str(wheel)], check=True)
+    return folder
+
+
+def test_the_wheel_holds_every_module_every_asset_and_the_words_of_the_exercises(installed):
+    homes = {"labkit": ROOT / "labkit", "labkit_exercises": ROOT / "exercises" / "checks"}
+    for name, home in homes.items():
+        ours = {p.relative_to(home).as_posix() for p in home.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+        there = {p.relative_to(installed / "site" / name).as_posix() for p in (installed / "site" / name).rglob("*.*")}
+        assert {p for p in ours if "." in p} <= there
+
+
+def test_an_installed_labkit_checks_an_answer_and_reads_a_class(installed):
+    done = python(installed, "-c", ALONE)
+    assert done.returncode == 0, done.stderr
+    labkit, course, rows, hint = done.stdout.splitlines()
+    assert [Path(labkit).parents[1], Path(course).parents[1]] == [installed / "site"] * 2
+    assert (rows, hint) == ("360", "True")
+    read = python(installed, "-m", "labkit", "class", "reports")
+    assert read.returncode == 0, read.stderr
+    assert "Lin Yue" in read.stdout
