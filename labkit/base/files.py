@@ -12,8 +12,9 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from labkit.base.language import tr
+from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Run, from_json, to_json
 
 MANIFEST = "manifest.json"
@@ -58,8 +59,52 @@ def save_run(run: Run, path) -> None:
 
 
 def load_run(path) -> Run:
-    """Read a run file back: `load_run(p) == run` after `save_run(run, p)`."""
-    return from_json(Run, json.loads(Path(path).read_text(encoding="utf-8")))
+    """Read a run file back: `load_run(p) == run` after `save_run(run, p)`. BadInput with its name where it is damaged."""
+    run = read_record(Run, path)
+    for held, keys in ((run.corpus, ("name", "labels", "fingerprint")), (run.task, ("name", "modality"))):
+        if lacking := [key for key in keys if key not in held]:
+            raise damaged(path, tr(f"缺少 {listing(lacking)}", f"it lacks {listing(lacking)}"))
+    return run
+
+
+def read_json(path, kind: type = dict) -> Any:
+    """What a JSON file holds; BadInput naming the file and the reason where it is cut short, altered or of another kind.
+
+    The one door for every JSON that labkit reads back: runs, manifests, cards, checkpoints, reports.
+    """
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except RecursionError:
+        raise damaged(path, tr("嵌套太深", "it is nested too deeply")) from None
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise damaged(path, str(error)) from None
+    if not isinstance(value, kind):
+        raise damaged(path, tr(f"里面是 {word_for(value)}", f"it holds {word_for(value)}"))
+    return value
+
+
+def read_record(kind: type, path) -> Any:
+    """A record class as a JSON file holds it."""
+    try:
+        return from_json(kind, read_json(path))
+    except BadInput:
+        raise
+    except (TypeError, ValueError, AttributeError) as error:
+        raise damaged(path, str(error)) from None
+
+
+def damaged(path, reason: str) -> BadInput:
+    return BadInput(
+        tr(
+            f"{path} 已损坏或被改动（{reason}）。请删除它，或换成一份完好的；其他文件没有动过。",
+            f"{path} is damaged or altered ({reason}). Delete it, or put a sound copy in its place; nothing else was touched.",
+        )
+    )
+
+
+def word_for(value) -> str:
+    words = {type(None): "null", list: tr("列表", "a list"), dict: tr("对象", "an object"), str: tr("文本", "a text")}
+    return words.get(type(value), tr("数", "a number"))
 
 
 @contextlib.contextmanager
@@ -101,7 +146,7 @@ def verify(folder) -> None:
     """Raise BadInput naming the file that is missing or altered; silence means that the folder is whole."""
     folder = Path(folder)
     try:
-        wanted = dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["sha256"])
+        wanted = dict(read_json(folder / MANIFEST)["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         raise BadInput(
             tr(

@@ -49,10 +49,13 @@ class Unreadable(Exception):
 
 
 def reach(auto, place: str, **options) -> Any:
-    """Call a from_pretrained; whatever the libraries say of files that they cannot get or read becomes Unreadable."""
-    from safetensors import SafetensorError
-
+    """Call a from_pretrained that never runs code of the place's own and asks nothing; whatever the libraries say of files
+    that they cannot get, read or believe becomes Unreadable."""
+    if auto.__name__.startswith("Auto"):
+        options["trust_remote_code"] = False  # None would ask on standard input
     try:
         return auto.from_pretrained(place, **options)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise Unreadable(str(error)) from None
+    except (MemoryError, ImportError):
+        raise
+    except Exception as error:  # each file format has error types of its own
+        raise Unreadable(str(error) or type(error).__name__) from None

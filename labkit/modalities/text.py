@@ -48,11 +48,12 @@ class Text(Modality):
             )
 
     def encode(self, processor, inputs: Sequence[str], limit: int) -> list[dict]:
-        """Tokenised in one go, truncated, not padded."""
+        """Tokenised in one go, truncated, not padded. What looks like a special token in a text is text: a text that ends in
+        GPT-2's padding token would else be read at another place than it ends."""
         if not inputs:
             return []
-        ids = processor(list(inputs), truncation=True, max_length=limit, return_attention_mask=False)["input_ids"]
-        return [{"input_ids": i} for i in ids]
+        options = {"truncation": True, "max_length": limit, "return_attention_mask": False}
+        return [{"input_ids": i} for i in processor(list(inputs), split_special_tokens=True, **options)["input_ids"]]
 
     def size(self, item: dict) -> int:
         return len(item["input_ids"])

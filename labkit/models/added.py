@@ -5,13 +5,13 @@ Strategies wrap with it, models saves and loads with it. Notebook 03 uses it.
 """
 
 import contextlib
-import json
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from labkit.base.language import tr
+from labkit.base.files import damaged, read_json
+from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
 
 OURS = "bottlenecks.safetensors"  # what a model with bottlenecks is saved as
@@ -157,13 +157,33 @@ def save_added(model, folder: Path) -> dict:
 
 def noted(folder: Path) -> dict:
     """What labkit noted of a model in this folder, and whether it holds an addition alone (then "added" says which)."""
-    note = folder / "labkit.json"
+    note, config = folder / "labkit.json", folder / "adapter_config.json"
     if note.is_file():
-        return json.loads(note.read_text("utf-8"))
-    config = folder / "adapter_config.json"  # saved by plain peft
-    if config.is_file():
-        return {"added": "peft", "source": json.loads(config.read_text("utf-8")).get("base_model_name_or_path")}
+        return checked_note(note, read_json(note))
+    if config.is_file():  # saved by plain peft
+        return checked_note(config, {"added": "peft", "source": read_json(config).get("base_model_name_or_path")})
     return {}
+
+
+def checked_note(path: Path, note: dict) -> dict:
+    """The note, provided that it holds what loading needs; BadInput with the file's name."""
+    sizes = note.get("bottlenecks") if note.get("added") == "bottlenecks" else {"places": [], "width": 1, "size": 1}
+    sound = {
+        "source": "added" not in note or isinstance(note.get("source"), str),
+        "added": note.get("added", "peft") in ("peft", "bottlenecks"),
+        "labels": is_list_of(str, note.get("labels", [])),
+        "task": isinstance(note.get("task", {}), dict),
+        "bottlenecks": isinstance(sizes, dict)
+        and is_list_of(str, sizes.get("places"))
+        and all(isinstance(sizes.get(k), int) and 0 < sizes[k] <= 65536 for k in ("width", "size")),
+    }
+    if wrong := [name for name, is_sound in sound.items() if not is_sound]:
+        raise damaged(path, listing(wrong))
+    return note
+
+
+def is_list_of(kind: type, value) -> bool:
+    return isinstance(value, list) and all(isinstance(x, kind) for x in value)
 
 
 def load_added(model, folder: Path, note: dict) -> Any:

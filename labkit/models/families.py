@@ -51,8 +51,9 @@ class Family:
 BERT = Family(("embeddings",), "encoder.layer", behind_attention="attention.output")
 ROBERTA = replace(BERT, position_offset=True)
 FAMILIES = {
-    **dict.fromkeys(("bert", "ernie"), BERT),
+    "bert": BERT,
     **dict.fromkeys(("roberta", "xlm-roberta", "camembert"), ROBERTA),
+    "ernie": BERT,
     "megatron-bert": replace(BERT, top=("encoder.ln",)),
     "electra": replace(BERT, embeddings=("embeddings", "embeddings_project")),
     "albert": Family(

@@ -76,6 +76,7 @@ def load_with_added(folder: Path, source, note: dict, labels, seed: int, task) -
                 "Leave out labels=, or train again from the plain model.",
             )
         )
+    refuse_other_base(source, note)
     try:
         model = load(note["source"], seed=seed, task=replace(task, labels=tuple(trained)))
     except BadInput as error:
@@ -92,11 +93,30 @@ def load_with_added(folder: Path, source, note: dict, labels, seed: int, task) -
     return model
 
 
+def refuse_other_base(source, note: dict) -> None:
+    """BadInput where the weights below an addition are not those that it was trained on."""
+    if "base" in note and weights_digest(note["source"]) != note["base"]:
+        raise BadInput(
+            tr(
+                f"{source} 是在 {note['source']} 上训练出来的，而那里的权重后来变了：合起来的答案不可信。请换回原来的权重，或重新训练。",
+                f"{source} was trained on {note['source']}, whose weights have changed since: together they would answer "
+                "otherwise. Put the old weights back, or train again.",
+            )
+        )
+
+
 def read(place: str, source, seed: int, task: Task, **where) -> tuple[Any, Task]:
     """Config, processor and network of one place, checked against each other. Raises Unreadable, or BadInput."""
     from transformers import AutoConfig
 
     config = reach(AutoConfig, place, **where)
+    if getattr(config, "auto_map", None):
+        raise Unreadable(
+            tr(
+                "它带有自己的代码（auto_map）。labkit 从不运行模型自带的代码（trust_remote_code=False）",
+                "it brings code of its own (auto_map), which labkit never runs (trust_remote_code=False)",
+            )
+        )
     if config.model_type not in FAMILIES:
         raise unknown_family(config.model_type)
     head = task.modality.heads.get(task.name, "").removeprefix("AutoModel")  # "ForSequenceClassification"
@@ -111,10 +131,19 @@ def read(place: str, source, seed: int, task: Task, **where) -> tuple[Any, Task]
     if lost:
         reason = tr("权重文件缺少，或形状不符：", "its weights lack, or have in another shape: ")
         raise Unreadable(reason + listing(lost, 3))
+    refuse_broken(model)
     if trained and task.labels and stored != list(task.labels):
         draw(reset_head, seed, model)
     model.processor = processor
     return model, task
+
+
+def refuse_broken(model) -> None:
+    """Unreadable where weights are no numbers: every answer would be NaN, and no message would say why."""
+    import torch
+
+    if broken := [name for name, p in model.named_parameters() if not torch.isfinite(p).all()]:
+        raise Unreadable(tr("权重里有不是数的值（NaN）：", "weights that are no numbers (NaN): ") + listing(broken, 3))
 
 
 WEIGHTS = {"dtype": "float32", "ignore_mismatched_sizes": True, "output_loading_info": True}
@@ -203,6 +232,8 @@ def save(model, folder, *, record: dict | None = None) -> Path:
     with new_folder(folder) as fresh, quiet():
         source = str(Path(model.source).resolve()) if Path(model.source).is_dir() else model.source
         note = {"source": source, "task": model.task.card(), **save_into(model, fresh), **(record or {})}
+        if "added" in note:
+            note["base"] = weights_digest(source)
         write_text(fresh / "labkit.json", json.dumps(note, ensure_ascii=False, indent=1) + "\n")
     return folder
 

@@ -75,7 +75,10 @@ class Classification(Task):
 
     def configure(self, config) -> dict[str, Any]:
         names = dict(enumerate(self.labels))
-        return {"id2label": names, "label2id": {label: i for i, label in names.items()}}
+        kind = (
+            "single_label_classification"  # whatever it was: the loss of plain transformers, and its pipeline, go by it
+        )
+        return {"id2label": names, "label2id": {label: i for i, label in names.items()}, "problem_type": kind}
 
     def resolve(self, stored: Sequence[str] | None, source) -> "Classification":
         if not self.labels and stored is None:

@@ -5,6 +5,7 @@ downstream (intervals, verdicts, tables, search) works because every metric is a
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -267,7 +268,7 @@ class Task:
         """95 %: Wilson's for a share, drawn rows for another headline; none for the others."""
         if metric.share:
             return wilson(value * len(table), len(table))
-        if metric is not self.metrics[0]:
+        if metric is not self.metrics[0] or not math.isfinite(value):  # a run that diverged may answer nan
             return None, None
         half = standard_error([value], bootstrap(metric.of, table[None])).half
         return max(0.0, value - half), min(metric.top, value + half)
@@ -284,15 +285,20 @@ class Task:
 
 
 def task_of(card: dict[str, Any]) -> Task:
-    """The task that a card describes. BadInput where its name is not known."""
-    kind = known(card["name"])
+    """The task that a card describes. BadInput where labkit does not know it, or where the card is damaged."""
+    kind = known(card.get("name"))
     names = {f.name for f in dataclasses.fields(kind)}
     settings = {k: tuple(v) if isinstance(v, list) else v for k, v in card.items() if k in names}
-    return kind(**{**settings, "modality": modality_of(card["modality"])})
+    try:
+        return kind(**{**settings, "modality": modality_of(card["modality"])})
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise BadInput(
+            tr(f"任务卡 {str(card)[:200]} 不完整。", f"The card of the task is damaged: {str(card)[:200]}.")
+        ) from None
 
 
 def known(name: str) -> type[Task]:
-    if name not in KNOWN:
+    if not isinstance(name, str) or name not in KNOWN:
         raise BadInput(
             tr(f"没有任务 {name!r}；有：{listing(KNOWN, 20)}。", f"No task {name!r}; there are: {listing(KNOWN, 20)}.")
         )

@@ -5,7 +5,7 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-from labkit.base.files import new_folder, verify, write_text
+from labkit.base.files import new_folder, read_json, verify, write_text
 from labkit.base.language import tr
 from labkit.base.records import BadInput, Epoch
 from labkit.models.state import hash_of, put_back
@@ -57,7 +57,7 @@ class Checkpoints:
         newest = found[-1]
         verify(newest)
         tensors = {p.stem: load_file(p) for p in newest.glob("*.safetensors")}
-        return tensors, json.loads((newest / "state.json").read_text(encoding="utf-8"))
+        return tensors, read_json(newest / "state.json")
 
 
 def identity_of(trainer) -> dict:
