@@ -1,10 +1,9 @@
 """Before a run: how long it will take and how much memory, against what this machine has. Notebook 02 asks it first.
 
-Leans on trial, which takes a few real steps with a copy of the model.
+Leans on probe, which takes a few real steps with a copy of the model.
 """
 
 import math
-import os
 import time
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from labkit.base.config import TrainConfig
 from labkit.base.language import tr
 from labkit.base.records import BadInput
 from labkit.data.corpus import Corpus
-from labkit.inspection.probe import SPARE, STATE, Found, Trial, megabytes, throwaway
+from labkit.inspection.probe import SPARE, STATE, Cost, Probe, megabytes, throwaway
 from labkit.strategies import Full, Strategy, name_of
 from labkit.training.trainer import check
 
@@ -74,7 +73,7 @@ def preflight(model, corpus: Corpus, strategy: Strategy | None = None, config: T
     reckoned from shorter ones. A schedule that waits for validation is taken at its fastest, the dearest case.
     """
     began = time.perf_counter()
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+    if machine.several_processes():
         raise BadInput(
             tr(
                 "preflight 只在一个进程里用：请在 accelerate launch 之前直接运行它。",
@@ -85,39 +84,39 @@ def preflight(model, corpus: Corpus, strategy: Strategy | None = None, config: T
     strategy, config = strategy or Full(), config or TrainConfig()
     kind = machine.device() if config.device == "auto" else config.device
     memory.hand_back()
-    taken, room = memory.used_mb(kind) or 0.0, memory.room_mb(kind)
+    taken, room = memory.used_mb(kind), memory.room_mb(kind)
     free = room[0] if room else None
     weights = megabytes(model.parameters())
     if free is not None and weights > SPARE * free:  # not even room for a copy
-        found = Found(None, weights * (1 + STATE[config.optimizer]), 0.0, 0.0)
+        cost = Cost(None, weights * (1 + STATE[config.optimizer]), 0.0, 0.0, n_train=len(corpus.train))
         epochs = config.epochs or strategy.default_epochs(model)
     else:
-        trial = Trial(throwaway(model), corpus, strategy, config, kind, free)
-        found, epochs = trial.found(), trial.epochs
-    fits = free is None or found.needed <= SPARE * free
+        probe = Probe(throwaway(model), corpus, strategy, config, kind, free)
+        cost, epochs = probe.cost(), probe.trainer.config.epochs
+    fits = free is None or cost.needed <= SPARE * free
     return Forecast(
-        name_of(strategy),
-        kind,
-        epochs,
-        epochs * math.ceil(len(corpus.train) / config.batch_size),
-        found.parts and sum(found.parts.values()),
-        found.parts or {},
-        taken + found.needed,
-        found.needed,
-        free,
-        fits,
-        () if fits else advice(found, config, kind, SPARE * free),
-        time.perf_counter() - began,
+        strategy=name_of(strategy),
+        device=kind,
+        epochs=epochs,
+        steps=epochs * math.ceil(cost.n_train / config.batch_size),
+        seconds=cost.parts and sum(cost.parts.values()),
+        parts=cost.parts or {},
+        peak_memory_mb=taken + cost.needed,
+        needed_mb=cost.needed,
+        available_mb=free,
+        fits=fits,
+        suggestions=() if fits else advice(cost, config, kind, SPARE * free),
+        cost=time.perf_counter() - began,
     )
 
 
 # Words
 
 
-def advice(found: Found, config: TrainConfig, kind: str, room: float) -> tuple[str, ...]:
+def advice(cost: Cost, config: TrainConfig, kind: str, room: float) -> tuple[str, ...]:
     """Ways out where a run does not fit into `room` MB, the cheapest first."""
     tips = []
-    fitting_rows = int((room - found.fixed) / found.row) if found.row else 0
+    fitting_rows = int((room - cost.fixed) / cost.row) if cost.row else 0
     if fitting_rows >= 1:
         pieces = math.ceil(config.batch_size / fitting_rows)
         tips.append(
@@ -126,7 +125,7 @@ def advice(found: Found, config: TrainConfig, kind: str, room: float) -> tuple[s
                 f"accumulation={pieces}: each batch in {pieces} pieces; the gradient is the same, it is only slower.",
             )
         )
-    ordered = sorted(found.lengths)
+    ordered = sorted(cost.sizes)
     usual = ordered[int(0.9 * (len(ordered) - 1))] if ordered else 0
     if ordered and usual < 0.8 * ordered[-1]:
         tips.append(
@@ -135,7 +134,7 @@ def advice(found: Found, config: TrainConfig, kind: str, room: float) -> tuple[s
                 f"max_length={usual}: the longest row has {ordered[-1]} tokens, nine in ten have {usual} or fewer.",
             )
         )
-    if found.trained_share > 0.5:
+    if cost.trained_share > 0.5:
         tips.append(
             tr(
                 "冻结大部分层（HeadOnly、TopK(2) 或 LoRA）：冻结的参数不需要梯度和优化器状态。",

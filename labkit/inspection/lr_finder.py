@@ -40,8 +40,8 @@ class RateSweep:
             (tr("发散", "diverges at"), self.diverges),
             (tr("建议", "suggestion"), self.suggestion),
         ]
-        told = [f"{name} {'–' if rate is None else f'{rate:.1e}'}" for name, rate in words]
-        return f"{self.strategy}{tr('：', ': ')}{tr('，', ', ').join(told)}"
+        rates = [f"{name} {'–' if rate is None else f'{rate:.1e}'}" for name, rate in words]
+        return f"{self.strategy}{tr('：', ': ')}{tr('，', ', ').join(rates)}"
 
 
 def find_lr(
@@ -76,17 +76,14 @@ def climb(model, corpus: Corpus, strategy: Strategy, config: TrainConfig, steps:
     n = min(len(corpus.train), steps * config.batch_size)
     rows = random.Random(f"rates/{config.seed}").sample(corpus.train, n)
     few = replace(corpus, train=tuple(rows), valid=corpus.valid[:1], test=())
-    config = replace(config, lr=HIGH, epochs=1000, schedule="constant", warmup=0.0, patience=None)
+    config = replace(config, lr=HIGH, epochs=1000, patience=None)
     trainer = Trainer(throwaway(model), few, strategy, config)
     with trainer.at_work():
         list(trainer.keep_frozen())
-        groups = [(group, group["peak"]) for group in trainer.optimizer.param_groups]
         batches = (batch for epoch in range(steps) for batch in trainer.order(epoch))
         for step, batch in zip(range(steps), batches, strict=False):
             share = (LOW / HIGH) ** (1 - step / (steps - 1))
-            for group, peak in groups:
-                group["peak"] = peak * share
-            *_, done = trainer.train_step(batch)
+            *_, done = trainer.train_step(batch, share)
             yield HIGH * share, done.loss
 
 
@@ -114,12 +111,12 @@ def read(strategy: str, rates: Sequence[float], losses: Sequence[float]) -> Rate
 
 def smooth(values: Sequence[float]) -> list[float]:
     """Means over the neighbours on both sides, weighted by a bell of standard deviation WIDTH."""
-    found = []
+    means = []
     for i in range(len(values)):
         near = range(max(0, i - 3 * WIDTH), min(len(values), i + 3 * WIDTH + 1))
         weights = [math.exp(-((i - j) ** 2) / (2 * WIDTH**2)) for j in near]
-        found.append(sum(w * values[j] for w, j in zip(weights, near, strict=True)) / sum(weights))
-    return found
+        means.append(sum(w * values[j] for w, j in zip(weights, near, strict=True)) / sum(weights))
+    return means
 
 
 def mean(values: Sequence[float]) -> float:

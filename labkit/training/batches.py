@@ -1,5 +1,6 @@
 """A corpus as a network reads it: every split encoded once, and the batches of each epoch."""
 
+import copy
 from collections.abc import Sequence
 
 from labkit.base.config import TrainConfig
@@ -21,6 +22,13 @@ class Batches:
         self.corpus, self.task, self.processor = corpus, corpus.task, processor
         self.items = {split: self.task.encode(processor, rows, limit) for split, rows in corpus.splits.items()}
         self.sizes = {split: [self.task.size(item) for item in items] for split, items in self.items.items()}
+
+    def only(self, **items: Sequence[dict]) -> "Batches":
+        """These items in place of the corpus's own, numbered from 0: `batches.only(train=few)` has no others."""
+        few = copy.copy(self)
+        few.items = {split: list(items.get(split, ())) for split in self.items}
+        few.sizes = {split: [self.task.size(item) for item in chosen] for split, chosen in few.items.items()}
+        return few
 
     def order(self, epoch: int, config: TrainConfig) -> list[list[int]]:
         """The row numbers of each training batch of an epoch: a function of seed and epoch alone."""

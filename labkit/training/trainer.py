@@ -8,7 +8,7 @@ task: what a row is, what its loss and what a score, the task says.
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ class Trainer:
     With `out`, a crash-safe checkpoint is written there after every epoch, and `resume=True` goes on from the newest.
     Listeners given to `fit` are called with every event; they get values and cannot change the run.
     `sharing` is an earlier Trainer with the same model, corpus and strategy: what it encoded and kept serves again.
+    With `batches` it reads these in place of the corpus's rows: some of them, for those that try a run out.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Trainer:
         out=None,
         resume=False,
         sharing: "Trainer | None" = None,
+        batches: Batches | None = None,
     ):
         check(model, corpus)
         self.corpus, self.task, self.source = corpus, corpus.task, model.source
@@ -64,10 +66,10 @@ class Trainer:
         if sharing is None:
             with self.engine.seeded(self.config.seed, 0):  # a strategy may draw new weights
                 self.model = self.strategy.prepare(model).to(self.device)
-            self.batches = Batches(corpus, model.processor, fitting(self.model, self.config.max_length))
+            self.batches = batches or Batches(corpus, model.processor, fitting(self.model, self.config.max_length))
             self.before = fingerprints(self.model)
         else:
-            self.model, self.batches, self.before = sharing.model, sharing.batches, sharing.before
+            self.model, self.batches, self.before = sharing.model, batches or sharing.batches, sharing.before
         if self.config.epochs is None:
             self.config = replace(self.config, epochs=self.strategy.default_epochs(self.model))
         self.lr = self.config.lr or self.strategy.default_lr(self.model)
@@ -110,11 +112,12 @@ class Trainer:
                     yield from self.train_step(rows)
                 yield self.end_epoch()
 
-    def train_step(self, rows: list[int]) -> Iterator[StepDone | Notice]:
-        """One batch, one optimizer step."""
+    def train_step(self, rows: list[int], share: float | None = None) -> Iterator[StepDone | Notice]:
+        """One batch, one optimizer step, at a share of the peak learning rate: the schedule's unless one is given."""
         began, said = time.perf_counter(), len(self.notices)
         loss = self.backward(rows)
-        share = lr_factor(self.step, self.total_steps, schedule=self.config.schedule, warmup=self.config.warmup)
+        if share is None:
+            share = lr_factor(self.step, self.total_steps, schedule=self.config.schedule, warmup=self.config.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * share
         self.engine.update(self.optimizer, self.trained, self.config.clip)
@@ -203,8 +206,8 @@ class Trainer:
             self.stopped = "early"
         if patience and self.finished:
             put_back(self.model, self.best_tensors)
-        if not self.finished and self.strategy.on_epoch(self.model, self.epoch, self.history):
-            self.thaw()
+        if not self.finished:
+            self.unfreeze(self.history)
 
     # Judging
 
@@ -305,8 +308,11 @@ class Trainer:
         self.trained = [p for g in groups for p in g["params"]]
         self.optimizer = make_optimizer(groups, self.config.optimizer)
 
-    def thaw(self) -> None:
-        """After the strategy let more train: modes and optimizer anew, with the moments that there are."""
+    def unfreeze(self, history: Sequence[Epoch]) -> bool:
+        """Ask the strategy what trains after these epochs; True where it lets more train. Modes and optimizer are then made
+        anew, with the moments that there are."""
+        if not self.strategy.on_epoch(self.model, len(history), history):
+            return False
         moments = dict(self.optimizer.state)
         self.new_optimizer()
         self.optimizer.state.update(moments)
@@ -314,6 +320,7 @@ class Trainer:
         self.frozen = self.new_frozen()
         if self.best_tensors:  # what was frozen in the best epoch was then as it is now
             self.best_tensors = {n: self.best_tensors.get(n, t.detach().clone()) for n, t in self.tensors().items()}
+        return True
 
     def halve_pieces(self) -> None:
         """After running out of memory: batches from now on in twice as many pieces, said aloud."""

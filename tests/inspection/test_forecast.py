@@ -28,7 +28,7 @@ def model(tmp_path, corpus):
 @pytest.fixture
 def one_second(monkeypatch):
     """Whatever is timed takes a second."""
-    monkeypatch.setattr(probe.Trial, "timed", lambda self, call: (call(), 1.0)[1])
+    monkeypatch.setattr(probe.Probe, "timed", lambda self, call: (call(), 1.0)[1])
 
 
 def test_seconds_are_steps_and_batches_of_all_rows(model, corpus, one_second):
@@ -59,13 +59,13 @@ def test_what_is_frozen_is_counted_once_and_spares_the_epochs(model, corpus):
 
 
 def test_a_schedule_is_followed_through_its_phases(model, corpus, monkeypatch):
-    phases, real = [], probe.Trial.phase
+    phases, real = [], probe.Probe.phase
 
     def phase(self):
         phases.append(len(self.trainer.tensors()))
         return real(self)
 
-    monkeypatch.setattr(probe.Trial, "phase", phase)
+    monkeypatch.setattr(probe.Probe, "phase", phase)
     lk.preflight(model, corpus, lk.GradualUnfreeze("stall"), dataclasses.replace(CONFIG, epochs=4))
     assert len(phases) == 3 and phases == sorted(set(phases))  # a first stall needs two epochs
 
@@ -120,7 +120,7 @@ def test_a_batch_that_would_not_fit_is_not_tried_and_the_way_out_is_named(tmp_pa
 
 def test_where_not_even_a_copy_fits_nothing_is_tried(model, corpus, monkeypatch):
     monkeypatch.setattr(memory, "room_mb", lambda kind: (0.05, 0.1))
-    monkeypatch.setattr(probe.Trial, "__init__", None)
+    monkeypatch.setattr(probe.Probe, "__init__", None)
     found = lk.preflight(model, corpus, lk.Full(), CONFIG)
     assert not found.fits and found.seconds is None and found.parts == {} and found.suggestions
     assert found.needed_mb == pytest.approx(3 * probe.megabytes(model.parameters()))
@@ -148,31 +148,32 @@ def test_a_forecast_reads_as_text_and_as_html(model, corpus, monkeypatch, langua
 
 def test_advice_names_what_would_help():
     short = [20] * 95 + [400] * 5
-    found = probe.Found({}, 1000.0, 900.0, 10.0, short, trained_share=0.01)
+    found = probe.Cost({}, 1000.0, 900.0, 10.0, short, trained_share=0.01)
     assert forecast.advice(found, lk.TrainConfig(batch_size=32), "cpu", 950.0) == (
         "accumulation=7: each batch in 7 pieces; the gradient is the same, it is only slower.",
         "max_length=20: the longest row has 400 tokens, nine in ten have 20 or fewer.",
     )
-    none = probe.Found({}, 1000.0, 990.0, 10.0, [20] * 9, trained_share=0.01)
+    none = probe.Cost({}, 1000.0, 990.0, 10.0, [20] * 9, trained_share=0.01)
     assert forecast.advice(none, lk.TrainConfig(), "cpu", 950.0) == ("Take a smaller model.",)
     full = dataclasses.replace(none, trained_share=1.0)
     one, other, last = forecast.advice(full, lk.TrainConfig(precision="fp32"), "cuda", 950.0)
     assert "LoRA" in one and "bf16" in other and "smaller" in last
 
 
-def test_the_arithmetic_over_lengths():
+def test_the_arithmetic_over_sizes():
     assert probe.spread([5, 9, 7], 2) == [0, 1] and probe.spread([5], 4) == [0]
     assert probe.spread([3, 1, 2, 5, 4], 3) == [1, 0, 3]
     assert probe.numbered(["ab", "c"]) == [[0, 1], [2]]
     assert probe.padded([3, 9, 4], [0, 2]) == 8
     assert probe.reckon([(10, 1.0), (20, 3.0), (20, 5.0)], [10, 15, 20, 99]) == 1 + 2.5 + 4 + 4
     rows = stand_ins.corpus(200).train
-    some = probe.sample(rows, 100)
-    assert len(some) == 100 and len(set(some)) == 100 and some == probe.sample(rows, 100)
-    assert max(rows, key=lambda r: len(r.text)) in some
-    lengths = [3, 9, 4, 8]
-    batches = batch_order(lengths, 2, seed=0, epoch=0)
-    assert sum(probe.padded(lengths, b) for b in batches) == 26
+    some = probe.sample(rows, 100, len)
+    assert len(some) == 100 and len(set(some)) == 100 and some == probe.sample(rows, 100, len)
+    assert max(rows, key=lambda e: len(e.input)) in some
+    assert len(probe.sample(rows, 100, lambda input: None)) == 100  # pictures have no length
+    sizes = [3, 9, 4, 8]
+    batches = batch_order(sizes, 2, seed=0, epoch=0)
+    assert sum(probe.padded(sizes, b) for b in batches) == 26
 
 
 @pytest.mark.parametrize(

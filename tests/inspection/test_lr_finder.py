@@ -73,8 +73,8 @@ def test_the_sweep_leaves_model_and_random_state_as_they_were(model, corpus):
 def test_the_rate_grows_by_one_factor_and_groups_keep_their_proportion(model, corpus, monkeypatch):
     used, real = [], Trainer.train_step
 
-    def step(self, rows):
-        yield from real(self, rows)
+    def step(self, rows, share):
+        yield from real(self, rows, share)
         used.append([g["lr"] for g in self.optimizer.param_groups])
 
     monkeypatch.setattr(Trainer, "train_step", step)
