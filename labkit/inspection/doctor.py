@@ -1,21 +1,23 @@
 """The curve doctor: a run's record in, named findings out, each with its evidence in numbers and the control to change.
 
 It would rather miss something than cry wolf: what is usual in healthy runs is no finding. Works on a run that is not
-finished too. Notebook 02 uses it on runs broken on purpose. Leans on records and twins.
+finished too, and on one of a task without classes: its losses are there. Notebook 02 uses it on runs broken on purpose.
+Leans on records and tasks.
 """
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from labkit.base.language import listing, tr
 from labkit.base.records import Run
 from labkit.data.corpus import Corpus
-from labkit.modalities.text import twins
+from labkit.inspection.findings import Finding, Findings
+from labkit.inspection.guessing import chance, share_right, start, unit
+from labkit.inspection.leaks import doubles, suspicious_scores
 
 ADAM = ("adamw", "adam")
-HEADS = {"classifier", "pre_classifier", "score", "head", "qa_outputs", "lm_head", "fc"}  # modules' names
-# Thresholds, set where broken runs and healthy ones part (docs/LOG.md); losses as shares of the loss of guessing
+# Thresholds, set where broken runs and healthy ones part (docs/LOG.md); losses as shares of that of guessing (of the start, where there
+# are no classes)
 EXPLODED = 2.0  # times the loss at the start: the mean of five steps
 WORSE = 1.1  # times the loss at the start: the mean of an epoch
 STILL = 0.01  # a validation loss that moved no more stands still
@@ -24,63 +26,10 @@ GUESSING = 0.93
 RISE, FALL = 0.5, 0.3  # of the validation loss; of the training loss, as a share of itself
 BY_HEART = 0.85  # a training loss below it, while validation rows are answered no better than by guessing
 RARE = 0.75  # the share of the commonest class from which accuracy says little
-PERFECT = 0.995
-GAP = 4.0  # standard errors
-NEARLY = 0.01  # the share of nearly equal texts that is no accident
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that is wrong with a run."""
-
-    name: str  # one of TITLES
-    severity: str  # "severe": the run is worth nothing; "warning": it could be better; "note": worth a look
-    evidence: str  # what the numbers say
-    control: str  # what to change: a field of TrainConfig, "strategy" or "corpus"
-    advice: str  # how to change it
-    numbers: dict[str, float] = field(default_factory=dict)  # the evidence for figures and tests
-
-    @property
-    def title(self) -> str:
-        return tr(*TITLES[self.name])
-
-
-TITLES = {
-    "rate too high": ("学习率太大", "Learning rate too high"),
-    "rate too low": ("学习率太小", "Learning rate too low"),
-    "head not learning": ("分类头没有学习", "Head not learning"),
-    "class collapse": ("类别坍缩", "Class collapse"),
-    "underfitting": ("欠拟合", "Underfitting"),
-    "overfitting": ("过拟合", "Overfitting"),
-    "leak": ("数据泄漏", "Leak"),
-}
-
-
-class Findings(list):
-    """Findings, the gravest first; prints as text and shows as HTML."""
-
-    def rows(self) -> list[list[str]]:
-        return [[f.title, f.evidence, f.control, f.advice] for f in self]
-
-    def __str__(self) -> str:
-        if not self:
-            return tr("没有发现问题。", "Nothing found.")
-        colon = tr("：", ": ")
-        return "\n".join(f"{f.title}{colon}{f.evidence} → {f.control}{colon}{f.advice}" for f in self)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        from labkit.base.display import box, table_html
-
-        if not self:
-            return box(f"<div>{self}</div>")
-        header = [tr("发现", "finding"), tr("证据", "evidence"), tr("改什么", "control"), tr("怎么改", "how")]
-        return box(table_html(header, self.rows(), left=4))
 
 
 def diagnose(run: Run, corpus: Corpus | None = None) -> Findings:
-    """What is wrong with a run, from its record alone; with the corpus also texts that stand in two splits.
+    """What is wrong with a run, from its record alone; with the corpus also rows that stand in two splits.
 
     >>> print(diagnose(run, corpus))
 
@@ -89,27 +38,10 @@ def diagnose(run: Run, corpus: Corpus | None = None) -> Findings:
     rules = (rate_too_high, head_not_learning, rate_too_low, class_collapse, underfitting, overfitting)
     curves = [finding for rule in rules for finding in rule(run)][:1]
     leaks = [*(doubles(corpus) if corpus else ()), *suspicious_scores(run)]
-    order = ("severe", "warning", "note")
-    return Findings(sorted([*curves, *leaks], key=lambda f: order.index(f.severity)))
+    return Findings([*curves, *leaks])
 
 
-# What there is to compare with
-
-
-def chance(run: Run) -> tuple[float, float]:
-    """Loss and accuracy of knowing the class shares and nothing else: (0.69, 0.5) with two equal classes."""
-    scores = run.valid or run.test
-    counts = [c.n for c in scores.classes if c.n] if scores else [1] * max(2, len(run.corpus.get("labels", ())))
-    shares = [n / sum(counts) for n in counts]
-    balanced = run.config.get("class_weights") == "balanced"
-    loss = math.log(len(shares)) if balanced else -sum(s * math.log(s) for s in shares)
-    return max(loss, 0.01), max(shares)
-
-
-def start(run: Run) -> float:
-    """The loss before anything was learned."""
-    first = sorted(loss for _, loss, _ in run.steps[:3] if math.isfinite(loss))
-    return max([chance(run)[0], *first[len(first) // 2 :][:1]])
+# Causes
 
 
 def far(run: Run) -> bool:
@@ -122,9 +54,6 @@ def window(run: Run, n: int = 5) -> list[tuple[int, float]]:
     """(step, mean loss of the last `n` steps noted)."""
     losses = [loss for _, loss, _ in run.steps]
     return [(run.steps[i][0], sum(losses[i - n + 1 : i + 1]) / n) for i in range(n - 1, len(losses))]
-
-
-# Causes
 
 
 def rate_too_high(run: Run) -> Iterator[Finding]:
@@ -159,7 +88,7 @@ def rate_too_low(run: Run) -> Iterator[Finding]:
     """The validation loss stands still where it began, though the rates add up to next to nothing."""
     if run.epochs < 2 or any(not math.isfinite(e.valid_loss) for e in run.history):
         return
-    basis, lr = chance(run)[0], run.config.get("lr")
+    basis, lr = unit(run), run.config.get("lr")
     losses = [e.valid_loss for e in run.history]
     moved = (max(losses) - min(losses)) / basis
     trained = abs(run.history[0].train_loss - run.history[-1].train_loss) / basis
@@ -180,7 +109,7 @@ def rate_too_low(run: Run) -> Iterator[Finding]:
 
 def head_not_learning(run: Run) -> Iterator[Finding]:
     """Training changed some tensors, and none of them is the head's."""
-    if not run.history or not run.moved or any(set(name.split(".")) & HEADS for name in run.moved):
+    if not run.history or not run.moved or not run.head or set(run.moved) & set(run.head):
         return
     words = tr(
         f"训练改变了 {len(run.moved)} 个张量，其中没有分类头的。",
@@ -195,14 +124,11 @@ def head_not_learning(run: Run) -> Iterator[Finding]:
 
 def class_collapse(run: Run) -> Iterator[Finding]:
     """Classes with plenty of rows that the model never says, over validation and test rows together."""
-    found = [s for s in (run.valid, run.test) if s]
-    if not found or not far(run):
+    scored = [s for s in (run.valid, run.test) if s and s.confusion]
+    if not scored or not far(run):
         return
-    table = [
-        [sum(s.confusion[i][j] for s in found) for j in range(len(found[0].classes))]
-        for i in range(len(found[0].classes))
-    ]
-    names = [c.label for c in found[0].classes]
+    names = [c.label for c in scored[0].parts]
+    table = [[sum(s.confusion[i][j] for s in scored) for j in range(len(names))] for i in range(len(names))]
     truth, said = [sum(row) for row in table], [sum(column) for column in zip(*table, strict=True)]
     only = sum(n > 0 for n in said) == 1
     silent = [i for i, n in enumerate(truth) if not said[i] and n >= (5 if only else 20)]
@@ -223,23 +149,23 @@ def class_collapse(run: Run) -> Iterator[Finding]:
 
 def underfitting(run: Run) -> Iterator[Finding]:
     """The training loss is still where guessing stands, and validation rows are not answered better than by guessing."""
-    if not run.history or not far(run) or not run.valid:
+    guessing, right = chance(run), share_right(run)
+    if not run.history or not far(run) or not guessing or not right:
         return
-    (loss, share), last = chance(run), run.history[-1]
-    if last.train_loss < GUESSING * loss or run.valid.low > share:
+    (loss, share), (title, score), last = guessing, right, run.history[-1]
+    if last.train_loss < GUESSING * loss or score.low > share:
         return
     words = tr(
-        f"最后一轮的训练损失 {last.train_loss:.3f}，瞎猜是 {loss:.3f}；验证准确率 {run.valid.accuracy:.3f}，永远答最多的一类是 {share:.3f}。",
+        f"最后一轮的训练损失 {last.train_loss:.3f}，瞎猜是 {loss:.3f}；验证{title} {score.value:.3f}，永远答最多的一类是 {share:.3f}。",
         f"Training loss in the last epoch {last.train_loss:.3f}, guessing {loss:.3f}; "
-        f"validation accuracy {run.valid.accuracy:.3f}, always naming the commonest class {share:.3f}.",
+        f"validation {title} {score.value:.3f}, always naming the commonest class {share:.3f}.",
     )
     how = tr(
         "先看标签对不对；再多训练几轮，或让更多的层参与训练。",
         "See first whether the labels are right; then train longer, or let more layers train.",
     )
-    yield Finding(
-        "underfitting", "severe", words, "epochs", how, {"train_loss": last.train_loss, "chance": loss, "share": share}
-    )
+    numbers = {"train_loss": last.train_loss, "chance": loss, "share": share}
+    yield Finding("underfitting", "severe", words, "epochs", how, numbers)
 
 
 def overfitting(run: Run) -> Iterator[Finding]:
@@ -247,19 +173,17 @@ def overfitting(run: Run) -> Iterator[Finding]:
     heart, and it helps with no other row."""
     if run.epochs < 3 or run.config.get("patience"):
         return
-    basis, share = chance(run)
-    best, last = min(run.history, key=lambda e: e.valid_loss), run.history[-1]
-    rise, fall = (last.valid_loss - best.valid_loss) / basis, 1 - last.train_loss / best.train_loss
-    by_heart = (
-        share < RARE and run.valid and run.valid.low <= share and last.train_loss < BY_HEART * basis < last.valid_loss
-    )
+    best, last, by_heart = min(run.history, key=lambda e: e.valid_loss), run.history[-1], learned_by_heart(run)
+    rise = (last.valid_loss - best.valid_loss) / unit(run)
+    fall = 1 - last.train_loss / max(best.train_loss, 1e-12)
     if not by_heart and (last.epoch - best.epoch < 2 or rise < RISE or fall < FALL):
         return
-    numbers = {"best": best.epoch, "last": last.epoch, "rise": rise, "fall": fall, "by_heart": float(bool(by_heart))}
+    numbers = {"best": best.epoch, "last": last.epoch, "rise": rise, "fall": fall, "by_heart": float(by_heart)}
     if by_heart:
+        (_, share), (title, score) = chance(run), share_right(run)
         words = tr(
-            f"训练损失降到 {last.train_loss:.3f}，验证准确率却只有 {run.valid.accuracy:.3f}（永远答最多的一类：{share:.3f}）：训练行是背下来的。",
-            f"The training loss fell to {last.train_loss:.3f}, yet validation accuracy is {run.valid.accuracy:.3f} (always naming "
+            f"训练损失降到 {last.train_loss:.3f}，验证{title}却只有 {score.value:.3f}（永远答最多的一类：{share:.3f}）：训练行是背下来的。",
+            f"The training loss fell to {last.train_loss:.3f}, yet validation {title} is {score.value:.3f} (always naming "
             f"the commonest class: {share:.3f}): the training rows were learned by heart.",
         )
         how = tr(
@@ -280,60 +204,10 @@ def overfitting(run: Run) -> Iterator[Finding]:
     yield Finding("overfitting", "warning", words, "epochs", how, numbers)
 
 
-# Leaks
-
-
-def suspicious_scores(run: Run) -> Iterator[Finding]:
-    """A test that is perfect, or far better than validation, or far worse."""
-    test, valid = run.test, run.valid
-    if not test or not valid:
-        return
-    how = tr(
-        "用 diagnose(run, corpus) 查重复的文本；看看有没有一列或一个词泄露了答案。",
-        "Look for repeated texts with diagnose(run, corpus), and for a column or a word that gives the answer away.",
-    )
-    if test.accuracy >= PERFECT and test.n >= 100 and chance(run)[1] < 0.9:
-        words = tr(
-            f"{test.n} 行测试的准确率是 {test.accuracy:.3f}：好得可疑。",
-            f"The accuracy on {test.n} test rows is {test.accuracy:.3f}: too good to be taken on trust.",
-        )
-        yield Finding("leak", "note", words, "corpus", how, {"test": test.accuracy})
-    gap = valid.accuracy - test.accuracy
-    doubt = sum(s.accuracy * (1 - s.accuracy) / s.n + 1 / (4 * s.n**2) for s in (valid, test)) ** 0.5
-    if abs(gap) > GAP * doubt and abs(gap) > 0.05:
-        words = tr(
-            f"验证准确率 {valid.accuracy:.3f}，测试准确率 {test.accuracy:.3f}：相差是误差的 {abs(gap) / doubt:.1f} 倍。",
-            f"Validation accuracy {valid.accuracy:.3f}, test accuracy {test.accuracy:.3f}: {abs(gap) / doubt:.1f} standard errors apart.",
-        )
-        yield Finding("leak", "note", words, "corpus", how, {"gap": gap})
-
-
-def doubles(corpus: Corpus) -> Iterator[Finding]:
-    """Texts of the test or validation rows that stand, the same or nearly so, among earlier splits."""
-    if not corpus.train or not hasattr(corpus.train[0], "text"):
-        return
-    texts = {split: [row.text for row in rows] for split, rows in corpus.splits.items()}
-    words = {"train": tr("训练", "training"), "valid": tr("验证", "validation"), "test": tr("测试", "test")}
-    for split, earlier in (("test", "train"), ("valid", "train"), ("test", "valid")):
-        pairs = twins(texts[earlier], texts[split])
-        same = sum(likeness == 1.0 for *_, likeness in pairs)
-        if not same and len(pairs) < max(2, NEARLY * len(texts[split])):
-            continue
-        i, j, _ = max(pairs, key=lambda pair: pair[2])
-        share = len(pairs) / len(texts[split])
-        evidence = tr(
-            f"{words[split]}集的 {len(pairs)} 行（{share:.1%}）在{words[earlier]}集里也有，其中 {same} 行完全相同。"
-            f"例如：{clip(texts[split][j])} / {clip(texts[earlier][i])}",
-            f"{len(pairs)} {words[split]} rows ({share:.1%}) stand among the {words[earlier]} rows too, {same} of them word for word. "
-            f"For example: {clip(texts[split][j])} / {clip(texts[earlier][i])}",
-        )
-        how = tr(
-            "去掉重复的行再划分（load_csv 会去掉完全相同的）。",
-            "Drop repeated rows before splitting (load_csv drops equal ones).",
-        )
-        severity = "severe" if share > 0.05 else "warning"
-        yield Finding("leak", severity, evidence, "corpus", how, {"rows": len(pairs), "same": same, "share": share})
-
-
-def clip(text: str, most: int = 24) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+def learned_by_heart(run: Run) -> bool:
+    """Whether training rows are answered well, and validation rows no better than by guessing."""
+    guessing, right, last = chance(run), share_right(run), run.history[-1]
+    if not guessing or not right:
+        return False
+    (loss, share), (_, score) = guessing, right
+    return share < RARE and score.low <= share and last.train_loss < BY_HEART * loss < last.valid_loss

@@ -8,14 +8,14 @@ from typing import ClassVar
 
 import pytest
 import stand_ins
+import toys
 
 import labkit as lk
 from labkit.base.files import load_run, save_run
-from labkit.base.records import Epoch, Row
-from labkit.data.corpus import Corpus
-from labkit.inspection import doctor
-from labkit.inspection.doctor import Finding, diagnose
-from labkit.modalities.text import twins
+from labkit.base.records import Epoch, Example, Measure
+from labkit.inspection.doctor import diagnose
+from labkit.inspection.findings import TITLES, Finding
+from labkit.modalities.text import near_duplicates
 from labkit.strategies import Strategy, train_only
 from labkit.training.trainer import Trainer
 
@@ -43,9 +43,9 @@ def relabelled(corpus, seed=0):
     rng = random.Random(seed)
 
     def lots(rows):
-        labels = [row.label for row in rows]
+        labels = [row.target for row in rows]
         rng.shuffle(labels)
-        return tuple(Row(row.text, label) for row, label in zip(rows, labels, strict=True))
+        return tuple(Example(row.input, label) for row, label in zip(rows, labels, strict=True))
 
     return dataclasses.replace(corpus, **{split: lots(rows) for split, rows in corpus.splits.items()})
 
@@ -54,8 +54,8 @@ def skewed(corpus, every=20):
     """Of the second class only one row in so many of the others."""
 
     def thin(rows):
-        few = [row for row in rows if row.label == 1]
-        others = [row for row in rows if row.label == 0]
+        few = [row for row in rows if row.target == 1]
+        others = [row for row in rows if row.target == 0]
         return tuple(others + few[: max(1, len(others) // every)])
 
     return dataclasses.replace(corpus, **{split: thin(rows) for split, rows in corpus.splits.items()})
@@ -148,7 +148,8 @@ def healthy(folder):
 
 def with_losses(run, pairs, **changes):
     """The run with these (training, validation) losses in its epochs and on its steps."""
-    history = tuple(Epoch(i + 1, 10 * (i + 1), t, v, 0.8, 0.8, 1.0) for i, (t, v) in enumerate(pairs))
+    scores = {"accuracy": 0.8, "macro_f1": 0.8}
+    history = tuple(Epoch(i + 1, 10 * (i + 1), t, v, scores, 1.0) for i, (t, v) in enumerate(pairs))
     steps = tuple((10 * i + k, pairs[i][0], 1e-3) for i in range(len(pairs)) for k in range(1, 11))
     return dataclasses.replace(run, history=history, steps=steps, epochs=len(pairs), **changes)
 
@@ -181,9 +182,9 @@ def test_a_loss_that_is_no_number_is_found_also_in_a_record_read_back(healthy, t
 
 
 def test_a_run_without_an_epoch_or_scores_is_no_finding(healthy):
-    bare = dataclasses.replace(healthy, history=(), steps=(), epochs=0, valid=None, test=None, moved=())
+    bare = dataclasses.replace(healthy, history=(), steps=(), epochs=0, scores={}, moved=())
     assert diagnose(bare) == []
-    assert diagnose(dataclasses.replace(healthy, valid=None, test=None)) == []
+    assert diagnose(dataclasses.replace(healthy, scores={})) == []
 
 
 def test_the_cause_is_told_and_not_its_symptoms(folder):
@@ -193,9 +194,10 @@ def test_the_cause_is_told_and_not_its_symptoms(folder):
 
 def scored(run, valid, test, n=200):
     def change(scores, accuracy):
-        return dataclasses.replace(scores, accuracy=accuracy, n=n)
+        measure = dataclasses.replace(scores.headline, value=accuracy)
+        return dataclasses.replace(scores, metrics={**scores.metrics, "accuracy": measure}, n=n)
 
-    return dataclasses.replace(run, valid=change(run.valid, valid), test=change(run.test, test))
+    return dataclasses.replace(run, scores={"valid": change(run.valid, valid), "test": change(run.test, test)})
 
 
 @pytest.mark.parametrize(
@@ -207,6 +209,51 @@ def test_a_test_that_is_perfect_or_far_from_validation_is_suspicious(healthy, va
     assert names(found) == expected and all(f.severity == "note" for f in found)
 
 
+# Tasks without classes
+
+
+@pytest.fixture(scope="module")
+def numbers(tmp_path_factory):
+    """A run of a regression, healthy or not: `numbers(lr=1.0)`."""
+    place, corpus = toys.network(tmp_path_factory.mktemp("models") / "toy"), toys.regression(64)
+
+    def train(corpus=corpus, **config):
+        settings = {"lr": 1e-3, "batch_size": 8, "device": "cpu", "epochs": 6, **config}
+        return Trainer(lk.load(place, task=corpus.task), corpus, None, lk.TrainConfig(**settings)).fit()
+
+    return train
+
+
+def test_without_classes_the_losses_speak(numbers, folder):
+    assert diagnose(numbers(), toys.regression(64)) == []
+    assert diagnose(numbers(toys.parity(64)), toys.parity(64)) == []
+    assert names(diagnose(numbers(lr=3.0, optimizer="sgd", clip=0.0, epochs=3))) == ["rate too high"]
+    (found,) = diagnose(numbers(lr=1e-9))
+    assert found.name == "rate too low" and found.numbers["path"] < 1e-6
+
+
+def test_without_classes_a_rising_validation_loss_is_overfitting_all_the_same(numbers):
+    pairs = [(0.7, 0.6), (0.5, 0.5), (0.3, 0.55), (0.1, 0.7), (0.05, 1.0)]
+    assert names(diagnose(with_losses(numbers(epochs=1), pairs))) == ["overfitting"]
+
+
+@pytest.mark.parametrize(("test", "expected"), [(0.21, []), (0.6, ["leak"])])
+def test_scores_that_lie_far_apart_are_suspicious_whatever_the_metric(numbers, test, expected):
+    run = numbers(epochs=1)
+
+    def changed(scores, value):
+        return dataclasses.replace(scores, metrics={"mae": Measure(value, value - 0.05, value + 0.05)})
+
+    scores = {"valid": changed(run.valid, 0.2), "test": changed(run.test, test)}
+    found = diagnose(dataclasses.replace(run, scores=scores, history=(), steps=(), epochs=0))
+    assert names(found) == expected and all("mean absolute error 0.600" in f.evidence for f in found)
+
+
+def test_a_record_of_a_task_that_is_not_known_here_is_read_all_the_same(healthy):
+    foreign = dataclasses.replace(healthy, task={"name": "no such task"})
+    assert diagnose(foreign) == [] and diagnose(dataclasses.replace(healthy, task={})) == []
+
+
 # Leaks
 
 
@@ -216,19 +263,18 @@ def test_texts_in_two_splits_are_found_the_same_or_nearly(healthy):
     leaky = dataclasses.replace(clean, test=(*clean.test, *clean.train[:3]))
     (found,) = diagnose(healthy, leaky)
     assert (found.name, found.control) == ("leak", "corpus") and found.numbers["same"] == 3
-    longest = sorted(clean.train, key=lambda r: -len(r.text))[:3]
-    near = tuple(Row(r.text + "啊", r.label) for r in longest)
+    longest = sorted(clean.train, key=lambda e: -len(e.input))[:3]
+    near = tuple(Example(e.input + "啊", e.target) for e in longest)
     (found,) = diagnose(healthy, dataclasses.replace(clean, valid=near))
     assert found.numbers["same"] == 0 and found.numbers["rows"] == 3 and "validation" in found.evidence
 
 
-def test_rows_without_text_have_no_doubles(healthy):
-    clean = stand_ins.corpus(64)
-    other = Corpus("numbers", (1, 2), (1,), (1,), clean.labels)
-    assert diagnose(healthy, other) == []
+def test_inputs_that_nobody_compares_have_no_doubles(healthy):
+    numbers = toys.regression()
+    assert diagnose(healthy, dataclasses.replace(numbers, test=numbers.train)) == []
 
 
-def test_twins_are_those_that_comparing_all_pairs_finds():
+def test_near_duplicates_are_those_that_comparing_all_pairs_finds():
     rng = random.Random(0)
     letters = "的一是了我不在有他这中大来上国个"
     earlier = ["".join(rng.choices(letters, k=rng.randint(8, 40))) for _ in range(150)]
@@ -238,7 +284,7 @@ def test_twins_are_those_that_comparing_all_pairs_finds():
         for _ in range(rng.randint(0, 3)):
             changed[rng.randrange(len(changed))] = rng.choice(letters)
         later.append("".join(changed))
-    found = {(i, j) for i, j, _ in twins(earlier, later)}
+    found = {(i, j) for i, j, _ in near_duplicates(earlier, later)}
 
     def grams(text):
         return {text[i : i + 3] for i in range(len(text) - 2)}
@@ -253,9 +299,9 @@ def test_twins_are_those_that_comparing_all_pairs_finds():
     assert found == slow and 20 < len(found) < 150
 
 
-def test_twins_are_found_by_the_trigram_that_is_just_rare_enough():
+def test_near_duplicates_are_found_by_the_trigram_that_is_just_rare_enough():
     text = "abcdefghijkl"  # ten trigrams; the last two are its rarest
-    assert twins([text, text[:10] + "mnopqrstuvwxyz"], [text[:10]]) == [(0, 0, 0.8)]
+    assert near_duplicates([text, text[:10] + "mnopqrstuvwxyz"], [text[:10]]) == [(0, 0, 0.8)]
 
 
 # Words and figures
@@ -267,7 +313,7 @@ def test_every_finding_has_words_a_control_and_a_figure(healthy, language, monke
     pairs = [(0.7, 0.6), (0.5, 0.5), (0.3, 0.55), (0.1, 0.7), (0.05, 1.0)]
     run = with_losses(healthy, pairs)
     found = diagnose(run)
-    title = doctor.TITLES["overfitting"][language == "en"]
+    title = TITLES["overfitting"][language == "en"]
     assert title in str(found) and title in found._repr_html_() and found[0].title == title
     assert hasattr(lk.TrainConfig(), found[0].control)
     text = " ".join(t.get_text() for t in lk.plots.diagnosis(run, found).findobj(lambda o: hasattr(o, "get_text")))
@@ -276,7 +322,7 @@ def test_every_finding_has_words_a_control_and_a_figure(healthy, language, monke
     lk.plots.diagnosis(dataclasses.replace(healthy, history=(), steps=()))
 
 
-@pytest.mark.parametrize("name", list(doctor.TITLES))
+@pytest.mark.parametrize("name", list(TITLES))
 def test_any_finding_can_be_drawn(healthy, name):
     numbers = {"step": 3, "chance": 0.69, "share": 0.5, "best": 1, "last": 3}
     finding = Finding(name, "severe", "evidence", "lr", "advice", numbers)
