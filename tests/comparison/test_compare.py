@@ -1,19 +1,24 @@
 """Many runs, one table."""
 
 import dataclasses
+import pickle
+import shutil
 import weakref
 
 import pytest
 from stand_ins import bert, corpus, family
 
 from labkit.base.files import load_run, save_run
-from labkit.base.records import BadInput, Notice, RunBegins, StepDone
-from labkit.comparison import compare
+from labkit.base.records import BadInput, EpochDone, Notice, RunBegins, RunEnds, StepDone
+from labkit.comparison import compare as module
+from labkit.comparison import job as job_module
 from labkit.comparison.baselines import baseline, majority
-from labkit.comparison.compare import compare, file_name, runs_in
+from labkit.comparison.compare import Comparing, compare, runs_in
+from labkit.comparison.job import Job
 from labkit.comparison.table import table
 from labkit.models.loading import load, save
 from labkit.strategies import Full, HeadOnly, LoRA, TopK
+from labkit.strategies.retaining import L2SP
 from labkit.training.trainer import TrainConfig
 
 ROWS = corpus(n=24)
@@ -93,16 +98,17 @@ def test_the_baseline_learns_and_is_a_run_like_the_others():
 
 def test_the_baseline_works_on_a_handful_of_rows_and_on_many_classes():
     assert baseline(corpus(n=6)).n_train == 6
-    assert len(baseline(corpus(n=40, classes=4)).test.classes) == 4
+    assert len(baseline(corpus(n=40, classes=4)).test.parts) == 4
 
 
 def test_rates_and_epochs_that_are_left_open_are_the_strategys_own_and_are_known_again(place, tmp_path):
     open_ = TrainConfig(batch_size=8, device="cpu")
     fixed = dataclasses.replace(open_, epochs=2, lr=3e-3)
     first = compare(BOTH, ROWS, place, config={BOTH[0]: fixed, BOTH[1]: open_}, out=tmp_path)
-    assert (first[0].config["lr"], first[0].epochs, first[0].own) == (3e-3, 2, ())
+    asked = [(r.identity["config"]["lr"], r.identity["config"]["epochs"]) for r in first]
+    assert (first[0].config["lr"], first[0].epochs, asked[0]) == (3e-3, 2, (3e-3, 2))
     own = BOTH[1].default_epochs(None)
-    assert first[1].own == ("lr", "epochs") and first[1].epochs == own and first[1].config["lr"] != 3e-3
+    assert asked[1] == (None, None) and first[1].epochs == own and first[1].config["lr"] not in (3e-3, None)
     seen = []
     again = compare(BOTH, ROWS, place, config={BOTH[0]: fixed, BOTH[1]: open_}, out=tmp_path, listen=seen.append)
     assert again == [load_run(tmp_path / "full-s0.json"), load_run(tmp_path / "head(pooler=False)-s0.json")]
@@ -157,8 +163,8 @@ def test_what_concerns_all_runs_stops_before_the_first(place, tmp_path, unplugge
 
 def test_answers_and_truth_give_the_scores_again(runs):
     for run in (*runs, *runs.beside):
-        said, truth = run.answers.split(), run.truth.split()
-        assert truth == [str(r.label) for r in ROWS.test]
+        said, truth = run.answers, run.truth
+        assert list(truth) == [r.target for r in ROWS.test]
         assert sum(a == b for a, b in zip(said, truth, strict=True)) / len(truth) == run.test_accuracy
 
 
@@ -187,7 +193,8 @@ def test_the_model_of_one_run_is_gone_before_the_next_is_loaded(place, monkeypat
         seen.append(weakref.ref(model))
         return model
 
-    monkeypatch.setattr(compare, "load", noting)
+    monkeypatch.setattr(module, "load", noting)
+    monkeypatch.setattr(job_module, "load", noting)
     compare([Full(), HeadOnly(), LoRA()], ROWS, place, config=CONFIG)
     assert alive == [0, 0, 0, 0]  # the first only says whether the strategies work on it
 
@@ -206,9 +213,9 @@ def test_the_baselines_stand_beside_and_are_kept_too(runs, place, tmp_path):
 
 def test_the_majority_class_is_that_of_the_training_rows():
     rows = corpus(n=24)
-    uneven = dataclasses.replace(rows, train=tuple(r for i, r in enumerate(rows.train) if r.label or i < 6))
+    uneven = dataclasses.replace(rows, train=tuple(r for i, r in enumerate(rows.train) if r.target or i < 6))
     run = majority(uneven)
-    assert set(run.answers.split()) == {"1"} and run.test_accuracy == 0.5
+    assert set(run.answers) == {1} and run.test_accuracy == 0.5
     assert run.test_macro_f1 == pytest.approx(1 / 3)
 
 
@@ -232,7 +239,72 @@ def test_runs_announce_themselves(place):
 
 
 def test_no_name_of_a_file_is_one_that_a_file_system_refuses():
+    def file_name(strategy, seed=0):
+        return Job(strategy, TrainConfig(seed=seed), ROWS, "tiny-bert-zh").file_name()
+
     assert file_name(TopK(2), 3) == "top-2-s3.json"
     odd = file_name(LoRA(where="all"), 0)
     assert odd == "lora(where=all)-s0.json"
     assert not set(file_name(type("Odd", (Full,), {"name": "a/b:c*?"})(), 0)) & set('/\\:*?"<>|')
+
+
+# Jobs and events
+
+
+def test_the_same_job_gives_the_same_run_also_after_it_was_pickled(place):
+    job = Job(TopK(1), CONFIG, ROWS, place)
+    copy = pickle.loads(pickle.dumps(job))
+    assert copy == job and copy.identity() == job.identity()
+    one, other = ([*j.run()][-1].run for j in (job, copy))
+    for name in ("scores", "answers", "steps", "moved", "config", "identity", "saved_bytes"):
+        assert getattr(one, name) == getattr(other, name), name
+    another = [*dataclasses.replace(job, config=dataclasses.replace(CONFIG, seed=1)).run()][-1].run
+    assert another.steps != one.steps
+
+
+def test_a_run_under_a_retainer_has_a_name_of_its_own(place):
+    job = Job(Full(), CONFIG, ROWS, place, retain=L2SP(strength=0.5))
+    assert job.file_name() == "full+l2sp(strength=0.5)-s0.json"
+    run = [*job.run()][-1].run
+    assert run.strategy == job.name == "full+l2sp(strength=0.5)" and run.identity == job.identity()
+    assert run.identity != dataclasses.replace(job, retain=None).identity()
+
+
+def test_a_comparison_is_told_event_by_event_and_a_run_is_on_disk_before_its_end_is_told(place, tmp_path):
+    plan, told = Comparing(BOTH, ROWS, place, config=CONFIG, out=tmp_path), []
+    for event in plan.run():
+        told.append(type(event))
+        if isinstance(event, RunEnds):
+            assert event.run.strategy in {r.strategy for r in (*plan.runs, *plan.runs.beside)}
+            assert event.run == load_run(tmp_path / f"{event.run.strategy}-s0.json")
+    one = [RunBegins, *[StepDone] * 3, EpochDone, RunEnds]
+    assert told == [*one, *one, RunEnds, RunEnds] and plan.complete  # the last two: the baselines
+    assert plan.runs == runs_in(tmp_path) and plan.runs.beside == runs_in(tmp_path).beside
+    assert list(Comparing(BOTH, ROWS, place, config=CONFIG, out=tmp_path).run()) == []
+
+
+def test_leaving_the_loop_within_a_run_leaves_the_finished_ones_and_going_on_repeats_none(place, tmp_path):
+    plan = Comparing(BOTH, ROWS, place, seeds=(0, 1), config=CONFIG, out=tmp_path)
+    steps = 0
+    for event in plan.run():
+        steps += isinstance(event, StepDone)
+        if steps == 5:  # in the second run of four
+            break
+    assert [r.strategy for r in plan.runs] == ["full"] and plan.runs.beside == () and not plan.complete
+    assert [p.name for p in tmp_path.iterdir()] == ["full-s0.json"]
+    first = plan.runs[0]
+    begun = [(e.strategy, e.seed, e.number) for e in plan.run() if isinstance(e, RunBegins)]
+    assert begun == [("head(pooler=False)", 0, 2), ("full", 1, 3), ("head(pooler=False)", 1, 4)]
+    assert len(plan.runs) == 4 and plan.runs[0] is first and len(plan.runs.beside) == 2
+
+
+def test_equal_weights_in_another_folder_are_the_same_model_and_others_under_the_same_name_are_not(place, tmp_path):
+    moved, out, seen = tmp_path / "moved", tmp_path / "out", []
+    shutil.copytree(place, moved)
+    first = compare([BOTH[1]], ROWS, place, config=CONFIG, out=out)
+    assert compare([BOTH[1]], ROWS, moved, config=CONFIG, out=out, listen=seen.append) == first and seen == []
+    shutil.rmtree(moved)
+    bert(moved, seed=1)
+    with pytest.raises(BadInput, match=r"head\(pooler=False\)-s0\.json is of another comparison \(other model\)"):
+        compare([BOTH[1]], ROWS, moved, config=CONFIG, out=out)
+    assert load_run(out / "head(pooler=False)-s0.json") == first[0]

@@ -5,11 +5,10 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from made_runs import grid as curves
 from stand_ins import bert, corpus
-from test_judging import run
 
 from labkit.base.records import BadInput, RunBegins, StepDone
-from labkit.comparison.compare import Comparison
 from labkit.comparison.sizes import Grid, counts, long_enough, nested, when_to_freeze
 from labkit.strategies import Full, HeadOnly
 from labkit.training.trainer import TrainConfig
@@ -20,11 +19,11 @@ CONFIG = TrainConfig(epochs=1, lr=3e-3, batch_size=8, device="cpu")
 
 def test_fewer_rows_are_among_more_and_keep_the_shares_of_the_classes():
     rows = corpus(n=300, classes=3)
-    uneven = replace(rows, train=tuple(r for i, r in enumerate(rows.train) if r.label != 2 or i < 30))  # 100, 100, 10
-    whole, before = Counter(r.label for r in uneven.train), set()
+    uneven = replace(rows, train=tuple(r for i, r in enumerate(rows.train) if r.target != 2 or i < 30))  # 100, 100, 10
+    whole, before = Counter(r.target for r in uneven.train), set()
     for n in (3, 10, 50, 100, len(uneven.train)):
         chosen = nested(uneven, n, seed=1)
-        found = Counter(r.label for r in chosen.train)
+        found = Counter(r.target for r in chosen.train)
         assert len(chosen.train) == n and before <= set(chosen.train) and len(found) == 3
         assert all(abs(found[k] - max(1, n * whole[k] / len(uneven.train))) <= 1 for k in found)
         assert chosen.test == uneven.test
@@ -76,20 +75,6 @@ def test_ctrl_c_gives_the_sizes_that_are_finished(tmp_path):
 
     grid = when_to_freeze([Full()], ROWS, (8, None), place, (0,), CONFIG, least_steps=4, listen=listen)
     assert grid.sizes == [8]
-
-
-def curves(**wrong):
-    """A grid from the number of wrong rows of 200 at 50, 100, 200 … training rows."""
-    length = len(next(iter(wrong.values())))
-    return Grid(
-        tuple(
-            (
-                50 * 2**i,
-                Comparison([run(name, range(200 - w[i], 200), seed) for name, w in wrong.items() for seed in (0, 1)]),
-            )
-            for i in range(length)
-        )
-    )
 
 
 def test_curves_cross_where_straight_lines_on_a_logarithmic_axis_do():

@@ -4,10 +4,10 @@ import csv
 import json
 
 import pytest
+from made_runs import scored
 
 from labkit.base.display import display_width as wide
 from labkit.base.display import pad
-from labkit.base.records import Run
 from labkit.comparison.compare import Comparison
 from labkit.comparison.summary import summarise
 from labkit.comparison.table import Table, short, size, table
@@ -16,14 +16,15 @@ NAMES = ("full", "head(pooler=False)", "top-2", "gradual", "bitfit", "lora", "pr
 
 
 def run(strategy, seed=0, accuracy=0.8, **more):
-    start = (strategy, "tiny", seed, "cpu", 3, 1000, 20, 400, 0.7, 0.7, accuracy, accuracy - 0.01, 123.4 + seed, 725.0)
-    rest = {"peak_memory_mb": 1234.5, "saved_bytes": 6_943_240, "forgetting": 0.123, "config": {"lr": 5e-4}, **more}
-    return Run(*start, trainable_parameters=1_735_810, total_parameters=1_735_810, **rest)
+    costs = {"seconds": 123.4 + seed, "samples_per_second": 725.0, "peak_memory_mb": 1234.5, "saved_bytes": 6_943_240}
+    about = {"measures": {"forgetting": 0.123}, "config": {"lr": 5e-4}, "n_train": 1000}
+    sizes = {"trainable_parameters": 1_735_810, "total_parameters": 1_735_810}
+    return scored(strategy, seed, accuracy, **{**costs, **about, **sizes, **more})
 
 
 @pytest.fixture
 def nine():
-    cheap = {"peak_memory_mb": None, "saved_bytes": None, "forgetting": None, "config": {}}
+    cheap = {"peak_memory_mb": None, "saved_bytes": None, "measures": {}, "config": {}}
     runs = [run(name, seed, 0.7 + 0.01 * i) for seed in (0, 1) for i, name in enumerate(NAMES)]
     return Comparison(runs, [run("tf-idf", accuracy=0.75, **cheap)])
 
@@ -51,7 +52,7 @@ def test_the_text_lines_up_and_fits_120_columns_and_the_html_has_every_column(ni
 
 
 def test_columns_that_nothing_fills_are_left_out():
-    bare = table([run("full", peak_memory_mb=None, saved_bytes=None, forgetting=None, config={})])
+    bare = table([run("full", peak_memory_mb=None, saved_bytes=None, measures={}, config={})])
     assert not {"lr", "peak MB", "saved", "forgets"} & set(bare.header()) and "epochs" in bare.header()
 
 

@@ -1,27 +1,15 @@
 """Verdicts: better, worse or inside the noise, judged row by row and seed by seed."""
 
 import pytest
+from made_runs import N, run
 
 from labkit.base.display import display_width as wide
-from labkit.base.records import BadInput, Epoch, Run
-from labkit.base.statistics import doubt, redrawn
+from labkit.base.records import BadInput
+from labkit.base.statistics import standard_error
 from labkit.comparison.compare import Comparison
+from labkit.comparison.summary import bootstrapped
 from labkit.comparison.verdict import verdict, verdicts
 from labkit.strategies import Full, TopK
-
-EPOCH = Epoch(1, 1, 0.1, 0.1, 0.5, 0.5, 1.0)
-N = 200
-
-
-def run(strategy, wrong, seed=0, n=N, shift=0, trained=True):
-    """A run that is wrong on the rows of these numbers."""
-    truth = [(i + shift) % 2 for i in range(n)]
-    said = [1 - k if i in set(wrong) else k for i, k in enumerate(truth)]
-    share = 1 - len(set(wrong)) / n
-    start = (strategy, "tiny", seed, "cpu", 1, 100, 20, n, 0.7, 0.7, share, share, 1.0, 50.0, None, 10, 100)
-    answers, truth = (" ".join(map(str, x)) for x in (said, truth))
-    corpus = {"labels": ["a", "b"]}
-    return Run(*start, history=(EPOCH,) * trained, corpus=corpus, answers=answers, truth=truth)
 
 
 def test_a_difference_on_the_same_rows_is_seen_although_the_intervals_overlap():
@@ -51,8 +39,8 @@ def test_seeds_are_paired_and_their_spread_counts():
     assert unsure.difference == pytest.approx(sure.difference) and unsure.word == "noise"
     only = verdict([*better, *steady[1:]], "a", "b")  # what has no partner is left out
     assert only.seeds == 2
-    drawn = [redrawn("accuracy", 2, better[0].truth, tuple(r.answers for r in x)) for x in (better, steady)]
-    assert sure.high - sure.difference == pytest.approx(doubt([0.05] * 3, drawn[0] - drawn[1]).half)
+    drawn = [bootstrapped(sure.metric, x) for x in (better, steady)]
+    assert sure.high - sure.difference == pytest.approx(standard_error([0.05] * 3, drawn[0] - drawn[1]).half)
 
 
 def test_a_baseline_is_paired_with_every_seed():
