@@ -1,7 +1,7 @@
 """Charts as SVG text: small enough to send ten times a second, drawn by the browser in the page's own colours.
 
 Lengths are whole units, shown at about half a pixel each: a coordinate costs two to three characters. The text is XML, so
-that it also stands as an image of its own.
+that it can also stand as an image of its own (data/describe.py).
 """
 
 import itertools
@@ -19,15 +19,25 @@ INK = "currentColor"
 def picture(parts: Sequence[str], title: str, count: int, width: int = WIDTH, height: int = HEIGHT) -> str:
     """The frame of a chart: its title is read aloud by screen readers, `data-n` counts what is drawn."""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}" '
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}" '
         f'data-n="{count}" fill="{INK}" font-family="sans-serif" font-size="23">{"".join(parts)}</svg>'
     )
 
 
-def words(x: float, y: float, text: str, anchor: str = "middle", faint: bool = False) -> str:
+def words(x: float, y: float, text: str, anchor: str = "", faint: bool = False) -> str:
     shade = ' opacity=".62"' if faint else ""
-    side = "" if anchor == "start" else f' text-anchor="{anchor}"'
+    side = f' text-anchor="{anchor}"' if anchor else ""
     return f'<text x="{x:.0f}" y="{y:.0f}"{side}{shade}>{escape(text)}</text>'
+
+
+def group(anchor: str, parts: Sequence[str]) -> str:
+    """Words that all hang on the same side of their places: "middle" or "end"."""
+    return f'<g text-anchor="{anchor}">{"".join(parts)}</g>'
+
+
+def strokes(parts: Sequence[str]) -> str:
+    """Lines and dots, with round ends and joints."""
+    return f'<g fill="none" stroke-linejoin="round" stroke-linecap="round">{"".join(parts)}</g>'
 
 
 def stroke(
@@ -37,16 +47,13 @@ def stroke(
     moves = " ".join(f"{x - a},{y - b}" for (a, b), (x, y) in itertools.pairwise(places))
     (x, y), look = places[0], f' stroke-dasharray="{dashes}"' if dashes else ""
     look += f' opacity="{opacity:g}"' if opacity < 1 else ""
-    return (
-        f'<path fill="none" stroke="{colour}" stroke-width="{width:g}" stroke-linejoin="round" stroke-linecap="round"'
-        f'{look} d="M{x},{y}{"l" if moves else "h0"}{moves}"/>'
-    )
+    return f'<path stroke="{colour}" stroke-width="{width:g}"{look} d="M{x},{y}{"l" if moves else "h0"}{moves}"/>'
 
 
 def dots(places: Sequence[tuple[int, int]], colour: str, wide: float = 15, opacity: float = 1) -> str:
     """Dots as strokes of no length with round ends: two numbers a dot."""
     spots, look = "".join(f"M{x},{y}h0" for x, y in places), f' opacity="{opacity:g}"' if opacity < 1 else ""
-    return f'<path stroke="{colour}" stroke-width="{wide:g}" stroke-linecap="round"{look} d="{spots}"/>'
+    return f'<path stroke="{colour}" stroke-width="{wide:g}"{look} d="{spots}"/>'
 
 
 def rules(lines: Sequence[str]) -> str:
@@ -129,11 +136,14 @@ def histogram(
             f"{i * each}–{(i + 1) * each - 1}: {n:,}")
         for i, n in enumerate(counts) if n
     ]  # fmt: skip
-    parts += [words(across(tick), bottom + 34, f"{tick:g}") for tick in ticks(0, end, 5, whole=True)]
+    parts += [group("middle", [words(across(t), bottom + 34, f"{t:g}") for t in ticks(0, end, 5, whole=True)])]
     parts += [rules([f"M{LEFT},{bottom}H{right}"]), words(LEFT - 12, TOP + 18, f"{max(counts):,}", "end")]
-    parts += [words((LEFT + right) / 2, height - 4, x_label, faint=True)]
+    parts += [words((LEFT + right) / 2, height - 4, x_label, "middle", faint=True)]
     if mark and mark[0] <= end:
         x = across(mark[0])
         gap, side = (-10, "end") if x > (LEFT + right) / 2 else (10, "start")
-        parts += [stroke([(x, TOP), (x, bottom)], COLOURS[1], 4, "12,8"), words(x + gap, TOP + 18, mark[1], side)]
+        parts += [
+            strokes([stroke([(x, TOP), (x, bottom)], COLOURS[1], 4, "12,8")]),
+            words(x + gap, TOP + 18, mark[1], side),
+        ]
     return picture(parts, title, len(counts), width, height)

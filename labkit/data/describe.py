@@ -11,7 +11,8 @@ from labkit.base.svg import INK, histogram
 
 def picture(svg: str, words: str, width: int = 440) -> str:
     """An SVG as an image: notebooks that are not trusted yet strip drawings from HTML, and keep images."""
-    data = base64.b64encode(svg.replace(INK, GREY).encode()).decode()
+    alone = svg.replace(INK, GREY).replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
+    data = base64.b64encode(alone.encode()).decode()
     return f'<img alt="{escape(words)}" width="{width}" src="data:image/svg+xml;base64,{data}" />'
 
 

@@ -142,27 +142,19 @@ class Chart(Drawing):
             share = (bend(y) - bend(frame.low)) / (bend(frame.high) - bend(frame.low))
             return round(bottom - share * (bottom - svg.TOP))
 
+        middle = (svg.LEFT + right) / 2
         parts = [svg.rules([f"M{svg.LEFT},{up(tick)}H{right}" for tick in frame.y_ticks])]
-        parts += [svg.words(svg.LEFT - 12, up(tick) + 8, f"{tick:g}", "end") for tick in frame.y_ticks]
-        parts += [svg.words(across(tick), bottom + 34, f"{tick:g}") for tick in frame.x_ticks]
-        parts += [svg.words((svg.LEFT + right) / 2, svg.HEIGHT - 4, self.x, faint=True)]
-        for mark in marks:
-            if isinstance(mark, Band):
-                top, high = up(mark.high), max(2, up(mark.low) - up(mark.high))
-                parts += [svg.box(svg.LEFT, top, right - svg.LEFT, high, mark.colour, mark.label, 0.2)]
-                if mark.middle is not None:
-                    parts += [svg.stroke([(svg.LEFT, up(mark.middle)), (right, up(mark.middle))], mark.colour, THIN)]
-            elif mark.points:
-                places = [(across(x), up(y)) for x, y in mark.points]
-                parts += [svg.stroke(places, mark.colour, BOLD if mark.bold else THIN, "14,8" if mark.dashed else "", mark.opacity)]  # fmt: skip
-                parts += [svg.dots(places, mark.colour, 15 if mark.bold else 11, mark.opacity)] if mark.marker else []
+        parts += [svg.group("end", [svg.words(svg.LEFT - 12, up(t) + 8, f"{t:g}") for t in frame.y_ticks])]
+        below = [svg.words(across(t), bottom + 34, f"{t:g}") for t in frame.x_ticks]
+        parts += [svg.group("middle", [*below, svg.words(middle, svg.HEIGHT - 4, self.x, faint=True)])]
+        parts += [svg.strokes([drawn_mark(mark, across, up, right) for mark in marks])]
         ends = [(across(line.points[-1][0]), up(line.points[-1][1]), line.name) for line in self.named(marks)]
         for x, y, name in apart(ends):
             outside = x + 16 + LETTER * len(name) > width
-            parts += [svg.words(x - 16 if outside else x + 16, y + 8, name, "end" if outside else "start")]
+            parts += [svg.words(x - 16 if outside else x + 16, y + 8, name, "end" if outside else "")]
         count = sum(len(mark.points) for mark in marks if isinstance(mark, Line))
         if not count:
-            parts += [svg.words((svg.LEFT + right) / 2, (svg.TOP + bottom) / 2, tr("还没有数据", "no data yet"), faint=True)]  # fmt: skip
+            parts += [svg.words(middle, (svg.TOP + bottom) / 2, tr("还没有数据", "no data yet"), "middle", faint=True)]
         return svg.picture(parts, self.title, count, width)
 
     def named(self, marks: Sequence[Line | Band]) -> list[Line]:
@@ -188,6 +180,20 @@ class Chart(Drawing):
         axes.minorticks_off()
         for line in self.named(marks):
             axes.annotate(line.name, line.points[-1], (6, 0), textcoords="offset points", va="center", fontsize=9)
+
+
+def drawn_mark(mark: Line | Band, across: Callable, up: Callable, right: int) -> str:
+    """A mark as SVG, where `across` and `up` tell places and the axes end at `right`."""
+    if isinstance(mark, Band):
+        top, high = up(mark.high), max(2, up(mark.low) - up(mark.high))
+        band = svg.box(svg.LEFT, top, right - svg.LEFT, high, mark.colour, mark.label, 0.2)
+        middle = None if mark.middle is None else up(mark.middle)
+        return band if middle is None else band + svg.stroke([(svg.LEFT, middle), (right, middle)], mark.colour, THIN)
+    if not mark.points:
+        return ""
+    places = [(across(x), up(y)) for x, y in mark.points]
+    line = svg.stroke(places, mark.colour, BOLD if mark.bold else THIN, "14,8" if mark.dashed else "", mark.opacity)
+    return line + (svg.dots(places, mark.colour, 15 if mark.bold else 11, mark.opacity) if mark.marker else "")
 
 
 def margin(low: float, high: float) -> tuple[float, float]:
@@ -235,7 +241,7 @@ class Bars(Drawing):
         for i, ((name, value), colour) in enumerate(zip(self.amounts.items(), self.colours(), strict=True)):
             y, wide = i * row, max(2, round(min(value / top, 1) * 230))
             parts += [svg.words(226, y + 31, name, "end"), svg.box(240, y + 8, wide, 32, colour)]
-            parts += [svg.words(252 + wide, y + 31, self.tell(value), "start")]
+            parts += [svg.words(252 + wide, y + 31, self.tell(value))]
         return svg.picture(parts, self.title, len(self.amounts), svg.WIDTH, row * max(len(self.amounts), 1))
 
     def draw(self, axes) -> None:

@@ -173,7 +173,8 @@ def forest(found: Sequence[Run], measure: str | None = None) -> Any:
     axes.set_ylim(-0.6, len(lines) - 0.4)
     note = tr("（点：单个种子）", " (dots: single seeds)") if dots else ""
     axes.set(
-        title=tr("每种策略与它的 95 % 区间", "Each strategy with its 95 % interval"), xlabel=title_on_test(metric) + note
+        title=tr("每种策略与它的 95 % 区间", "Each strategy with its 95 % interval"),
+        xlabel=title_on_test(metric) + note,
     )
     if cheap:
         fig.legend(*axes.get_legend_handles_labels(), loc="outside right upper")

@@ -1,9 +1,10 @@
 """The Compare panel: tick strategies and seeds, and see the table fill as their runs end. Notebook 02 uses it."""
 
+import contextlib
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import ipywidgets as widgets
 
@@ -11,13 +12,14 @@ from labkit import strategies
 from labkit.base.config import TrainConfig
 from labkit.base.display import table_html
 from labkit.base.language import tr
-from labkit.base.records import BadInput, RunBegins, StepDone
+from labkit.base.records import BadInput, RunBegins, RunEnds, StepDone
 from labkit.data.corpus import Corpus
-from labkit.plots.look import COLOURS
-from labkit.ui.charts import Line, chart
-from labkit.ui.controls import called, control, figure, named, read, words
+from labkit.plots.charts import Chart
+from labkit.plots.comparing import runs_chart
+from labkit.ui.controls import FIELDS, called, control, named, read, words
 from labkit.ui.inputs import corpus_of, model_choice, unused
 from labkit.ui.panel import Panel, shown
+from labkit.ui.training_panel import bar_html, rows_of
 
 OFFERED = ("full", "top-2", "head", "gradual", "bitfit", "lora", "prefix", "ptuning-v2", "adapter")
 SEEDS = (0, 1, 2, 3, 4)
@@ -40,6 +42,7 @@ class Compare(Panel):
         super().__init__()
         self.corpus, self.corpus_source = corpus_of(corpus)
         self.out, self.folder, self.runs, self.share = Path(out), None, None, 0.0
+        self.finished = ()  # the runs so far, while others go on
         self.resume_button = self.add_button("resume", tr("继续", "Resume"), "step-forward", self.on_resume)
         ticks, seeds = {}, {}
         for name in OFFERED:
@@ -71,7 +74,7 @@ class Compare(Panel):
         return tuple(seed for seed in SEEDS if self.settings[f"seed_{seed}"].value)
 
     def config(self) -> TrainConfig:
-        return TrainConfig(**{name: read(self.settings[name]) for name in SETTINGS})
+        return TrainConfig(**{name: read(self.settings[name]) for name in FIELDS if name in self.settings})
 
     def source(self) -> str:
         listed = ", ".join(called(f"lk.{type(s).__name__}", s) for s in self.strategies())
@@ -86,7 +89,7 @@ class Compare(Panel):
     # In the worker thread
 
     def work(self) -> Iterator[None]:
-        self.folder, self.runs = unused(self.out, f"compare-{self.corpus.name}"), None
+        self.folder, self.runs, self.finished = unused(self.out, f"compare-{self.corpus.name}"), None, ()
         if not self.strategies() or not self.seeds():
             raise BadInput(tr("请至少选一种策略和一个种子。", "Tick at least one strategy and one seed."))
         self.asked = (self.strategies(), self.corpus, self.settings["model"].value, self.seeds(), self.config())
@@ -98,23 +101,26 @@ class Compare(Panel):
             self.start(self.go_on)
 
     def go_on(self) -> Iterator[None]:
-        from labkit.comparison.compare import compare
+        """The runs that are not done yet. Stop leaves the loop: the run under way is lost, finished ones stay."""
+        from labkit.comparison.compare import Comparing
 
+        plan = Comparing(*self.asked, out=self.folder)
+        self.finished = plan.runs
         yield
-        found = compare(*self.asked, out=self.folder, listen=self.hear)
-        yield  # a stopped comparison ends here
-        self.runs, self.share = found, 1.0
+        with contextlib.closing(plan.run()) as events:
+            for event in events:
+                self.hear(event)
+                self.finished = plan.runs
+                yield
+        self.runs, self.share = plan.runs, 1.0
 
     def hear(self, event) -> None:
-        """Show where the comparison stands. Raising KeyboardInterrupt is how a run is stopped between two steps."""
+        """Show where the comparison stands."""
         if isinstance(event, RunBegins):
             self.phase, self.number, self.total = event.text, event.number, event.total
-            self.draw(now=True)
         elif isinstance(event, StepDone):
-            if self._halt.is_set():
-                raise KeyboardInterrupt
             self.share = (self.number - 1 + event.step / event.steps) / self.total
-            self.draw()
+        self.draw(now=isinstance(event, (RunBegins, RunEnds)))
 
     @property
     def resumable(self) -> bool:
@@ -129,7 +135,7 @@ class Compare(Panel):
     # What it says
 
     def subtitle(self) -> str:
-        return tr("{}，{:,} 行", "{}, {:,} rows").format(self.corpus.name, len(self.corpus.train))
+        return rows_of(self.corpus)
 
     def summary(self) -> str:
         if self.runs is None:
@@ -137,47 +143,24 @@ class Compare(Panel):
         names = dict.fromkeys(run.strategy for run in self.runs)
         return tr("{} 次训练：{}", "{} runs: {}").format(len(self.runs), ", ".join(names))
 
-    def found(self) -> list:
-        """The runs that are finished, those on disk while others go on."""
-        from labkit.comparison.compare import runs_in
+    def invitation(self) -> str:
+        return tr("选好策略和种子，按“运行”", "Tick strategies and seeds, then press Run")
 
-        if self.runs is not None or self.folder is None or not any(self.folder.glob("*-s*.json")):
-            return self.runs or []
-        return runs_in(self.folder)
-
-    def picture(self) -> str:
+    def above(self) -> str:
         from labkit.comparison.table import table
 
-        bar = f'<div class="labkit-bar"><div style="width:{self.share:.1%}"></div></div>'
-        progress = f'{bar}<div class="labkit-progress"><span>{escape(self.phase) or "&nbsp;"}</span></div>'
-        runs = self.found()
+        progress, runs = bar_html(self.share, self.phase), self.finished
         if not runs:
-            text = tr("选好策略和种子，按“运行”", "Tick strategies and seeds, then press Run")
-            return f'{progress}<div class="labkit-empty">{escape(text)}</div>'
+            return progress
         lines = table(runs)
         columns = [c for c in lines.columns() if not c.rank]
         cells = table_html([c.title for c in columns], [[c.cell(line) or "–" for c in columns] for line in lines])
         notes = "".join(f'<div class="labkit-note">{escape(note)}</div>' for note in lines.notes)
-        title = tr("测试准确率与训练时间", "test accuracy against training time")
-        spans, points = [], []
-        for line, colour in zip([x for x in lines if x.seconds], [*COLOURS, *COLOURS], strict=False):
-            spans.append(Line([(line.seconds, line.low), (line.seconds, line.high)], colour, faint=True))
-            points.append(Line([(line.seconds, line.accuracy)], colour, dots=True, label=line.strategy))
-        drawn = chart([*spans, *points], title, tr("秒", "seconds"), width=840, from_zero=True)
-        return (
-            f'{progress}<div class="labkit-scroll">{cells}</div>{notes}'
-            f'<div class="labkit-charts labkit-wide">{figure(title, "", drawn)}</div>'
-        )
+        return f'{progress}<div class="labkit-scroll">{cells}</div>{notes}'
 
-    def figure(self) -> Any:
-        from labkit import plots
+    def charts(self) -> list[Chart]:
+        return [runs_chart(self.finished)] if self.finished else []
 
-        if self.runs:
-            return plots.runs(self.runs)
-        return self.card_figure(words_of(self))
-
-
-def words_of(panel: Compare) -> str:
-    """The ticked strategies and seeds in one line."""
-    names = ", ".join(strategies.name_of(s) for s in panel.strategies())
-    return f"{names}; {words('seed')} {', '.join(map(str, panel.seeds()))}"
+    def caption(self) -> str:
+        names = ", ".join(strategies.name_of(s) for s in self.strategies())
+        return f"{names}; {words('seed')} {', '.join(map(str, self.seeds()))}"

@@ -6,29 +6,11 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from labkit.base.config import CHINESE, TrainConfig, plain
+from labkit.base.config import TrainConfig, plain
 from labkit.base.language import tr
 
 AUTO = object()  # stands for None: widgets take None for "nothing chosen"
-NAMES = {
-    "epochs": ("轮数", "epochs"),
-    "lr": ("学习率", "learning rate"),
-    "batch_size": ("批大小", "batch size"),
-    "max_length": ("最大长度", "max length"),
-    "seed": ("种子", "seed"),
-    "optimizer": ("优化器", "optimizer"),
-    "weight_decay": ("权重衰减", "weight decay"),
-    "schedule": ("学习率计划", "schedule"),
-    "warmup": ("热身", "warm-up"),
-    "clip": ("梯度裁剪", "clipping"),
-    "accumulation": ("梯度累积", "accumulation"),
-    "class_weights": ("类别权重", "class weights"),
-    "patience": ("早停耐心", "patience"),
-    "precision": ("数值精度", "precision"),
-    "bucket": ("分桶", "bucketing"),
-    "cache": ("缓存", "cache"),
-    "cache_mb": ("缓存（MB）", "cache (MB)"),
-    "device": ("设备", "device"),
+NAMES = {  # of controls that are no fields of TrainConfig: those have their words in base/config.py
     "strategy": ("策略", "strategy"),
     "corpus": ("数据", "data"),
     "k": ("顶部层数 k", "top layers k"),
@@ -36,6 +18,7 @@ NAMES = {
     "tokens": ("前缀长度", "prefix tokens"),
     "size": ("瓶颈宽度", "bottleneck"),
 }
+FIELDS = {field.name: field for field in dataclasses.fields(TrainConfig)}
 GRIDS = {  # stops of the sliders, within the field's own bounds; the first stands for None where the field takes None
     "epochs": (AUTO, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50),
     "lr": (AUTO, *(float(f"{k}e{e}") for e in range(-6, 0) for k in (1, 2, 5)), 1.0),
@@ -65,10 +48,7 @@ STYLE = """<style>
 .labkit-buttons{display:flex;flex-flow:row wrap;gap:8px;margin:10px 0 4px;overflow:visible}
 .labkit-panel .labkit-buttons .jupyter-button{width:auto;min-width:86px;height:30px;line-height:28px;border-radius:4px;margin:0}
 .labkit-panel :focus-visible{outline:2px solid #4477aa;outline-offset:2px}
-.labkit-panel svg{display:block;width:100%;height:auto;overflow:visible;color:inherit}
-.labkit-panel svg text{fill:currentColor;font-size:23px;font-family:inherit;opacity:.85}
-.labkit-panel svg .m{opacity:.62}.labkit-panel svg .g{stroke:currentColor;opacity:.16;stroke-width:2}
-.labkit-panel svg .p{stroke-width:15;stroke-linecap:round}.labkit-panel svg .l{fill:none;stroke-width:4;stroke-linejoin:round;stroke-linecap:round}
+.labkit-panel svg{display:block;width:100%;height:auto;overflow:visible;color:inherit;font-family:inherit}
 .labkit-charts{display:flex;flex-flow:row wrap;gap:10px 18px;margin-top:8px}
 .labkit-charts figure{margin:0;flex:1 1 240px;min-width:0;max-width:440px}
 .labkit-charts figcaption{display:flex;flex-wrap:wrap;gap:0 12px;padding:0 0 4px 4px;font-weight:600}
@@ -78,8 +58,8 @@ STYLE = """<style>
 .labkit-panel .labkit-ticks .widget-checkbox{width:auto;min-width:76px}
 .labkit-panel .labkit-seeds .widget-checkbox{min-width:40px}
 .labkit-key{font-weight:400;white-space:nowrap}
-.labkit-key i{display:inline-block;width:18px;height:0;border-top:3px solid;vertical-align:middle;margin-right:5px}
-.labkit-key i.d{border-top-style:dashed}
+.labkit-key i{display:inline-block;width:18px;height:0;border-top:4px solid;vertical-align:middle;margin-right:5px}
+.labkit-key i.thin{border-top-width:2px}.labkit-key i.dashed{border-top-style:dashed}.labkit-key i.band{border-top-width:11px;opacity:.4}
 .labkit-bar{height:8px;border-radius:4px;background:rgba(128,128,128,.22);overflow:hidden;margin:2px 0 4px}
 .labkit-bar div{height:100%;background:#4477aa}
 .labkit-progress{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 12px;font-variant-numeric:tabular-nums;padding-bottom:10px}
@@ -113,14 +93,13 @@ STYLE = """<style>
 
 
 def words(name: str) -> str:
-    """What a field is called in the language in force."""
-    return tr(*NAMES.get(name, (name, name)))
+    """What a control is called in the language in force."""
+    return tr(*(FIELDS[name].metadata["label"] if name in FIELDS else NAMES.get(name, (name, name))))
 
 
 def help_for(name: str) -> str:
     """One line on a field of TrainConfig: the text of the command line's help."""
-    found = next((f.metadata["help"] for f in dataclasses.fields(TrainConfig) if f.name == name), "")
-    return tr(CHINESE.get(name, found), found)
+    return tr(*FIELDS[name].metadata["help"]) if name in FIELDS else ""
 
 
 def hint(widget, text: str):
@@ -151,7 +130,7 @@ def choice(name: str, options, value, description: str, help: str = "", slider: 
 
 def control(name: str) -> Any:
     """The widget for a field of TrainConfig, within the field's bounds and at its default."""
-    field = next(f for f in dataclasses.fields(TrainConfig) if f.name == name)
+    field = FIELDS[name]
     rule, label, help = field.metadata, words(name), help_for(name)
     default = AUTO if field.default is None else field.default
     if name in GRIDS:
@@ -207,14 +186,3 @@ def code(source: str) -> str:
         f'<div class="labkit-code"><pre tabindex="0">{escape(source)}</pre>'
         f'<button type="button" onclick="{take}">{label}</button></div>'
     )
-
-
-def key(colour: str, text: str, dashed: bool = False) -> str:
-    """An entry of a legend."""
-    look = ' class="d"' if dashed else ""
-    return f'<span class="labkit-key"><i{look} style="border-color:{colour}"></i>{escape(text)}</span>'
-
-
-def figure(title: str, keys: str, svg: str) -> str:
-    """A chart with its title and legend."""
-    return f"<figure><figcaption>{escape(title)} {keys}</figcaption>{svg}</figure>"

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import ipywidgets as widgets
 
@@ -14,9 +14,9 @@ from labkit.data.batching import batch_order, padding_share
 from labkit.data.corpus import Corpus
 from labkit.data.describe import balance_html, dropped_text
 from labkit.data.loading import load_csv, reviews
-from labkit.ui.charts import bars, histogram
-from labkit.ui.controls import called, control, figure, named
-from labkit.ui.inputs import corpus_of, model_choice
+from labkit.plots.charts import Bars, Drawing, Histogram
+from labkit.ui.controls import FIELDS, called, control, named
+from labkit.ui.inputs import corpus_of, load_line, model_choice
 from labkit.ui.panel import Panel
 
 REVIEWS, OTHER, GIVEN = "reviews", "…", "= corpus"
@@ -93,10 +93,9 @@ class Data(Panel):
             corpus = corpus_of(self.given)[1]
         config = "" if self.config() == TrainConfig() else f", config={called('lk.TrainConfig', self.config())}"
         return (
-            f"import labkit as lk\nfrom labkit.data import padding_share\n{corpus}\n"
-            f'model = lk.load("{self.settings["model"].value}", labels=corpus.labels)\n'
+            f"import labkit as lk\n{corpus}\n{load_line(self.settings['model'].value, self.given)}\n"
             f"trainer = lk.Trainer(model, corpus{config})\n"
-            "padding_share(trainer.lengths, trainer.order(0))"
+            'lk.padding_share(trainer.batches.sizes["train"], trainer.order(0))'
         )
 
     # In the worker thread
@@ -111,11 +110,11 @@ class Data(Panel):
         self.say(tr("读取", "reading"))
         corpus = self.given if path == GIVEN else reviews() if path == REVIEWS else load_csv(path, **columns)
         yield
-        self.say(tr("分词", "tokenizing"))
-        network = load(model, labels=corpus.labels)
-        self.longest = fitting(network, TrainConfig.__dataclass_fields__["max_length"].metadata["high"])
+        self.say(tr("编码", "encoding"))
+        network = load(model, task=corpus.task)
+        self.longest = fitting(network, FIELDS["max_length"].metadata["high"])
         items = corpus.task.encode(network.processor, corpus.train, self.longest)
-        self.tokens, self.corpus = [corpus.task.length(item) for item in items], corpus
+        self.tokens, self.corpus = [corpus.task.size(item) for item in items], corpus
         yield
 
     # What it says
@@ -144,38 +143,23 @@ class Data(Panel):
     def way(self, bucket: bool) -> str:
         return tr("分桶", "in buckets") if bucket else tr("只打乱", "only shuffled")
 
-    def picture(self) -> str:
+    def invitation(self) -> str:
+        return tr("按“读取”看数据", "Press Load to look at the data")
+
+    def above(self) -> str:
         if self.corpus is None:
-            empty = tr("按“读取”看数据", "Press Load to look at the data")
-            return f'<div class="labkit-empty">{escape(self.phase if self.state == "running" else empty)}</div>'
-        limit = self.settings["max_length"].value
-        cut = sum(n > limit for n in self.tokens) / len(self.tokens)
-        title = tr("长度", "lengths"), tr("一轮里填充所占的比例", "share of padding in an epoch")
-        note = tr("{:.1%} 的行被截断", "{:.1%} of the rows are cut").format(cut)
-        lengths = histogram(
-            self.tokens, title[0], tr("每行的词元数", "tokens of a row"), (limit, tr("最大长度", "max length"))
-        )
-        charts = figure(title[0], f'<span class="labkit-key labkit-muted">{note}</span>', lengths)
-        charts += figure(
-            title[1], "", bars(self.padding(), title[1], "{:.1%}".format, 1.0, self.way(self.config().bucket))
-        )
+            return ""
         table = f'<div class="labkit-scroll">{balance_html(self.corpus)}</div>'
-        gone = f'<div class="labkit-muted">{escape(dropped_text(self.corpus))}</div>'
-        return f'{table}{gone}<div class="labkit-charts">{charts}</div>'
+        return f'{table}<div class="labkit-muted">{escape(dropped_text(self.corpus))}</div>'
 
-    def figure(self) -> Any:
-        from labkit import plots
-
+    def charts(self) -> list[Drawing]:
         if self.corpus is None:
-            return self.card_figure(tr("按“读取”看数据", "Press Load to look at the data"))
-        fig, (left, right) = plots.figure(8.4, 3, columns=2)
-        left.hist(self.tokens, bins=30)
-        left.set(title=tr("长度", "Lengths"), xlabel=tr("每行的词元数", "tokens of a row"), ylabel=tr("行数", "rows"))
-        shares = {name: 100 * share for name, share in self.padding().items()}
-        bars = right.barh(range(len(shares)), shares.values(), height=0.6)
-        right.bar_label(bars, [f"{share:.1f}" for share in shares.values()], padding=4, fontsize=9)
-        right.set(xlim=(0, 110), xlabel=tr("占一批的百分比", "per cent of a batch"))
-        right.set_title(tr("一轮里填充所占的比例", "Share of padding in an epoch"))
-        right.set_yticks(range(len(shares)), shares)
-        right.invert_yaxis()
-        return fig
+            return []
+        limit, percent = self.settings["max_length"].value, "{:.1%}".format
+        cut = tr("{} 的行被截断", "{} of the rows are cut").format(percent(sum(n > limit for n in self.tokens) / len(self.tokens)))  # fmt: skip
+        words = tr("每行的词元数", "tokens of a row"), tr("占一批的比例", "share of a batch")
+        title = tr("一轮里填充所占的比例", "share of padding in an epoch")
+        return [
+            Histogram(tr("长度", "lengths"), self.tokens, words[0], (limit, tr("最大长度", "max length")), note=cut),
+            Bars(title, self.padding(), percent, words[1], top=1.0, lit=[self.way(self.config().bucket)]),
+        ]

@@ -15,16 +15,17 @@ import ipywidgets as widgets
 from labkit import strategies
 from labkit.base.config import TrainConfig
 from labkit.base.language import tr
-from labkit.base.records import EpochDone, StepDone
+from labkit.base.records import EpochDone
 from labkit.data.corpus import Corpus
 from labkit.inspection.trainable_map import Part, TrainableMap, trainable_map, watch
 from labkit.models.families import block_words, blocks
 from labkit.models.loading import load
 from labkit.plots.inspecting import STATES
-from labkit.ui.controls import called, choice, control, key, named, read, words
-from labkit.ui.inputs import corpus_of
-from labkit.ui.panel import Panel, shown
-from labkit.ui.train import KNOBS
+from labkit.ui.charts import key
+from labkit.ui.controls import choice, control, named, words
+from labkit.ui.inputs import load_line
+from labkit.ui.panel import shown
+from labkit.ui.training_panel import KNOB_FIELDS, TrainingPanel, rows_of
 
 OWN = "only"  # the free choice among the presets
 SETTINGS = ("epochs", "lr", "batch_size")
@@ -43,7 +44,7 @@ LOOK = """<style>
 </style>"""
 
 
-class FreezeMap(Panel):
+class FreezeMap(TrainingPanel):
     """Which blocks train, what that costs, and how far a run moves each.
 
     >>> panel = FreezeMap(); panel                           # the packaged reviews, the packaged model
@@ -55,22 +56,19 @@ class FreezeMap(Panel):
     title: ClassVar = ("冻结地图", "Freeze map")
 
     def __init__(self, corpus: Corpus | str | Path | None = None, model: str = "tiny-bert-zh", **values):
-        super().__init__()
-        self.corpus, self.corpus_source = corpus_of(corpus)
+        super().__init__(corpus)
         self.source_model = str(model)
-        plain = load(model, labels=self.corpus.labels)
+        plain = load(model, task=self.corpus.task)
         self.parts = blocks(plain)
         plain.processor = None
         self.bare = plain.to("meta")  # shapes without numbers: what strategies are tried on
         self.known: dict[strategies.Strategy, TrainableMap] = {}
-        self.trainer, self.result, self.moved = None, None, None
-        self.step, self.steps, self.moving = 0, 0, False
-        self.forecast_button = self.add_button("forecast", tr("预估", "Forecast"), "clock-o", self.on_forecast)
+        self.seen, self.moved, self.moving = None, None, False
         self.blocks = {control_name(part): self.block_button(part.name) for part in self.parts}
-        self.settings = {"strategy": self.preset(), **self.knobs(), **self.blocks}
+        self.settings = {"strategy": self.preset(), **self.knobs(self.layers()), **self.blocks}
         self.settings |= {name: control(name) for name in SETTINGS}
         self.settings["strategy"].observe(self.on_preset, names="value")
-        for name in self.knobs_of():
+        for name in KNOB_FIELDS:
             self.settings[name].observe(self.on_preset, names="value")
         for button in self.blocks.values():
             button.observe(self.on_block, names="value")
@@ -78,33 +76,22 @@ class FreezeMap(Panel):
         stack.children = (*stack.children, *reversed(self.blocks.values()))
         stack.add_class("labkit-stack")
         self.on_preset()
-        first = [self.settings[name] for name in ("strategy", *self.knobs_of())]
+        first = [self.settings[name] for name in ("strategy", *KNOB_FIELDS)]
         self.build(*first, stack, *(self.settings[name] for name in SETTINGS))
         self.set(**values)
 
     # Controls
 
     def preset(self) -> Any:
-        return choice("strategy", tuple(strategies.NAMES), "head", tr("策略", "strategy"))
+        return choice("strategy", tuple(strategies.NAMES), "head", words("strategy"))
 
-    def knobs_of(self) -> list[str]:
-        return list(dict.fromkeys(field for field, _ in KNOBS.values()))
-
-    def knobs(self) -> dict[str, Any]:
-        """The sliders of the strategies' own settings; k goes as far as this model has layers."""
-        made = {}
-        layers = sum(part.kind == "layer" for part in self.parts)
-        for name, (field, stops) in KNOBS.items():
-            stops = tuple(range(1, layers + 1)) if field == "k" else stops
-            default = getattr(strategies.NAMES[name], field, min(2, layers))
-            if field not in made:
-                made[field] = choice(field, stops, default, words(field), slider=True)
-        return made
+    def layers(self) -> int:
+        return sum(part.kind == "layer" for part in self.parts)
 
     def block_button(self, name: str) -> Any:
-        made = named(widgets.ToggleButton(), f"block-{name.replace(' ', '-')}")
-        made.add_class("labkit-block")
-        return made
+        button = named(widgets.ToggleButton(), f"block-{name.replace(' ', '-')}")
+        button.add_class("labkit-block")
+        return button
 
     def on_preset(self, *_) -> None:
         """A strategy was chosen or set: its slider, and its blocks."""
@@ -117,11 +104,6 @@ class FreezeMap(Panel):
             self.offer_own(False)
             for part, button in self.stack():
                 button.value = not part.frozen
-
-    def show_knob(self) -> None:
-        mine = KNOBS.get(self.settings["strategy"].value, ("",))[0]
-        for field in self.knobs_of():
-            self.settings[field].layout.display = None if field == mine else "none"
 
     def on_block(self, *_) -> None:
         """A block was clicked: the strategy that trains these blocks."""
@@ -191,12 +173,11 @@ class FreezeMap(Panel):
 
     # What will run
 
+    def model_name(self) -> str:
+        return self.source_model
+
     def strategy(self) -> strategies.Strategy:
-        name = self.settings["strategy"].value
-        if name == OWN:
-            return self.own()
-        fields = [KNOBS[name][0]] if name in KNOBS else []
-        return strategies.NAMES[name](**{field: self.settings[field].value for field in fields})
+        return self.own() if self.settings["strategy"].value == OWN else super().strategy()
 
     def map(self) -> TrainableMap:
         """What the strategy that is chosen would train."""
@@ -205,88 +186,38 @@ class FreezeMap(Panel):
             self.known[strategy] = trainable_map(strategy.prepare(copy.deepcopy(self.bare)))
         return self.known[strategy]
 
-    def config(self) -> TrainConfig:
-        return TrainConfig(**{name: read(self.settings[name]) for name in SETTINGS})
-
     def source(self) -> str:
-        strategy, config = self.strategy(), self.config()
-        more = "" if config == TrainConfig() else f", config={called('lk.TrainConfig', config)}"
         return (
-            f'import labkit as lk\n{self.corpus_source}\nmodel = lk.load("{self.source_model}", labels=corpus.labels)\n'
-            f"trainer = lk.Trainer(model, corpus, strategy={called(f'lk.{type(strategy).__name__}', strategy)}{more})\n"
+            f"import labkit as lk\n{self.corpus_source}\n{load_line(self.source_model, self.corpus)}\n"
+            f"trainer = {self.trainer_line()}\n"
             "with lk.watch(trainer.model) as seen:\n    run = trainer.fit()\n"
             "lk.trainable_map(trainer.model, seen)"
         )
 
     # In the worker thread
 
-    @shown
-    def on_forecast(self):
-        self.start(self.forecast, end="ready" if self.state == "failed" else self.state)
-
-    def forecast(self) -> Iterator[None]:
-        strategy, config = self.strategy(), self.config()
-
-        def steps():
-            from labkit.inspection.forecast import preflight
-
-            self.say(tr("试几步", "trying a few steps"))
-            network = load(self.source_model, labels=self.corpus.labels)
-            yield
-            found = preflight(network, self.corpus, strategy, config)
-            self.card("forecast", tr("预计", "forecast"), found.rows())
-            yield
-
-        return steps()
-
     def work(self) -> Iterator[None]:
-        return self.train(self.strategy(), self.config())
+        return self.afresh(self.strategy(), self.config())
 
-    def train(self, strategy: strategies.Strategy, config: TrainConfig) -> Iterator[None]:
+    def afresh(self, strategy: strategies.Strategy, config: TrainConfig) -> Iterator[None]:
         """A run from a fresh model, watched: what moved is known after each epoch, and where it is stopped."""
-        from labkit.inspection.doctor import diagnose
-        from labkit.training.trainer import Trainer
-
-        self.trainer = self.result = self.moved = None
-        self.step = self.steps = 0
-        self.card("verdict")
-        self.say(tr("载入模型", "loading the model"))
-        self.trainer = Trainer(load(self.source_model, labels=self.corpus.labels), self.corpus, strategy, config)
-        self.steps = self.trainer.total_steps
-        yield
-        with watch(self.trainer.model) as seen:
+        self.moved = None
+        yield from self.new_trainer(self.source_model, strategy, config)
+        with watch(self.trainer.model) as self.seen:
             try:
-                for event in self.trainer.run():
-                    self.hear(event, seen)
-                    yield
-                self.say(tr("在测试集上打分", "scoring on the test rows"))
+                yield from self.train()
             finally:
-                self.moved = trainable_map(self.trainer.model, seen)
-        self.result = self.trainer.report()
-        found = diagnose(self.result, self.corpus)
-        rows = [(f.title, f"{f.evidence} → {words(f.control)}{tr('：', ': ')}{f.advice}") for f in found]
-        self.card("verdict", tr("诊断", "diagnosis"), rows or [("", str(found))])
+                self.moved = trainable_map(self.trainer.model, self.seen)
+        self.judge()
 
-    def hear(self, event, seen) -> None:
-        self.phase = ""
-        if isinstance(event, StepDone):
-            self.step, self.steps = event.step, event.steps
-        elif isinstance(event, EpochDone):
-            self.moved = trainable_map(self.trainer.model, seen)
-        self.draw(now=isinstance(event, EpochDone))
-
-    def enter(self, state: str) -> None:
-        super().enter(state)
-        self.forecast_button.disabled = state in ("running", "waiting")
-        if state not in ("running", "waiting"):
-            self.phase = ""
+    def hear(self, event) -> None:
+        if isinstance(event, EpochDone):
+            self.moved = trainable_map(self.trainer.model, self.seen)
 
     # What it says
 
     def subtitle(self) -> str:
-        return f"{Path(self.source_model).name}, {self.corpus.name}" + tr("，{:,} 行", ", {:,} rows").format(
-            len(self.corpus.train)
-        )
+        return f"{Path(self.source_model).name}, {rows_of(self.corpus)}"
 
     def summary(self) -> str:
         found = self.moved or self.map()
@@ -300,30 +231,11 @@ class FreezeMap(Panel):
             ", ".join(still) or tr("无", "none")
         )
 
-    def words_for(self, state: str) -> str:
-        if state == "done" and self.result:
-            test = self.result.test
-            text = tr(
-                "完成：测试准确率 {:.3f}（95 %：{:.3f}–{:.3f}）", "done: test accuracy {:.3f} (95 %: {:.3f}–{:.3f})"
-            )
-            return text.format(test.accuracy, test.low, test.high)
-        if state == "stopped" and self.trainer:
-            return tr("停在第 {} 步，共 {} 步", "stopped at step {} of {}").format(self.step, self.steps)
-        return super().words_for(state)
-
     def picture(self) -> str:
         found = self.moved or self.map()
         names = {"frozen": tr("冻结", "frozen"), "trained": tr("训练", "trains"), "added": tr("新加", "added")}
         keys = "".join(key(STATES[kind], name) for kind, name in names.items())
         return f'{LOOK}{self.progress()}<div class="labkit-keys">{keys}</div>{map_html(found)}{self.caution()}'
-
-    def progress(self) -> str:
-        share, text = self.step / max(self.steps, 1), tr("第 {} / {} 步", "step {} of {}").format(self.step, self.steps)
-        bar = f'<div class="labkit-bar" role="progressbar" aria-valuenow="{share:.0%}"><div style="width:{share:.1%}"></div></div>'
-        return (
-            f'{bar}<div class="labkit-progress"><span>{text if self.steps else "&nbsp;"}</span>'
-            f"<span>{escape(self.phase)}</span></div>"
-        )
 
     def caution(self) -> str:
         """What one should know of this choice before it runs."""

@@ -4,20 +4,19 @@ import json
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import ipywidgets as widgets
 
 from labkit.base.display import table_html
 from labkit.base.language import listing, tr
 from labkit.base.records import Run, from_json
-from labkit.plots import run_names, running_mean
-from labkit.plots.look import COLOURS
-from labkit.ui.charts import Line, Thinned, chart
-from labkit.ui.controls import figure, key, named, number
-from labkit.ui.panel import Panel
+from labkit.plots.charts import Chart
+from labkit.plots.learning import run_charts, run_names
+from labkit.tasks.contract import title_of
+from labkit.ui.controls import named, number
+from labkit.ui.panel import Panel, empty_html
 
-LOOKS = ((COLOURS[0], False), (COLOURS[1], True))  # of the first run and of the second: colour, dashed
 MOST = 40  # lines of the table
 
 
@@ -47,8 +46,9 @@ class History(Panel):
 
     def source(self) -> str:
         names = [self.settings[n].value for n in ("first", "second") if self.settings[n].value]
-        runs = ", ".join(f"load_run({name!r})" for name in names)
-        return f"import labkit as lk\nfrom labkit.checkpoint import load_run\nlk.plots.curves({runs})"
+        runs = [f"lk.load_run({name!r})" for name in names]
+        log = ["log=True"] if self.settings["log"].value else []
+        return f"import labkit as lk\nlk.plots.curves({', '.join(runs + log)})"
 
     def work(self) -> Iterator[None]:
         self.read_folder()
@@ -89,57 +89,38 @@ class History(Panel):
     def chosen(self) -> list[Run]:
         return [self.runs[v] for n in ("first", "second") if (v := self.settings[n].value) in self.runs]
 
-    def picture(self) -> str:
-        if not self.runs:
-            text = tr(
-                "{} 里还没有训练记录。训练面板、labkit train 和 compare(out=…) 会写在那里。",
-                "No runs in {} yet. The Train panel, labkit train and compare(out=…) write them there.",
-            )
-            return f'<div class="labkit-empty">{escape(text.format(self.folder.as_posix()))}</div>{self.complaint()}'
+    def charts(self) -> list[Chart]:
         runs = self.chosen()
         if not runs:
-            return self.table() + self.complaint()
-        files = [Path(self.settings[n].value).stem for n in ("first", "second") if self.settings[n].value]
+            return []
+        files = [Path(v).stem for n in ("first", "second") if (v := self.settings[n].value) in self.runs]
         names = [f"{file} ({name})" for file, name in zip(files, run_names(runs), strict=True)]
-        keys = "".join(key(c, name, d) for name, (c, d) in zip(names, LOOKS, strict=False))
-        loss, accuracy = [], []
-        for run, (colour, dashed) in zip(runs, LOOKS, strict=False):
-            thin = Thinned()
-            for step, value, _ in run.steps:
-                thin.add(step, value)
-            points = thin.points()
-            smooth = running_mean([y for _, y in points], max(1, len(points) // 20))
-            loss.append(Line([(x, y) for (x, _), y in zip(points, smooth, strict=True)], colour, faint=True))
-            loss.append(Line([(e.steps, e.valid_loss) for e in run.history], colour, dashed, dots=True))
-            accuracy.append(Line([(e.steps, e.valid_accuracy) for e in run.history], colour, dashed, dots=True))
-        titles = tr("损失", "loss"), tr("验证准确率", "validation accuracy")
-        hint = tr("点：验证；淡线：训练", "dots: validation; faint: training")
-        across = {
-            "x_label": tr("步", "step"),
-            "x_range": (0, max(run.history[-1].steps for run in runs)),
-            "whole": True,
-        }
-        charts = figure(
-            titles[0],
-            f'<span class="labkit-key labkit-muted">{hint}</span>',
-            chart(loss, titles[0], log=self.settings["log"].value, **across),
+        return run_charts(runs, names, log=self.settings["log"].value)
+
+    def invitation(self) -> str:
+        text = tr(
+            "{} 里还没有训练记录。训练面板、labkit train 和 compare(out=…) 会写在那里。",
+            "No runs in {} yet. The Train panel, labkit train and compare(out=…) write them there.",
         )
-        charts += figure(titles[1], "", chart(accuracy, titles[1], **across))
-        return f'<div class="labkit-keys">{keys}</div><div class="labkit-charts">{charts}</div>{self.table()}{self.complaint()}'
+        return text.format(self.folder.as_posix())
+
+    def picture(self) -> str:
+        if self.chosen():
+            return super().picture()
+        return (self.table() if self.runs else empty_html(self.invitation())) + self.complaint()
+
+    def below(self) -> str:
+        return self.table() + self.complaint()
 
     def table(self) -> str:
         """A line a run."""
-        header = [
-            tr("训练", "run"),
-            tr("策略", "strategy"),
-            tr("学习率", "rate"),
-            tr("轮数", "epochs"),
-            tr("测试准确率", "test accuracy"),
-            tr("秒", "seconds"),
-        ]
+        metrics = {next(iter(run.test.metrics)) for run in self.runs.values() if run.test}
+        metric = title_of(*metrics) if len(metrics) == 1 else tr("成绩", "score")
+        header = [tr("训练", "run"), tr("策略", "strategy"), tr("学习率", "rate"), tr("轮数", "epochs")]
+        header += [tr("测试{}", "test {}").format(metric), tr("秒", "seconds")]
         lines = []
         for path, run in list(self.runs.items())[:MOST]:
-            score = "–" if run.test_accuracy is None else f"{run.test_accuracy:.3f}"
+            score = f"{run.test.headline.value:.3f}" if run.test else "–"
             lr = run.config.get("lr")
             rate = number(float(f"{lr:.2g}")) if lr else "–"
             name = Path(path).relative_to(self.folder).as_posix().removesuffix(".json")
@@ -153,10 +134,3 @@ class History(Panel):
             return ""
         text = tr("读不了的文件：{}", "Files that cannot be read: {}").format(listing(self.damaged))
         return f'<div class="labkit-note">{escape(text)}</div>'
-
-    def figure(self) -> Any:
-        from labkit import plots
-
-        if self.chosen():
-            return plots.curves(*self.chosen())
-        return self.card_figure(self.subtitle())

@@ -6,6 +6,7 @@ from labkit.base.language import tr
 from labkit.data.corpus import Corpus
 from labkit.data.loading import load_csv, reviews
 from labkit.models.loading import PACKAGED
+from labkit.tasks import Classification
 from labkit.ui.controls import choice
 
 
@@ -22,6 +23,13 @@ def corpus_of(given: Corpus | str | Path | None) -> tuple[Corpus, str]:
             given.name
         )
     return load_csv(given), f"corpus = lk.load_csv({str(given)!r})"
+
+
+def load_line(model: str, corpus: Corpus | None, seed: int = 0) -> str:
+    """The line of code that loads a fresh model for a corpus."""
+    short = corpus is None or corpus.task == Classification(labels=corpus.labels)
+    head = "labels=corpus.labels" if short else "task=corpus.task"
+    return f'model = lk.load("{model}", {head}{f", seed={seed}" if seed else ""})'
 
 
 def model_choice(model, label: str = ""):

@@ -10,18 +10,18 @@ import time
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from labkit.base.config import TrainConfig
 from labkit.base.language import tr
-from labkit.base.records import Epoch, EpochDone, StepDone
-from labkit.base.statistics import wilson
+from labkit.base.records import Epoch, EpochDone, Measure
 from labkit.data.corpus import Corpus
-from labkit.plots import running_mean
-from labkit.plots.look import COLOURS
-from labkit.ui.charts import Line, Thinned, chart
-from labkit.ui.controls import GRIDS, called, choice, figure, help_for, key, python, words
-from labkit.ui.inputs import corpus_of
+from labkit.plots.charts import Chart
+from labkit.plots.look import GREY
+from labkit.tasks.contract import title_of
+from labkit.ui.charts import Recording, recorded_charts
+from labkit.ui.controls import GRIDS, called, choice, help_for, python, words
+from labkit.ui.inputs import corpus_of, load_line
 from labkit.ui.panel import Panel, shown
 
 STOPS = {
@@ -30,8 +30,6 @@ STOPS = {
     "weight_decay": (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
     "epochs": GRIDS["epochs"][1:],
 }
-BEFORE = "#888888"  # the previous setting
-TRAIN, VALID = COLOURS[0], COLOURS[1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,14 +37,15 @@ class Tried:
     """A setting with what its training came to."""
 
     settings: dict
-    losses: list[tuple[float, float]]  # of training steps, thinned: (step, loss)
+    recording: Recording
     epochs: list[Epoch]
     steps: int
     seconds: float = 0.0  # 0 while it is at work
 
     @property
-    def accuracy(self) -> float:
-        return self.epochs[-1].valid_accuracy
+    def score(self) -> Measure:
+        """The headline metric on validation rows, after the last epoch."""
+        return self.recording.score
 
 
 class LiveHead(Panel):
@@ -71,6 +70,7 @@ class LiveHead(Panel):
         super().__init__()
         self.corpus, self.corpus_source = corpus_of(corpus)
         self.model, self.config = str(model), config or TrainConfig()
+        self.metric = self.corpus.task.metrics[0].name
         self.head, self.trainer = None, None
         self.under_way, self.now, self.before = None, None, None  # the setting at work, the last two that are done
         self.lock, self.wanted, self.serving, self.built = threading.Lock(), None, False, False
@@ -89,9 +89,8 @@ class LiveHead(Panel):
     def source(self) -> str:
         config = "" if self.config == TrainConfig() else f", {called('lk.TrainConfig', self.config)}"
         told = ", ".join(f"{k}={python(v)}" for k, v in self.chosen().items())
-        seed = f", seed={self.config.seed}" if self.config.seed else ""
         return (
-            f'import labkit as lk\n{self.corpus_source}\nmodel = lk.load("{self.model}", labels=corpus.labels{seed})\n'
+            f"import labkit as lk\n{self.corpus_source}\n{load_line(self.model, self.corpus, self.config.seed)}\n"
             f"live = lk.LiveHead(lk.Trainer(model, corpus, lk.HeadOnly(){config}))\n"
             f"run = live.trainer({told}).fit()"
         )
@@ -144,20 +143,20 @@ class LiveHead(Panel):
         if self.head is not None:
             return
         self.say(tr("载入模型", "loading the model"))
-        model = load(self.model, labels=self.corpus.labels, seed=self.config.seed)
+        model = load(self.model, task=self.corpus.task, seed=self.config.seed)
         yield
-        self.say(tr("冻结的部分读一遍全部文字", "the frozen part reads every text once"))
+        self.say(tr("冻结的部分把每一行看一遍", "the frozen part looks at every row once"))
         self.head = live_head.LiveHead(Trainer(model, self.corpus, strategies.HeadOnly(), self.config))
         yield
 
     def train(self, settings: dict) -> Iterator[None]:
         """One training from the first weights; left at the next step when a newer setting is there."""
-        began, trainer, losses, self.phase = time.perf_counter(), self.head.trainer(**settings), Thinned(), ""
+        began, trainer, self.phase = time.perf_counter(), self.head.trainer(**settings), ""
+        recording = Recording(self.metric)
         for event in trainer.run():
-            if isinstance(event, StepDone):
-                losses.add(event.step, event.loss)
-            elif isinstance(event, EpochDone):
-                self.under_way = Tried(settings, losses.points(), list(trainer.history), trainer.total_steps)
+            recording.take(event)
+            if isinstance(event, EpochDone):
+                self.under_way = Tried(settings, recording, list(trainer.history), trainer.total_steps)
                 self.draw()
             if self.wanted is not None:
                 return
@@ -194,84 +193,41 @@ class LiveHead(Panel):
         text = tr("{}，{} 步；训练损失下降：{}", "{}; {} steps; training loss fell: {}")
         return text.format(told, self.now.steps, tr("是", "yes") if fell else tr("否", "no"))
 
-    def headline(self) -> str:
-        """The accuracy of the last setting that is done, and what changed since the one before."""
+    def above(self) -> str:
+        """The score of the last setting that is done, and what changed since the one before."""
         if self.now is None:
             return ""
-        n = len(self.corpus.valid)
-        low, high = wilson(round(self.now.accuracy * n), n)
-        told = tr("验证准确率 {:.3f}", "validation accuracy {:.3f}").format(self.now.accuracy)
-        span = tr("95 %：{:.2f}–{:.2f}", "95 %: {:.2f}–{:.2f}").format(low, high)
-        more = ""
-        if self.before:
-            changed = [k for k, v in self.now.settings.items() if v != self.before.settings[k]]
-            moves = [f"{words(k)} {python(self.before.settings[k])} → {python(self.now.settings[k])}" for k in changed]
-            points = 100 * (self.now.accuracy - self.before.accuracy)
-            more = tr("{} 个百分点（{}）", "{} points ({})").format(
-                f"{points:+.1f}".replace("-", "−"), tr("，", ", ").join(moves)
-            )
+        measure, title = self.now.score, title_of(self.metric)
+        said = tr("验证{} {:.3f}", "validation {} {:.3f}").format(title, measure.value)
+        span = "" if measure.low is None else tr("95 %：{:.2f}–{:.2f}", "95 %: {:.2f}–{:.2f}").format(measure.low, measure.high)  # fmt: skip
         parts = (
-            f"<b>{escape(told)}</b>",
-            f'<span class="labkit-muted">{escape(span)}</span>',
-            f"<span>{escape(more)}</span>",
+            f'<b>{escape(said)}</b><span class="labkit-muted">{escape(span)}</span><span>{escape(self.moves())}</span>'
         )
-        return f'<div class="labkit-head">{"".join(parts)}</div>'
+        return f'<div class="labkit-head">{parts}</div>'
+
+    def moves(self) -> str:
+        """By how much the score moved, and which sliders."""
+        if self.before is None:
+            return ""
+        old, new = self.before.settings, self.now.settings
+        sliders = [f"{words(k)} {python(old[k])} → {python(v)}" for k, v in new.items() if v != old[k]]
+        points = f"{100 * (self.now.score.value - self.before.score.value):+.1f}".replace("-", "−")
+        return tr("{} 个百分点（{}）", "{} points ({})").format(points, tr("，", ", ").join(sliders))
 
     def pair(self) -> tuple[Tried | None, Tried | None]:
         """What is drawn in colour, and what in grey: the setting at work over the last, or the last over the one before."""
         return (self.under_way, self.now) if self.under_way else (self.now, self.before)
 
-    def lines(self) -> tuple[list[Line], list[Line]]:
-        """The curves of the two charts."""
-        loss, accuracy = [], []
-        new, old = self.pair()
-        for tried, train, valid in ((old, BEFORE, BEFORE), (new, TRAIN, VALID)):
-            if tried is None:
-                continue
-            smooth = running_mean([y for _, y in tried.losses], max(1, len(tried.losses) // 20))
-            loss.append(
-                Line([(x, y) for (x, _), y in zip(tried.losses, smooth, strict=True)], train, faint=tried is old)
-            )
-            look = {"dashed": True, "dots": tried is new}
-            loss.append(Line([(e.steps, e.valid_loss) for e in tried.epochs], valid, **look))
-            accuracy.append(Line([(e.steps, e.valid_accuracy) for e in tried.epochs], valid, **look))
-        return loss, accuracy
-
-    def picture(self) -> str:
+    def charts(self) -> list[Chart]:
         new, old = self.pair()
         if new is None:
-            text = self.phase or tr("拖动任何一个滑块，或按“开始”", "Move any slider, or press Start")
-            return f'<div class="labkit-empty">{escape(text)}</div>'
-        loss, accuracy = self.lines()
-        across = {"x_range": (0, max(t.steps for t in (new, old) if t)), "x_label": tr("步", "step"), "whole": True}
-        keys = key(TRAIN, tr("训练", "training")) + key(VALID, tr("验证", "validation"), dashed=True)
-        keys += key(BEFORE, tr("上一个设置", "previous setting")) if old else ""
-        titles = tr("损失", "loss"), tr("验证准确率", "validation accuracy")
-        charts = figure(titles[0], keys, chart(loss, titles[0], **across))
-        charts += figure(titles[1], "", chart(accuracy, titles[1], **across))
-        return f'{self.headline()}<div class="labkit-charts">{charts}</div>'
+            return []
+        curves = [new.recording.curves()]
+        if old:
+            curves.insert(
+                0, old.recording.curves(name=tr("上一个设置", "previous setting"), colours=(GREY,) * 3, pale=True)
+            )
+        return recorded_charts(curves, new.recording, max(t.steps for t in (new, old) if t))
 
-    def figure(self) -> Any:
-        from labkit import plots
-
-        if self.now is None:
-            return self.card_figure(tr("拖动一个滑块，头就重练一遍", "Move a slider, and the head trains anew"))
-        fig, both = plots.figure(7.2, 2.7, columns=2)
-        titles = tr("损失", "loss"), tr("验证准确率", "validation accuracy")
-        for axes, lines, title in zip(both, self.lines(), titles, strict=True):
-            for line in lines:
-                look = {"ls": "--" if line.dashed else "-", "alpha": 0.5 if line.faint else 1}
-                axes.plot(*zip(*line.points, strict=True), color=line.colour, **look)
-            axes.set_title(title, loc="left")
-            axes.set_xlabel(tr("步", "step"))
-        both[0].set_ylabel(tr("交叉熵（nat）", "cross-entropy (nats)"))
-        both[1].set_ylabel(tr("准确率", "accuracy"))
-        names = {
-            TRAIN: tr("训练", "training"),
-            VALID: tr("验证", "validation"),
-            BEFORE: tr("上一个设置", "previous setting"),
-        }
-        for colour in dict.fromkeys(line.colour for line in self.lines()[0]):
-            both[0].plot([], [], color=colour, label=names[colour])
-        both[0].legend()
-        return fig
+    def invitation(self) -> str:
+        return tr("拖动任何一个滑块，或按“开始”", "Move any slider, or press Start")

@@ -13,11 +13,13 @@ from labkit.base.language import tr
 from labkit.landscape.surfaces import surfaces
 from labkit.landscape.trace import Traces
 from labkit.landscape.walk import optimizer, traces
+from labkit.plots.charts import Chart, Line
 from labkit.plots.landscapes import PARTS, colours
-from labkit.ui.charts import Line, chart
-from labkit.ui.controls import choice, figure, hint, html, key, named, number
-from labkit.ui.panel import Panel, shown
+from labkit.plots.look import GREY
 from labkit.plots.scene import parts_words, scene
+from labkit.ui.charts import chart_html, key
+from labkit.ui.controls import choice, hint, html, named, number
+from labkit.ui.panel import Panel, shown
 
 OFFERED = ("SGD", "momentum", "Nesterov", "Adagrad", "RMSprop", "Adam", "AdamW")
 RATES = (*(float(f"{k}e{e}") for e in range(-4, 1) for k in (1, 1.5, 2, 3, 5, 7)), 10.0)
@@ -249,7 +251,7 @@ class Optimizer(Panel):
             f'<div class="labkit-muted">{escape(note)}</div>'
         )
 
-    def heights(self, walks: Traces) -> str:
+    def heights(self, walks: Traces) -> Chart:
         """Loss against step, as height above the lowest minimum where one is known."""
         floor = min((walks.surface(float(x), float(y)) for x, y in walks.surface.minima), default=None)
         first = next(iter(walks.values()))
@@ -259,26 +261,26 @@ class Optimizer(Panel):
             every = max(1, walk.steps // POINTS)
             seen = [i for i in range(walk.steps + 1) if i % every == 0 or i == walk.steps]
             points = [(i, min(float(walk.loss[i]) - low, top)) for i in seen]
-            drawn.append(Line([(x, y) for x, y in points if y > 1e-7 * top or floor is None], colour))
+            drawn.append(Line([(x, y) for x, y in points if y > 1e-7 * top or floor is None], colour, bold=True))
         if self.step is not None:
             ys = [y for line in drawn for _, y in line.points]
-            drawn.append(Line([(self.step, min(ys)), (self.step, max(ys))], "#888888", dashed=True))
+            drawn.append(Line([(self.step, min(ys)), (self.step, max(ys))], GREY, dashed=True))
         title = (
             tr("离最低点的高度（对数轴）", "height above the minimum (log axis)")
             if floor is not None
             else tr("损失", "loss")
         )
-        across = {"x_range": (0, self.settings["steps"].value), "whole": True}
-        return figure(title, "", chart(drawn, title, tr("步", "step"), log=floor is not None, **across))
+        across = (0, self.settings["steps"].value)
+        return Chart(title, drawn, tr("步", "step"), x_range=across, whole=True, log=floor is not None)
 
     def picture(self) -> str:
         walks, arrows = self.walks(), self.settings["arrows"].value
         self.numbers.value = (
             '<div class="labkit-charts"><div class="labkit-scroll" style="flex:1 1 220px">'
-            f"{self.table(walks)}</div>{self.heights(walks)}</div>"
+            f"{self.table(walks)}</div>{chart_html(self.heights(walks))}</div>"
         )
         keys = "".join(
-            key("currentColor" if name == "gradient" else colour, word, style != "-")
+            key("currentColor" if name == "gradient" else colour, word, "bold" if style == "-" else "dashed")
             for (name, colour, style), word in zip(PARTS, parts_words(), strict=True)
         )
         parts = f'<div class="labkit-keys">{keys}</div>' if arrows else ""

@@ -8,6 +8,7 @@ import base64
 import contextlib
 import functools
 import sys
+import textwrap
 import threading
 import time
 import traceback
@@ -20,6 +21,8 @@ from traitlets import TraitError
 
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
+from labkit.plots.charts import Drawing, figure_of
+from labkit.ui.charts import charts_html
 from labkit.ui.controls import AUTO, STYLE, code, html
 
 REST = 0.1  # seconds between two drawings
@@ -42,7 +45,7 @@ def shown(handler: Callable) -> Callable:
 
 
 class Panel:
-    """A box of controls, buttons and a picture. Each panel gives it `work`, `source`, `picture` and `figure`.
+    """A box of controls, buttons and a picture. Each panel gives it `work`, `source` and `charts`.
 
     >>> panel.run_button.click(); panel.wait(); panel.report()
     """
@@ -63,11 +66,11 @@ class Panel:
         self.status, self.live, self.problem, self.notes, self.call = map(html, places)
 
     def add_button(self, name: str, label: str, icon: str, handler: Callable, look: str = "") -> Any:
-        made = widgets.Button(description=label, icon=icon, button_style=look)
-        made.add_class(f"labkit-{name}")
-        made.on_click(handler)
-        self.buttons.append(made)
-        return made
+        button = widgets.Button(description=label, icon=icon, button_style=look)
+        button.add_class(f"labkit-{name}")
+        button.on_click(handler)
+        self.buttons.append(button)
+        return button
 
     def build(self, *controls) -> None:
         """Put the parts together: the last thing that a panel's constructor does."""
@@ -94,13 +97,35 @@ class Panel:
         """The labkit call that the controls stand for, as Python source."""
         raise NotImplementedError
 
+    def charts(self) -> Sequence[Drawing]:
+        """What there is to see now: the live picture and the still figure are both made from it."""
+        return ()
+
+    def invitation(self) -> str:
+        """What to do where there is nothing to see yet."""
+        return ""
+
+    def above(self) -> str:
+        """What stands over the charts, as HTML."""
+        return ""
+
+    def below(self) -> str:
+        return ""
+
+    def caption(self) -> str:
+        """The line over the still figure: what was chosen."""
+        return f"{tr(*self.title)}{tr('：', ': ')}{self.subtitle()}"
+
     def picture(self) -> str:
         """What there is to see now, as HTML."""
-        raise NotImplementedError
+        charts = self.charts()
+        seen = charts_html(charts) if charts else empty_html(self.phase or self.invitation())
+        return f"{self.above()}{seen}{self.below()}"
 
     def figure(self) -> Any:
         """The same as a matplotlib Figure: what a notebook shows where no kernel runs."""
-        raise NotImplementedError
+        charts = self.charts()
+        return figure_of(charts, self.caption()) if charts else self.card_figure(self.invitation())
 
     def subtitle(self) -> str:
         return ""
@@ -310,7 +335,8 @@ class Panel:
         fig, axes = plots.figure(6.4, 1.6)
         axes.set_axis_off()
         axes.text(0.5, 0.62, tr(*self.title), ha="center", fontsize=14, transform=axes.transAxes)
-        axes.text(0.5, 0.25, text, ha="center", fontsize=9, transform=axes.transAxes)
+        lines = textwrap.fill(text, tr(40, 76))  # a figure does not wrap
+        axes.text(0.5, 0.42, lines, ha="center", va="top", fontsize=9, transform=axes.transAxes)
         return fig
 
     def __repr__(self) -> str:
@@ -326,3 +352,7 @@ class Panel:
             "application/vnd.jupyter.widget-view+json": view,
         }
         return bundle, {"image/png": size}
+
+
+def empty_html(text: str) -> str:
+    return f'<div class="labkit-empty">{escape(text)}</div>'

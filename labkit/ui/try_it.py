@@ -18,8 +18,9 @@ from labkit.inspection.attribution_html import AGAINST, FOR, strongest, tokens_h
 from labkit.models.loading import labels_of
 from labkit.plots.look import COLOURS
 from labkit.ui import panel
-from labkit.ui.controls import AUTO, choice, key, named
-from labkit.ui.panel import Panel, shown
+from labkit.ui.charts import key
+from labkit.ui.controls import AUTO, choice, named
+from labkit.ui.panel import Panel, empty_html, shown
 
 PATIENCE = 1.0  # seconds that an answer may take for the next one to come by itself
 LONGEST = 256  # tokens that are read
@@ -79,8 +80,8 @@ class TryIt(Panel):
             if which == "before" and given is None:
                 given = origin(self.model("after"))
             if isinstance(given, (str, Path)):
-                labels = self.labels() if which == "before" else None
-                given = load(given, labels=labels, seed=self.seed)
+                task = self.model("after").task if which == "before" else None
+                given = load(given, task=task, seed=self.seed)
             self.models[which] = given
         return self.models[which]
 
@@ -182,12 +183,12 @@ class TryIt(Panel):
 
     def picture(self) -> str:
         if self.after is None or (self.question() != self.answered and not self.busy):
-            return f'<div class="labkit-empty">{escape(self.invitation())}</div>'
+            return empty_html(self.invitation())
         top = strongest([self.before, self.after])
         label = self.after.label
         keys = (
-            key(f"rgb{FOR}", tr("支持 {}", "for {}").format(label))
-            + key(f"rgb{AGAINST}", tr("反对 {}", "against {}").format(label))
+            key(f"rgb{FOR}", tr("支持 {}", "for {}").format(label), "band")
+            + key(f"rgb{AGAINST}", tr("反对 {}", "against {}").format(label), "band")
             + f'<span class="labkit-muted">{tr("越深越要紧", "the deeper, the more it matters")}</span>'
         )
         parts = [self.story(name, one, top) for name, one in zip(names(), (self.before, self.after), strict=True)]

@@ -23,7 +23,7 @@ import sys, time
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 import labkit as lk
 from labkit import training
-from labkit.ui import tryit
+from labkit.ui import try_it as tryit
 from stand_ins import corpus
 
 rows, gradients = corpus(64), training.Trainer.gradients

@@ -14,12 +14,14 @@ from labkit.base.config import TrainConfig
 from labkit.base.files import save_run
 from labkit.base.records import Epoch, EpochDone, StepDone
 from labkit.data.batching import padding_share
-from labkit.ui import charts as svg
+from labkit.plots.charts import Chart, Line
 from labkit.ui import controls, panel
+from labkit.ui.charts import Recording, Thinned
 from labkit.ui.compare import Compare
 from labkit.ui.data import Data
 from labkit.ui.history import History
-from labkit.ui.train import KNOBS, Curves, Train
+from labkit.ui.train import Train
+from labkit.ui.training_panel import KNOBS
 
 pytestmark = pytest.mark.filterwarnings("ignore:The `ipykernel.comm.Comm` class:DeprecationWarning")  # by ipywidgets 7
 ROWS = corpus(32)
@@ -316,14 +318,14 @@ def test_an_unfinished_thread_does_not_keep_python_alive(train):
 
 
 def test_the_live_picture_is_small_however_long_the_run():
-    curves, one = Curves(steps=100_000), Train(ROWS, out=None)
+    recording, one = Recording("accuracy"), Train(ROWS, out=None)
     for step in range(1, 20_001):
-        curves.take(StepDone(step, 100_000, 1, 1e-3, 0.5 + 0.4 * (step % 7)))
+        recording.take(StepDone(step, 100_000, 1, 1e-3, 0.5 + 0.4 * (step % 7)))
         if step % 100 == 0:
-            epoch = Epoch(step // 100, step, 0.5, 0.5 + 0.3 * (step % 3), 0.7 + 0.1 * (step % 7) / 7, 0.8, 1.0)
-            curves.take(EpochDone(epoch, None, False))
-            curves.settle()
-    one.curves = curves
+            valid = {"accuracy": 0.7 + 0.1 * (step % 7) / 7}
+            recording.take(EpochDone(Epoch(step // 100, step, 0.5, 0.5 + 0.3 * (step % 3), valid, 1.0), None, False))
+            recording.losses()
+    one.recording, one.step, one.steps = recording, 20_000, 100_000
     assert 1000 < len(one.picture().encode()) < 4096
 
 
@@ -377,7 +379,7 @@ def test_the_data_panel_tells_the_padding_that_a_run_would_have(folder):
     names = {}
     exec(one.source().rpartition("\n")[0], names)
     trainer = names["trainer"]
-    assert one.padding()["only shuffled"] == padding_share(trainer.lengths, trainer.order(0))
+    assert one.padding()["only shuffled"] == padding_share(trainer.batches.sizes["train"], trainer.order(0))
     one.set(bucket=True)
     found = one.padding()
     assert found["in buckets"] < found["only shuffled"] <= found["all to 64"]
@@ -446,7 +448,7 @@ def test_an_empty_history_says_where_runs_come_from(tmp_path):
 
 
 def test_a_thinned_series_keeps_its_mean_and_its_order():
-    series = svg.Thinned(most=10)
+    series = Thinned(most=10)
     for x in range(1000):
         series.add(x, 2 * x)
     points = series.points()
@@ -460,7 +462,7 @@ def test_a_thinned_series_keeps_its_mean_and_its_order():
     [([], False), ([(1, 0.5)], False), ([(1, 0.0), (2, float("nan"))], True), ([(1, 1.0), (2, 1.0)], True)],
 )
 def test_a_chart_of_few_or_odd_points_is_still_a_chart(points, log):
-    drawn = svg.chart([svg.Line(points, dots=True)], "loss", "step", log=log)
+    drawn = Chart("loss", [Line(points, marker="o")], "step", log=log).svg()
     assert drawn.startswith("<svg")
     assert "nan" not in drawn
     assert ("no data yet" in drawn) == (not [y for _, y in points if y > 0])

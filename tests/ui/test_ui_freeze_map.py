@@ -15,7 +15,7 @@ from labkit.models.loading import load
 from labkit.ui import try_it as tryit
 from labkit.ui.freeze_map import FreezeMap, map_html
 from labkit.ui.panel import _turn
-from labkit.ui.train import KNOBS
+from labkit.ui.training_panel import KNOBS
 from labkit.ui.try_it import TryIt
 
 pytestmark = pytest.mark.filterwarnings("ignore:The `ipykernel.comm.Comm` class:DeprecationWarning")  # by ipywidgets 7

@@ -225,12 +225,12 @@ def test_an_error_is_shown_and_the_next_move_tries_again(live):
 
 def test_the_accuracy_is_told_with_its_interval_and_against_the_last_setting(live):
     one = clicked(live())
-    first = one.now.accuracy
+    first = one.now.score.value
     assert f"validation accuracy {first:.3f}" in one.live.value
     assert "95 %" in one.live.value
     one.set(lr=1.0)
     one.wait()
-    points = f"{100 * (one.now.accuracy - first):+.1f}".replace("-", "−")
+    points = f"{100 * (one.now.score.value - first):+.1f}".replace("-", "−")
     assert f"{points} points (learning rate 2e-3 → 1.0)" in one.live.value
     assert "previous setting" in one.live.value
 
