@@ -285,6 +285,15 @@ def from_json(kind, value, name: str = "") -> Any:
     return value
 
 
+def as_stored(values) -> tuple:
+    """Answers or targets as a run file gives them back: sequences in them are tuples.
+
+    >>> as_stored([1, [2, 3]])
+    (1, (2, 3))
+    """
+    return from_json(tuple, to_json(list(values)))
+
+
 def expect(value, kind: type, name: str) -> None:
     """ValueError unless a JSON value is of this kind; a whole number will do for a float."""
     accepted = (int, float) if kind is float else kind

@@ -3,7 +3,7 @@
 import time
 
 from labkit.base.language import listing, tr
-from labkit.base.records import BadInput, Run
+from labkit.base.records import BadInput, Run, as_stored
 from labkit.comparison.job import bare
 from labkit.data.corpus import Corpus
 
@@ -35,7 +35,8 @@ def baseline(corpus: Corpus, name: str | None = None) -> Run:
             continue
         answers, truth = fitted.answer([e.input for e in examples]), [corpus.task.truth(e) for e in examples]
         scores[split] = corpus.task.score(answers, truth, corpus.task.mean_loss(answers, truth))
-        stored = {"answers": tuple(map(corpus.task.said, answers)), "truth": tuple(truth)} if split == "test" else {}
+        if split == "test":
+            stored = {"answers": as_stored(map(corpus.task.said, answers)), "truth": as_stored(truth)}
     return bare(
         corpus,
         strategy=name,

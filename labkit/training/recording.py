@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from labkit.base import machine
 from labkit.base.language import tr
-from labkit.base.records import Run
+from labkit.base.records import Run, as_stored
 from labkit.data.batching import padding_share
 from labkit.models.families import blocks
 from labkit.models.state import fingerprints
@@ -64,7 +64,7 @@ def scores_of(trainer) -> tuple[dict, dict]:
     if trainer.corpus.test:
         answers, truth, loss = trainer.answered("test")
         scores["test"] = task.score(answers, truth, loss)
-        stored = {"answers": tuple(task.said(a) for a in answers), "truth": tuple(truth)}
+        stored = {"answers": as_stored(map(task.said, answers)), "truth": as_stored(truth)}
     return scores, stored
 
 
