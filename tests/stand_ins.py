@@ -5,7 +5,10 @@
 >>> rows = corpus(n=64, classes=3)                            # without files; 64 training rows
 """
 
+import csv
 import functools
+import gzip
+import io
 import json
 import random
 from pathlib import Path
@@ -19,7 +22,7 @@ VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *dict.fromkeys(NEUTR
 def corpus(n=64, classes=2, seed=0, low=3, high=20):
     """A corpus with `n` training rows, and a quarter as many for validation and for test; 1 to 3 marks of its class in
     each text of `low` to `high` characters. The labels are mark0, mark1 …"""
-    from labkit.base.records import Row
+    from labkit.base.records import Example
     from labkit.data.corpus import Corpus
 
     rng, seen = random.Random(seed), set()
@@ -31,13 +34,27 @@ def corpus(n=64, classes=2, seed=0, low=3, high=20):
                 text[rng.randrange(len(text))] = mark
             if "".join(text) not in seen:
                 seen.add("".join(text))
-                return Row("".join(text), label)
+                return Example("".join(text), label)
 
     def rows(count):
         return tuple(row(i % classes) for i in range(count))
 
     few = max(2 * classes, n // 4)
     return Corpus("stand-in", rows(n), rows(few), rows(few), tuple(f"mark{i}" for i in range(classes)))
+
+
+def rows_of(corpus):
+    """(input, name of the class) of every row, as a file holds them."""
+    return [(row.input, corpus.labels[row.target]) for split in corpus.splits.values() for row in split]
+
+
+def write_csv(path, rows, header=("text", "label")):
+    """A CSV file of (text, label) rows; compressed where the name ends in .gz."""
+    table = io.StringIO(newline="")
+    csv.writer(table).writerows([header, *rows])
+    data = table.getvalue().encode()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
 
 
 def bert(folder, seed=0, **config):

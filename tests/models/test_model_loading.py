@@ -102,7 +102,7 @@ class TestEveryFamily:
 
 
 def test_every_known_family_exists_and_is_cut_whole():
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from transformers import AutoConfig, AutoModelForImageClassification, AutoModelForSequenceClassification
 
     for kind in families.FAMILIES:
         size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
@@ -110,7 +110,13 @@ def test_every_known_family_exists_and_is_cut_whole():
             size = {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 16}
         if kind == "gpt2":
             size = {"n_embd": 16, "n_layer": 2, "n_head": 2, "bos_token_id": 0, "eos_token_id": 0}
-        model = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(kind, vocab_size=30, **size))
+        auto, size = AutoModelForSequenceClassification, {"vocab_size": 30, **size}
+        if kind == "resnet":
+            auto, size = (
+                AutoModelForImageClassification,
+                {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]},
+            )
+        model = auto.from_config(AutoConfig.for_model(kind, **size))
         head = blocks(model)[-1]
         assert all(
             n.split(".")[0] in ("classifier", "score", "pre_classifier") or "pooler" in n for n in head.parameters
@@ -327,9 +333,9 @@ def mirror(places):
 
 FROM_HUB = """
     import json, sys, time
-    from labkit.models import load
-    from labkit.evaluation import predict
-    from labkit.records import BadInput
+    from labkit.base.records import BadInput
+    from labkit.models.loading import load
+    from labkit.training.evaluation import predict
 
     for line in sys.stdin:
         began = time.perf_counter()
@@ -411,7 +417,7 @@ def test_a_hub_that_never_answers_is_not_waited_for(monkeypatch):
 
 @pytest.mark.parametrize("name", ["no/such/directory", "./nowhere", "名字"])
 def test_a_name_that_nobody_can_have_is_refused(name, monkeypatch):
-    monkeypatch.setattr(hub, "hub_answers", lambda: False)
+    monkeypatch.setattr(loading, "hub_answers", lambda: False)
     with pytest.raises(BadInput, match="Three ways out"):
         load(name, labels=LABELS)
 
@@ -419,5 +425,5 @@ def test_a_name_that_nobody_can_have_is_refused(name, monkeypatch):
 def test_the_stand_in_corpus_is_what_it_says():
     rows = corpus(n=30, classes=3)
     assert [len(s) for s in rows.splits.values()] == [30, 7, 7] and set(rows.counts().values()) == {10}
-    texts = [r.text for s in rows.splits.values() for r in s]
+    texts = [r.input for s in rows.splits.values() for r in s]
     assert len(set(texts)) == len(texts) and rows == corpus(n=30, classes=3)

@@ -73,8 +73,8 @@ def same(one, two):
 
 def logits(model):
     """Of four rows of unlike length, so that padding is there."""
-    rows = sorted(ROWS.test, key=lambda r: len(r.text))[::3]
-    inputs, _ = model.task.collate(model.processor, model.task.encode(model.processor, rows, 32))
+    rows = sorted(ROWS.test, key=lambda r: len(r.input))[::3]
+    inputs = model.task.collate(model.processor, model.task.encode(model.processor, rows, 32)).inputs
     model.eval()
     with torch.no_grad():
         return model(**inputs).logits
@@ -173,7 +173,7 @@ def test_what_is_saved_loads_in_plain_peft(make, places, kind, strategy, tmp_pat
     trainer = make(kind, strategy)
     trainer.fit()
     save(trainer.model, tmp_path / "kept")
-    tokenizer = trainer.processor
+    tokenizer = trainer.batches.processor
     plain = AutoModelForSequenceClassification.from_pretrained(
         places[kind], num_labels=2, pad_token_id=tokenizer.pad_token_id
     )
@@ -198,7 +198,7 @@ def test_a_prompt_takes_positions_from_the_text(make, places):
     long = corpus(n=24, low=80, high=90)  # the model has 64 positions
     model = load(places["bert"], labels=long.labels)
     trainer = Trainer(model, long, PTuningV2(tokens=10), TrainConfig(epochs=1, device="cpu"))
-    assert max(trainer.lengths) == 54
+    assert max(trainer.batches.sizes["train"]) == 54
     trainer.fit()
 
 

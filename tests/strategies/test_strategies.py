@@ -8,6 +8,7 @@ from stand_ins import family
 from labkit.base.records import BadInput
 from labkit.models.families import blocks
 from labkit.models.loading import load
+from labkit.models.state import frozen_modules
 from labkit.strategies import (
     NAMES,
     Adapter,
@@ -21,7 +22,6 @@ from labkit.strategies import (
     Strategy,
     TopK,
     by_name,
-    frozen_modules,
     name_of,
     settings_of,
 )
@@ -102,11 +102,11 @@ def test_groups_hold_each_training_parameter_once(model, strategy):
 def test_default_rates_are_the_measured_one_at_width_128_and_the_usual_one_at_768():
     class Wide:
         class config:
-            hidden_size = 768
+            model_type, hidden_size = "bert", 768
 
     class Narrow:
         class config:
-            hidden_size = 128
+            model_type, hidden_size = "bert", 128
 
     assert Full().default_lr(Wide) == pytest.approx(3e-5) and Full().default_lr(Narrow) == pytest.approx(5e-4)
     for strategy in ALL:

@@ -58,7 +58,7 @@ def score(logits, target, names):
 
 def test_all_rows_are_tokenised_in_one_call_truncated_and_not_padded():
     letters = Letters()
-    items = TASK.encode(letters, [Example("ab", 1), Example("abcdefgh", 0), Example("", 2)], max_length=6)
+    items = TASK.encode(letters, [Example("ab", 1), Example("abcdefgh", 0), Example("", 2)], limit=6)
     assert [i["input_ids"] for i in items] == [[1, 97, 98, 2], [1, 97, 98, 99, 100, 2], [1, 2]]
     assert [i["target"] for i in items] == [1, 0, 2] and letters.calls == 1
     assert [TASK.size(i) for i in items] == [4, 6, 2]

@@ -111,7 +111,7 @@ def test_dying_at_any_moment_of_a_save_leaves_the_checkpoint_before(kept, monkey
 
     import safetensors.torch
 
-    place = {"save_file": safetensors.torch, "rename": os}.get(moment, checkpoint)
+    place = {"save_file": safetensors.torch, "seal": files, "rename": os}.get(moment, checkpoint)
     monkeypatch.setattr(place, moment, die)
     monkeypatch.setattr(files.shutil, "rmtree", lambda *_, **__: None)  # the dead tidy nothing up
     with pytest.raises(Killed):

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from stand_ins import bert, corpus, family
 
 import labkit as lk
 from labkit.training.live_head import HeadTrainer, LiveHead
 from labkit.training.trainer import Trainer
-from tests.stand_ins import bert, corpus, family
 
 ROWS = corpus(48, classes=3)
 

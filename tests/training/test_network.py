@@ -7,7 +7,7 @@ from transformers.models.bert.modeling_bert import BertIntermediate
 
 import labkit as lk
 from labkit.models.families import blocks
-from labkit.training.network import first_only
+from labkit.training.network import one_token
 
 READ_FIRST = ("bert", "roberta", "distilbert", "electra", "macbert")
 ADDED = (lk.LoRA(rank=2), lk.Adapter(size=2), lk.PrefixTuning(tokens=2), lk.PTuningV2(tokens=2))
@@ -24,7 +24,8 @@ def fresh(tmp_path_factory, corpus):
 
 
 def batch(model, rows):
-    return model.task.collate(model.processor, model.task.encode(model.processor, rows, 32))
+    made = model.task.collate(model.processor, model.task.encode(model.processor, rows, 32))
+    return made.inputs, made.target
 
 
 def tokens_of_last_layer(model, act):
@@ -48,7 +49,7 @@ def answer_and_gradients(model, inputs, target):
 def assert_the_same(model, rows):
     inputs, target = batch(model, rows)
     logits, gradients = answer_and_gradients(model, inputs, target)
-    with first_only(model):
+    with one_token(model, model.task):
         ours, found = answer_and_gradients(model, inputs, target)
     torch.testing.assert_close(ours, logits, atol=1e-6, rtol=1e-5)
     assert found.keys() == gradients.keys()
@@ -96,6 +97,6 @@ def test_a_model_asked_by_hand_computes_every_token(fresh, corpus):
     inputs, _ = batch(model, corpus.train[:3])
     lk.predict(model, ["很好"])
     assert tokens_of_last_layer(model, lambda: model(**inputs)) == [inputs["input_ids"].shape[1]]
-    with pytest.raises(ZeroDivisionError), first_only(model):
+    with pytest.raises(ZeroDivisionError), one_token(model, model.task):
         raise ZeroDivisionError
     assert tokens_of_last_layer(model, lambda: model(**inputs)) == [inputs["input_ids"].shape[1]]

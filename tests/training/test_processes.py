@@ -9,7 +9,7 @@ import sys
 
 import pytest
 import stand_ins
-from test_cli import rows_of, write_csv
+from stand_ins import rows_of, write_csv
 
 pytestmark = pytest.mark.integration
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 from stand_ins import bert, corpus, family
 
-from labkit.base.records import BadInput, EpochDone, Notice, StepDone
+from labkit.base.records import BadInput, EpochDone, Measure, Notice, StepDone
 from labkit.models.families import blocks
 from labkit.models.loading import load
 from labkit.models.state import fingerprint
@@ -91,7 +91,7 @@ def test_losses_agree_with_the_transformers_trainer(places, tmp_path):
     settings = {"epochs": 2, "batch_size": 8, "lr": 2e-3, "weight_decay": 0.1, "clip": 0.5, "warmup": 0.1}
     config = TrainConfig(bucket=False, device="cpu", **settings)
     ours = Trainer(load(places["wide start"], labels=rows.labels), rows, Full(), config)
-    items = [ours.items["train"][i] for epoch in (0, 1) for batch in ours.order(epoch) for i in batch]
+    items = [ours.batches.items["train"][i] for epoch in (0, 1) for batch in ours.order(epoch) for i in batch]
     found = []
 
     class SameOrder(Theirs):
@@ -104,8 +104,8 @@ def test_losses_agree_with_the_transformers_trainer(places, tmp_path):
             return loss
 
     def batch(chosen):
-        inputs, target = ours.task.collate(ours.processor, chosen)
-        return {**inputs, "labels": target}
+        made = ours.task.collate(ours.batches.processor, chosen)
+        return {**made.inputs, "labels": made.target}
 
     arguments = TrainingArguments(
         output_dir=str(tmp_path / "theirs"),
@@ -265,13 +265,14 @@ def test_accumulating_over_pieces_gives_the_same_losses(make):
 
 @pytest.mark.parametrize("pieces", [1, 3])
 def test_class_weights_are_torchs_weighted_mean(make, pieces):
-    rows = dataclasses.replace(ROWS, train=tuple(r for i, r in enumerate(ROWS.train) if r.label == 0 or i % 6 == 1))
+    rows = dataclasses.replace(ROWS, train=tuple(r for i, r in enumerate(ROWS.train) if r.target == 0 or i % 6 == 1))
     trainer = make(rows=rows, class_weights="balanced", accumulation=pieces)
     counts = [24, 8]
     weight = torch.tensor([32 / (2 * n) for n in counts])
     chosen = trainer.order(0)[0]
-    inputs, target = trainer.task.collate(trainer.processor, [trainer.items["train"][i] for i in chosen])
-    expected = torch.nn.functional.cross_entropy(trainer.model(**inputs).logits, target, weight=weight)
+    batch = trainer.batches.batch("train", chosen)
+    target = batch.target
+    expected = torch.nn.functional.cross_entropy(trainer.model(**batch.inputs).logits, target, weight=weight)
     assert 0 < target.sum() < len(target)
     assert next(iter(trainer.run())).loss == pytest.approx(expected.item(), abs=1e-6)
 
@@ -291,7 +292,9 @@ def scripted(trainer, series, monkeypatch):
 
     def score(split):
         seen.append(weights(trainer))
-        return dataclasses.replace(real(split), **({"macro_f1": left.pop(0)} if left else {}))
+        scores = real(split)
+        told = {"macro_f1": Measure(left.pop(0))} if left else {}
+        return dataclasses.replace(scores, metrics={**scores.metrics, **told})
 
     monkeypatch.setattr(trainer, "score", score)
     return seen
@@ -359,9 +362,9 @@ CHILD = """
     import sys
     sys.path.insert(0, {tests!r})
     from stand_ins import corpus
-    from labkit.models import load
-    from labkit.records import StepDone
-    from labkit.training import TrainConfig, Trainer
+    from labkit.base.records import StepDone
+    from labkit.models.loading import load
+    from labkit.training.trainer import TrainConfig, Trainer
 
     rows = corpus(n=48)
     model = load({place!r}, labels=rows.labels)
@@ -489,7 +492,7 @@ def test_modes_and_random_state_are_as_before(make):
 @pytest.mark.parametrize("kind", ["dropout", "gpt2"])
 def test_the_output_of_the_frozen_part_is_a_constant_while_the_rest_trains(make, kind):
     trainer = make(kind, HeadOnly(), FEW)
-    inputs, _ = trainer.task.collate(trainer.processor, trainer.items["train"])
+    inputs = trainer.batches.batch("train", range(len(FEW.train))).inputs
     ask = torch.no_grad()(lambda: trainer.model.base_model(**inputs).last_hidden_state)
     trainer.model.eval()
     before = ask()
@@ -591,10 +594,10 @@ SECOND = """
     import json, sys
     sys.path.insert(0, {tests!r})
     from stand_ins import corpus
-    from labkit.models import load
-    from labkit.records import StepDone
-    from labkit.running import fingerprint
-    from labkit.training import TrainConfig, Trainer
+    from labkit.base.records import StepDone
+    from labkit.models.loading import load
+    from labkit.models.state import fingerprint
+    from labkit.training.trainer import TrainConfig, Trainer
 
     rows = corpus(n=48)
     model = load({place!r}, labels=rows.labels)
@@ -677,7 +680,7 @@ def losses_alone(make):
         ("patience", 0, "from 1 to 1000"),
         ("precision", "fp8", "auto, fp32, bf16, fp16"),
         ("bucket", "no", "True, False"),
-        ("cache", "ram", "memory, half, disk, off"),
+        ("cache", "ram", "memory, half, off"),
         ("cache_mb", -1, "from 0 to 1000000000"),
         ("device", "tpu", "auto, cpu, cuda, mps"),
     ],
