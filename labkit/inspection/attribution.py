@@ -1,4 +1,4 @@
-"""Which characters carry a prediction: its log-odds shared out among the tokens. Leans on evaluation; notebook 01 uses it.
+"""Which characters carry a prediction: its log-odds shared out among the tokens. Leans on training; notebook 01 uses it.
 
 Integrated gradients (Sundararajan, Taly and Yan 2017, arXiv 1703.01365) walk from a text whose tokens are all hidden to
 the text itself, and add up the slope along the way: what the tokens get makes up the whole difference. Gradient times
@@ -12,9 +12,10 @@ from typing import Any
 
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
-from labkit.data.batching import most_tokens
 from labkit.models.loading import fitting, labels_of
 from labkit.models.state import device_of, modes_kept
+from labkit.tasks import Classification
+from labkit.training.network import one_token
 
 METHODS = ("integrated", "gradient")
 FIRST, MOST = 16, 512  # points along the way: doubled until the sum is right, or there are so many
@@ -76,32 +77,33 @@ def attribute(
 ) -> list[Attribution]:
     """What each token of each text adds to the log-odds of a label: of `label`, or of the one that the model says.
 
-    >>> attribute(model, ["面都坨了，再也不点了"])[0].strongest(2)
-    [('坨', 1.08), ('再', 0.71)]
+    >>> (found,) = attribute(model, ["面都坨了"])
+    >>> found.tokens
+    ('[CLS]', '面', '都', '坨', '了', '[SEP]')
+    >>> best = found.strongest(2)                            # of a model that has learned reviews: '坨' and '了'
 
     The baseline is the same text with every token hidden: [MASK], or the padding token of a model that has no mask. With
     method="integrated" the scores add up to the difference from it to within `tolerance` times that difference (or 1, if
-    the difference is smaller): as many points are taken as that needs. method="gradient" takes one. Each text is asked alone, so that padding has no part in it. The model
-    is left as it was.
+    the difference is smaller): as many points are taken as that needs. method="gradient" takes one. Each text is asked
+    alone, so that padding has no part in it. The model is left as it was.
     """
     texts = [texts] if isinstance(texts, str) else list(texts)
     check(model, texts, label, method)
-    found = []
     with modes_kept(model), asked_by_vectors(model) as network:
         model.eval()
-        for text in texts:
-            found.append(one(network, text, label, method, tolerance, fitting(model, max_length)))
-    return found
+        return [one(network, text, label, method, tolerance, fitting(model, max_length)) for text in texts]
 
 
 def check(model, texts: Sequence, label: str | None, method: str) -> None:
-    if not texts or not all(isinstance(x, str) and x.strip() for x in texts):
+    task = model.task
+    if not isinstance(task, Classification) or task.modality.name != "text":
         raise BadInput(
             tr(
-                "attribute 需要至少一个非空的文本（字符串列表）。",
-                "attribute needs at least one text, none of them empty (a list of strings).",
+                f"attribute 只解释文本的分类；这个模型的任务是 {task.name}（{task.modality.name}）。",
+                f"attribute explains classifications of texts alone; this model's task is {task.name} ({task.modality.name}).",
             )
         )
+    task.check_inputs(texts)
     for name, value, accepted in (
         ("label", label or labels_of(model)[0], labels_of(model)),
         ("method", method, METHODS),
@@ -116,7 +118,7 @@ def check(model, texts: Sequence, label: str | None, method: str) -> None:
 
 
 @dataclass
-class Network:
+class ByVectors:
     """A model as a function of its tokens' vectors."""
 
     model: Any
@@ -143,20 +145,23 @@ class Network:
 
 
 @contextlib.contextmanager
-def asked_by_vectors(model) -> Iterator[Network]:
+def asked_by_vectors(model) -> Iterator[ByVectors]:
     """The model with a hook that puts given vectors in place of those that it looks up.
 
     The token ids travel as well: GPT-2 finds the end of a text by them, RoBERTa its positions.
     """
-    network = Network(model)
+    network = ByVectors(model)
     hook = model.get_input_embeddings().register_forward_hook(lambda *_: network.vectors)
     try:
-        yield network
+        with one_token(model, model.task):  # asked as `predict` asks: the same answers to the bit
+            yield network
     finally:
         hook.remove()
 
 
-def one(network: Network, text: str, label: str | None, method: str, tolerance: float, max_length: int) -> Attribution:
+def one(
+    network: ByVectors, text: str, label: str | None, method: str, tolerance: float, max_length: int
+) -> Attribution:
     """The attribution of one text."""
     import torch
 
@@ -191,7 +196,7 @@ def one(network: Network, text: str, label: str | None, method: str, tolerance: 
     )
 
 
-def enough_points(network: Network, ids, way, target: int, difference: float, tolerance: float) -> tuple[int, Any]:
+def enough_points(network: ByVectors, ids, way, target: int, difference: float, tolerance: float) -> tuple[int, Any]:
     """Points along the way, and the mean slope there, such that slope times way gives the difference."""
     import numpy as np
 
@@ -205,13 +210,14 @@ def enough_points(network: Network, ids, way, target: int, difference: float, to
         points *= 2
 
 
-def mean_slope(network: Network, ids, way, target: int, places: Sequence[float], weights: Sequence[float]) -> Any:
+def mean_slope(network: ByVectors, ids, way, target: int, places: Sequence[float], weights: Sequence[float]) -> Any:
     """The weighted sum of gradients at places between 0 and 1 on the way, (tokens, width)."""
     import torch
 
     start, end = way
     share = torch.tensor(list(zip(places, weights, strict=True)), dtype=end.dtype, device=end.device)
-    total, rows = torch.zeros_like(end), max(1, most_tokens(end.device) // len(ids))
+    budget = network.model.task.modality.budget(end.device)
+    total, rows = torch.zeros_like(end), max(1, budget // len(ids))
     for at in share.split(rows):
         vectors = torch.lerp(start[None], end[None], at[:, 0, None, None]).requires_grad_(True)
         with torch.enable_grad():
@@ -240,10 +246,10 @@ def pieces(processor, text: str, max_length: int) -> tuple[list[int], list[Piece
     ([2, 1963, 3], [Piece(0, 0, "[CLS]"), Piece(0, 1), Piece(0, 0, "[SEP]")])
     """
     options = {"return_offsets_mapping": True, "return_special_tokens_mask": True}
-    found = processor(text, truncation=True, max_length=max_length, **options)
+    encoded = processor(text, truncation=True, max_length=max_length, **options)
     parts: list[Piece] = []
     for token, (begin, end), special in zip(
-        found["input_ids"], found["offset_mapping"], found["special_tokens_mask"], strict=True
+        encoded["input_ids"], encoded["offset_mapping"], encoded["special_tokens_mask"], strict=True
     ):
         last = parts[-1] if parts else None
         if special:
@@ -252,7 +258,7 @@ def pieces(processor, text: str, max_length: int) -> tuple[list[int], list[Piece
             last.end, last.tokens = max(end, last.end), last.tokens + 1
         else:
             parts.append(Piece(begin, end))
-    return found["input_ids"], parts
+    return encoded["input_ids"], parts
 
 
 def hidden(processor) -> int:

@@ -1,4 +1,4 @@
-"""An attribution as HTML: tokens coloured by what they add."""
+"""Attributions as HTML: tokens coloured by what they add. The figure (plots.attribution) has its colours from here."""
 
 from collections.abc import Sequence
 from html import escape
@@ -16,20 +16,21 @@ STYLE = (
 )
 
 
-def attribution_html(found, top: float | None = None) -> str:
+def attribution_html(attribution, top: float | None = None) -> str:
     """One attribution for a notebook: the answer, the tokens on their colours, and what the colours mean."""
-    answer = ", ".join(f"{escape(name)} {p:.3f}" for name, p in found.probabilities.items())
-    return box(f"<div><b>{escape(found.predicted)}</b> <span class=m>({answer})</span></div>", tokens_html(found, top))
+    answer = ", ".join(f"{escape(name)} {p:.3f}" for name, p in attribution.probabilities.items())
+    head = f"<div><b>{escape(attribution.predicted)}</b> <span class=m>({answer})</span></div>"
+    return box(head, tokens_html(attribution, top))
 
 
-def tokens_html(found, top: float | None = None) -> str:
+def tokens_html(attribution, top: float | None = None) -> str:
     """The tokens of an attribution, each on a ground as deep as its score; `top` is the score of the deepest ground.
 
     Tokens that matter have a line below as well, so that the picture can be read without its colours.
     """
-    top = top or strongest([found])
+    top = top or strongest([attribution])
     spans = []
-    for token, score, special in zip(found.tokens, found.scores, found.special, strict=True):
+    for token, score, special in zip(attribution.tokens, attribution.scores, attribution.special, strict=True):
         if special:
             spans.append(f'<span class="s">{escape(token)}</span>')
             continue
@@ -40,6 +41,6 @@ def tokens_html(found, top: float | None = None) -> str:
     return f'{STYLE}<div class="labkit-tokens">{"".join(spans)}</div>'
 
 
-def strongest(found: Sequence) -> float:
+def strongest(attributions: Sequence) -> float:
     """The largest score, for or against, of several attributions: what their colours share."""
-    return max((abs(s) for one in found for s in one.scores), default=0.0) or 1.0
+    return max((abs(s) for one in attributions for s in one.scores), default=0.0) or 1.0

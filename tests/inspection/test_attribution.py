@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import toys
 from stand_ins import FAMILIES, corpus, family, wordpiece
 
 import labkit as lk
@@ -12,6 +13,7 @@ from labkit.inspection import attribution
 from labkit.inspection.attribution import attribute
 from labkit.inspection.attribution_html import tokens_html
 from labkit.models.loading import load
+from labkit.tasks import Classification
 
 TEXTS = ["好的地方，慢的人", "不赞", "一个人在这里看了好多年的书，坏"]
 
@@ -40,8 +42,8 @@ class Linear(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.processor, self.task = wordpiece(), None
-        self.config = SimpleNamespace(id2label={0: "no", 1: "yes"}, model_type="bert")
+        self.processor, self.task = wordpiece(), Classification(labels=("no", "yes"))
+        self.config = SimpleNamespace(model_type="linear")
         self.vectors = torch.nn.Embedding(len(self.processor), 8)
         self.head = torch.nn.Linear(8, 2)
 
@@ -189,6 +191,12 @@ def test_the_strongest_tokens_come_first_whatever_their_sign(make):
 def test_what_cannot_be_explained_is_refused(make, given, told):
     with pytest.raises(lk.BadInput, match=told):
         attribute(make(), **given)
+
+
+def test_a_task_that_has_no_tokens_or_no_classes_is_refused(tmp_path):
+    task = toys.regression().task
+    with pytest.raises(lk.BadInput, match=r"this model's task is regression \(vectors\)"):
+        attribute(load(toys.network(tmp_path / "toy"), task=task), "好")
 
 
 # Pictures
