@@ -11,15 +11,14 @@ from torch.nn.functional import cross_entropy
 import labkit
 from labkit import plots
 from labkit.base.files import ASSETS
-from labkit.base.records import BadInput, Run, StepDone
+from labkit.base.records import BadInput, Measure, Run, Scores, StepDone
 from labkit.inspection.forgetting import forgetting_of, masked_lm_loss, token_losses
 from labkit.models.families import blocks
 from labkit.models.language_head import NoLanguageHead, last_hidden, load_masked_lm
 from labkit.models.loading import load
 from labkit.strategies import Adapter, HeadOnly, LoRA, PrefixTuning, PTuningV2
-from labkit.strategies.retaining import L2SP, Replay, keep_name
+from labkit.strategies.retaining import L2SP, Replay, retainer_name
 from labkit.tasks.masked_lm import NO_TARGET, encode, general_text, guesses
-from labkit.training.engine import Engine
 from labkit.training.trainer import TrainConfig, Trainer
 
 ROWS = corpus(n=32)
@@ -48,12 +47,12 @@ def places(tmp_path_factory):
 
 @pytest.fixture
 def train(places):
-    """A Trainer: `train("macbert", TopK(1), keep=L2SP())`; fit() has still to be called."""
+    """A Trainer: `train("macbert", TopK(1), retain=L2SP())`; fit() has still to be called."""
 
-    def made(kind="macbert", strategy=None, keep=None, out=None, resume=False, **config):
+    def made(kind="macbert", strategy=None, retain=None, out=None, resume=False, **config):
         config = {"epochs": 2, "lr": 3e-3, "batch_size": 8, "device": "cpu", **config}
         model = load(places[kind], labels=ROWS.labels)
-        return Trainer(model, ROWS, strategy, TrainConfig(**config), keep=keep, out=out, resume=resume)
+        return Trainer(model, ROWS, strategy, TrainConfig(**config), retain=retain, out=out, resume=resume)
 
     return made
 
@@ -233,16 +232,16 @@ def test_texts_without_anything_to_guess_are_refused(places, texts):
 # Forgetting less
 
 
-@pytest.mark.parametrize("keep", [L2SP(strength=0), Replay(TEXTS, weight=0)])
-def test_a_repair_of_strength_nought_is_plain_training(train, keep):
-    plain, with_keep = train("dropout"), train("dropout", keep=keep)
+@pytest.mark.parametrize("retain", [L2SP(strength=0), Replay(TEXTS, weight=0)])
+def test_a_repair_of_strength_nought_is_plain_training(train, retain):
+    plain, with_retainer = train("dropout"), train("dropout", retain=retain)
     plain.fit()
-    with_keep.fit()
-    assert same(weights(plain.model), weights(with_keep.model))
+    with_retainer.fit()
+    assert same(weights(plain.model), weights(with_retainer.model))
 
 
 def test_l2sp_adds_the_gradient_of_half_the_squared_distance_times_strength(train):
-    trainer = train(keep=L2SP(strength=0.7))
+    trainer = train(retain=L2SP(strength=0.7))
     start, head = weights(trainer.model), set(blocks(trainer.model)[-1].parameters)
     with torch.no_grad():
         for p in trainer.model.parameters():
@@ -250,7 +249,7 @@ def test_l2sp_adds_the_gradient_of_half_the_squared_distance_times_strength(trai
             p.grad = torch.ones_like(p)
     distance = sum(((p - start[n]) ** 2).sum() for n, p in trainer.model.named_parameters() if n not in head)
     wanted = torch.autograd.grad(0.7 / 2 * distance, list(trainer.model.parameters()), allow_unused=True)
-    trainer.keep.add_gradient(trainer.model, trainer.kept, 0, trainer.engine)
+    trainer.hold_back(None, None, 1.0)
     for (name, p), g in zip(trainer.model.named_parameters(), wanted, strict=True):
         assert (g is None) == (name in head)
         assert torch.allclose(p.grad, torch.ones_like(p) + (0 if g is None else g), atol=1e-5)
@@ -258,7 +257,7 @@ def test_l2sp_adds_the_gradient_of_half_the_squared_distance_times_strength(trai
 
 def test_l2sp_stays_nearer_to_where_it_started_the_stronger_it_is(train):
     def distance(strength):
-        trainer = train(keep=L2SP(strength=strength))
+        trainer = train(retain=L2SP(strength=strength))
         start, head = weights(trainer.model), set(blocks(trainer.model)[-1].parameters)
         trainer.fit()
         return sum((p - start[n]).norm() for n, p in trainer.model.named_parameters() if n not in head).item()
@@ -268,8 +267,8 @@ def test_l2sp_stays_nearer_to_where_it_started_the_stronger_it_is(train):
 
 
 def test_replay_lowers_the_loss_on_what_it_replays(places, train):
-    def loss(keep):
-        trainer = train(keep=keep, epochs=3)
+    def loss(retain):
+        trainer = train(retain=retain, epochs=3)
         trainer.fit()
         return masked_lm_loss(trainer.model, TEXTS)
 
@@ -288,74 +287,70 @@ def test_replay_never_trains_on_a_line_that_the_meter_reads(places):
 
 
 def test_the_shares_of_two_processes_add_up_to_the_gradient_of_one(train):
-    keeps = {"replay": Replay(TEXTS, weight=0.5), "l2sp": L2SP()}
-    for keep in keeps.values():
-        trainer = train(keep=keep)
-        shape = {n: torch.zeros_like(p) for n, p in trainer.model.named_parameters()}
+    for retain in (Replay(TEXTS, weight=0.5), L2SP()):
+        trainer = train(retain=retain)
         with torch.no_grad():
             for p in trainer.model.parameters():
                 p.mul_(1.1)
 
-        def gradient(rank, processes, model=trainer.model, kept=trainer.kept, keep=keep, shape=shape):
-            engine = Engine("cpu", "fp32")
-            engine.rank, engine.processes = rank, processes
-            for n, p in model.named_parameters():
-                p.grad = shape[n].clone()
-            keep.add_gradient(model, kept, 4, engine)
-            return {n: p.grad for n, p in model.named_parameters()}
+        def gradient(*shares, trainer=trainer):
+            for p in trainer.model.parameters():
+                p.grad = torch.zeros_like(p)
+            for share in shares:  # of the batch's rows: those of a process, or of a piece of it
+                trainer.hold_back(None, None, share)
+            return {n: p.grad for n, p in trainer.model.named_parameters()}
 
-        one, first, second = gradient(0, 1), gradient(0, 2), gradient(1, 2)
+        one, first, second = gradient(1.0), gradient(0.25), gradient(0.5, 0.25)
         assert any(g.abs().max() > 1e-4 for g in one.values())
         assert all(torch.allclose(one[n], first[n] + second[n], atol=1e-6) for n in one)
-        many = gradient(40, 41) if keep.name == "replay" else {}
-        assert all((g == 0).all() for g in many.values())  # more processes than texts
 
 
 def test_replay_comes_every_so_many_steps(train):
-    trainer = train(keep=Replay(TEXTS, every=3))
+    trainer = train(retain=Replay(TEXTS, every=3))
     trainer.model.train()
     added = []
     for step in range(5):
         trainer.model.zero_grad()
-        trainer.keep.add_gradient(trainer.model, trainer.kept, step, trainer.engine)
+        trainer.step = step
+        trainer.hold_back(None, None, 1.0)
         added.append(any(p.grad is not None for p in trainer.model.parameters()))
     assert added == [True, False, False, True, False]
 
 
 @pytest.mark.parametrize("strategy", [HeadOnly(), LoRA(), PTuningV2(), Adapter()])
-@pytest.mark.parametrize("keep", [Replay(TEXTS, every=1, weight=1.0), L2SP()])
-def test_repairs_go_with_strategies_that_freeze_and_move_nothing_frozen(train, strategy, keep):
-    plain, repaired = train(strategy=strategy, epochs=1), train(strategy=strategy, keep=keep, epochs=1)
+@pytest.mark.parametrize("retain", [Replay(TEXTS, every=1, weight=1.0), L2SP()])
+def test_repairs_go_with_strategies_that_freeze_and_move_nothing_frozen(train, strategy, retain):
+    plain, repaired = train(strategy=strategy, epochs=1), train(strategy=strategy, retain=retain, epochs=1)
     plain.fit()
     repaired.fit()  # asserts that nothing frozen moved
     assert same(weights(plain.model), weights(repaired.model)) == (strategy == HeadOnly())
 
 
-@pytest.mark.parametrize("keep", [L2SP(), Replay(TEXTS)])
-def test_with_a_repair_too_the_same_seed_is_the_same_run_and_resuming_equals_going_on(train, tmp_path, keep):
-    whole = train("dropout", keep=keep)
+@pytest.mark.parametrize("retain", [L2SP(), Replay(TEXTS)])
+def test_with_a_repair_too_the_same_seed_is_the_same_run_and_resuming_equals_going_on(train, tmp_path, retain):
+    whole = train("dropout", retain=retain)
     run = whole.fit()
-    stopped = train("dropout", keep=keep, out=tmp_path)
+    stopped = train("dropout", retain=retain, out=tmp_path)
     for event in stopped.run():
         if isinstance(event, StepDone) and event.step == 6:
             break
-    resumed = train("dropout", keep=keep, out=tmp_path, resume=True)
+    resumed = train("dropout", retain=retain, out=tmp_path, resume=True)
     resumed.fit()
     assert same(weights(whole.model), weights(resumed.model))
-    assert run.strategy == "full+" + keep_name(keep) and run.settings["keep"]["name"] == keep.name
+    assert run.strategy == "full+" + retainer_name(retain) and run.settings["retain"]["name"] == retain.name
 
 
 def test_a_checkpoint_with_another_repair_is_refused(train, tmp_path):
-    train(keep=L2SP(), out=tmp_path, epochs=1).fit()
-    with pytest.raises(BadInput, match=r"another keep \(strength\)"):
-        train(keep=L2SP(strength=2), out=tmp_path, epochs=1, resume=True)
-    with pytest.raises(BadInput, match="another keep"):
+    train(retain=L2SP(), out=tmp_path, epochs=1).fit()
+    with pytest.raises(BadInput, match=r"another retainer \(strength\)"):
+        train(retain=L2SP(strength=2), out=tmp_path, epochs=1, resume=True)
+    with pytest.raises(BadInput, match="another retainer"):
         train(out=tmp_path, epochs=1, resume=True)
 
 
 def test_runs_with_different_repairs_have_different_names():
-    assert keep_name(L2SP()) == "l2sp" and keep_name(L2SP(strength=2)) == "l2sp(strength=2)"
-    assert keep_name(Replay(["a", "b"], every=9)) == "replay(texts=2,every=9)"
+    assert retainer_name(L2SP()) == "l2sp" and retainer_name(L2SP(strength=2)) == "l2sp(strength=2)"
+    assert retainer_name(Replay(["a", "b"], every=9)) == "replay(texts=2,every=9)"
 
 
 @pytest.mark.parametrize(
@@ -384,8 +379,9 @@ def test_the_public_names_are_there():
 
 
 def run(strategy, accuracy, forgetting, seed=0):
-    start = (strategy, "tiny", seed, "cpu", 3, 100, 20, 400, 0.7, 0.7, accuracy, accuracy, 5.0, 50.0, None)
-    return Run(*start, 1_000, 5_000, forgetting=forgetting)
+    scores = Scores(400, 0.5, {"accuracy": Measure(accuracy), "macro_f1": Measure(accuracy)})
+    start = (strategy, "tiny", seed, "cpu", 3, 100, 20, 400, 5.0, 50.0, None, 1_000, 5_000)
+    return Run(*start, task=ROWS.task.card(), scores={"test": scores}, measures={"forgetting": forgetting})
 
 
 RUNS = [
