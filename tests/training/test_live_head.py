@@ -1,11 +1,11 @@
-"""The head worked out by hand: the losses of a Trainer, under every setting that it takes, and only where it may be."""
+"""The head that trains again and again: the losses of a new Trainer, under every setting that it takes, in every family."""
 
 import pytest
 import torch
 from stand_ins import bert, corpus, family
 
 import labkit as lk
-from labkit.training.live_head import HeadTrainer, LiveHead
+from labkit.training.live_head import LiveHead
 from labkit.training.trainer import Trainer
 
 ROWS = corpus(48, classes=3)
@@ -36,14 +36,19 @@ SETTINGS = [
     {"optimizer": "momentum", "lr": 0.05},
     {"optimizer": "sgd", "schedule": "cosine", "warmup": 0.5},
     {"bucket": False, "patience": 1, "epochs": 6},
+    {"accumulation": 2},
+    {"class_weights": "balanced"},
 ]
 
 
 @pytest.mark.parametrize("changes", SETTINGS, ids=str)
 @pytest.mark.parametrize("strategy", [lk.HeadOnly(), lk.HeadOnly(pooler=False)], ids=["pooler", "no pooler"])
 def test_losses_are_those_of_a_trainer(folder, strategy, changes):
+    assert_the_same(folder, strategy, changes)
+
+
+def assert_the_same(folder, strategy, changes):
     made = LiveHead(plain(folder, strategy)).trainer(**changes)
-    assert isinstance(made, HeadTrainer)
     mine, theirs = story(made), story(plain(folder, strategy, **changes))
     assert mine[0] == pytest.approx(theirs[0], abs=1e-5)
     for one, other in zip(mine[1], theirs[1], strict=True):
@@ -79,18 +84,21 @@ def test_batches_of_other_seeds_and_sizes_are_not_mixed_up(folder):
     assert story(live.trainer(seed=1)) == first
 
 
-@pytest.mark.parametrize(
-    "strategy, changes",
-    [(lk.TopK(1), {}), (lk.HeadOnly(), {"accumulation": 2}), (lk.HeadOnly(), {"class_weights": "balanced"})],
-)
-def test_what_it_does_not_know_a_trainer_does(folder, strategy, changes):
-    assert type(LiveHead(plain(folder, strategy)).trainer(**changes)) is Trainer
+@pytest.mark.parametrize("kind", ["roberta", "distilbert", "electra", "albert", "gpt2"])
+def test_heads_of_other_families_are_no_exception(kind, tmp_path):
+    assert_the_same(family(kind, tmp_path / kind), lk.HeadOnly(), {"seed": 2})
 
 
-@pytest.mark.parametrize("kind", ["roberta", "distilbert", "gpt2"])
-def test_heads_of_other_families_are_left_to_a_trainer(kind, tmp_path):
-    live = LiveHead(plain(family(kind, tmp_path / kind), lk.HeadOnly()))
-    assert type(live.trainer()) is Trainer
+def test_layers_that_train_above_what_is_kept_are_none_either(folder):
+    assert_the_same(folder, lk.TopK(1), {"seed": 2})
+
+
+def test_the_network_below_is_never_asked_again(folder):
+    trainer = plain(folder, lk.HeadOnly())
+    live, calls = LiveHead(trainer), []
+    trainer.model.bert.embeddings.register_forward_hook(lambda *args: calls.append(1))
+    run = live.trainer(seed=4).fit()
+    assert run.test is not None and not calls
 
 
 def test_the_random_state_of_the_caller_stays(folder):
