@@ -69,6 +69,7 @@ def bootstrap(of: Callable, counts) -> Any:
     """A score on rows drawn anew, (draws, seeds): `counts` (seeds, rows, k) are what the rows of each run add to it, `of`
     takes their sums. The same rows are drawn in each call of as many rows, so that runs can be compared pair by pair.
 
+    >>> import numpy as np
     >>> hits = np.array([[[1.0], [0.0], [1.0], [1.0]]])                   # one run, four rows, one number of each
     >>> bootstrap(lambda sums: sums[..., 0] / 4, hits).shape
     (1000, 1)

@@ -56,8 +56,8 @@ def baseline(corpus: Corpus, name: str | None = None) -> Run:
 def majority(corpus: Corpus) -> Run:
     """The commonest class of the training rows, whatever the input: a strategy that does no better has learned nothing.
 
-    >>> majority(corpus).test_accuracy > 1 / len(corpus.labels)
-    True
+    >>> len(set(majority(corpus).answers))
+    1
     """
     return baseline(corpus, "majority")
 

@@ -57,8 +57,9 @@ def compare(
 ) -> Comparison:
     """One run for each strategy and seed, each on a fresh model, over the same batches; the task's cheap baselines beside.
 
-    >>> runs = compare([Full(), HeadOnly(), TopK(2)], corpus, seeds=(0, 1), config=TrainConfig(epochs=1))
-    >>> print(runs); verdicts(runs)
+    >>> runs = compare([HeadOnly(), TopK(1)], corpus, seeds=(0, 1), config=TrainConfig(epochs=1))
+    >>> print(runs)
+    >>> verdicts(runs)
 
     Learning rate and epochs are each strategy's own where the config leaves them open; a dict gives a strategy another
     config. With `out`, each run is a JSON file there: one that is there already is read instead of repeated, so that an
@@ -73,14 +74,14 @@ def compare(
 class Comparing:
     """A comparison as events, for whoever wants to watch it or stop it; `compare` is this in one call, with its arguments.
 
-    >>> plan = Comparing([Full(), HeadOnly()], corpus, seeds=(0, 1), config=TrainConfig(epochs=1), out="runs/mine")
+    >>> plan = Comparing([HeadOnly(), TopK(1)], corpus, seeds=(0, 1), config=TrainConfig(epochs=1), out="runs/mine")
     >>> for event in plan.run():                             # RunBegins, then the run's own events, then RunEnds
     ...     if isinstance(event, RunBegins):
     ...         print(event.text)
-    full, seed 0 (1 of 4)
-    head, seed 0 (2 of 4)
-    full, seed 1 (3 of 4)
-    head, seed 1 (4 of 4)
+    head, seed 0 (1 of 4)
+    top-1, seed 0 (2 of 4)
+    head, seed 1 (3 of 4)
+    top-1, seed 1 (4 of 4)
     >>> len(plan.runs), len(plan.runs.beside)
     (4, 2)
 

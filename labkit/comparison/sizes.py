@@ -38,8 +38,9 @@ def when_to_freeze(
 ) -> "Grid":
     """Every strategy on ever more training rows (None: all of them); with `out`, an interrupted grid goes on.
 
-    >>> grid = when_to_freeze([Full(), HeadOnly()], corpus, (16, None), seeds=(0,), least_steps=4, out="runs/sizes")
-    >>> print(grid); plots.grid(grid)
+    >>> grid = when_to_freeze([TopK(2), HeadOnly()], corpus, (16, None), seeds=(0,), least_steps=4)
+    >>> print(grid)
+    >>> plots.grid(grid)
 
     Each seed draws rows of its own, and a smaller set is part of every larger one. A few rows make few steps an epoch:
     there the epochs are raised until every run makes `least_steps`, for else the small sets would show too little

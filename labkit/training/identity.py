@@ -22,7 +22,8 @@ def run_name(strategy: Strategy, retain: Retainer | None = None) -> str:
 def identity(strategy: Strategy, config: TrainConfig, corpus: str, model: str, retain: Retainer | None = None) -> dict:
     """All that decides a run's numbers, as plain values: equal identities are the same run.
 
-    >>> identity(HeadOnly(), TrainConfig(seed=1), corpus.fingerprint, digest(place))["strategy"]
+    >>> from labkit.models.loading import weights_digest
+    >>> identity(HeadOnly(), TrainConfig(seed=1), corpus.fingerprint, weights_digest("tiny-bert-zh"))["strategy"]
     {'name': 'head', 'pooler': True}
 
     `model` is a hash of weights: of the files that they come from, or of the tensors in memory before the first step.
