@@ -11,7 +11,7 @@ from typing import Any
 
 from labkit.base import svg
 from labkit.base.language import tr
-from labkit.plots.look import COLOURS, GREY, drawn, figure, short
+from labkit.plots.look import COLOURS, GREY, drawn, figure, sentence, short
 
 TRAIN, VALID, TEST = COLOURS[:3]  # of the curves of one run; several runs have a colour each
 THIN, BOLD = 2.5, 5.0  # widths of lines in SVG units: training is thin, validation bold with dots
@@ -62,6 +62,7 @@ class Drawing:
 
     title: str
     note: str  # muted words beside the title
+    wide = False
 
     def key(self) -> list[tuple[str, str, str]]:
         """The legend: (words, colour, look) of each entry; a look is "thin", "bold", "dashed" or "band"."""
@@ -78,7 +79,7 @@ class Drawing:
     def heading(self) -> str:
         """Title and note as a figure has them."""
         note = tr(f"（{self.note}）", f" ({self.note})") if self.note else ""
-        return self.title[:1].upper() + self.title[1:] + note
+        return sentence(self.title) + note
 
     def figure(self) -> Any:
         """The chart as a matplotlib Figure, for paper and where no kernel runs."""

@@ -8,7 +8,7 @@ from labkit.base.records import BadInput, Measure, Run
 from labkit.comparison.summary import Summary, common_task, summarise, title_on_test, with_baselines
 from labkit.plots.charts import Chart, Line
 from labkit.plots.labels import halo, place_labels
-from labkit.plots.look import COLOURS, GREY, drawn, figure, looks, number, short
+from labkit.plots.look import COLOURS, GREY, drawn, figure, looks, number, sentence, short
 
 CHEAP = ("tf-idf", "majority")  # baselines are lines, not points
 COSTS = {
@@ -32,11 +32,11 @@ def reach(measures: Sequence[Measure]) -> list[list[float]] | None:
     return [[m.value - m.low for m in measures], [m.high - m.value for m in measures]]
 
 
-def score_words(runs: Sequence[Run], measure: str | None = None) -> str:
-    """What the axis of scores is called: "test accuracy (95 % interval)"."""
+def score_words(runs: Sequence[Run]) -> tuple[str, str]:
+    """What scores are called in a title and at their axis: "accuracy", "test accuracy (95 % interval)"."""
     task = common_task(runs)
-    title = title_on_test(task.metric(measure)) if task else tr("成绩", "score")
-    return title + tr("（95 % 区间）", " (95 % interval)")
+    score = tr(*task.metrics[0].title) if task else tr("成绩", "score")
+    return score, (title_on_test(task.metrics[0]) if task else score) + tr("（95 % 区间）", " (95 % interval)")
 
 
 @drawn
@@ -51,7 +51,8 @@ def runs(found: Sequence[Run], baseline: Run | None = None) -> Any:
     for line in cheap[:1]:
         axes.axhline(line.headline.value, color=GREY, ls=":", label=line.strategy)
     title, across = titles()["seconds"]
-    axes.set(title=title, xlabel=across, ylabel=score_words(found))
+    score, up = score_words(found)
+    axes.set(title=sentence(title.format(score)), xlabel=across, ylabel=up)
     axes.set_xlim(left=0)
     axes.margins(y=0.1)
     fig.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
@@ -71,7 +72,8 @@ def runs_chart(found: Sequence[Run]) -> Chart:
         level = line.headline.value
         marks.append(Line([(0, level), (last, level)], GREY, line.strategy, dashed=True))
     title, across = titles()["seconds"]
-    return Chart(title, marks, across, score_words(found), from_zero=True, wide=True)
+    score, up = score_words(found)
+    return Chart(title.format(score), marks, across, up, from_zero=True, wide=True)
 
 
 @drawn
@@ -92,7 +94,9 @@ def pareto(found: Sequence[Run], cost: str = "seconds") -> Any:
     axes.step(*zip(*best, strict=True), where="post", color=GREY, lw=1.2, zorder=0, label=tr("前沿", "front"))
     for x in cheap[:1]:
         axes.axhline(x.headline.value, color=GREY, ls=":", label=x.strategy)
-    axes.set(title=titles()[cost][0], xlabel=titles()[cost][1], ylabel=score_words(found))
+    title, across = titles()[cost]
+    score, up = score_words(found)
+    axes.set(title=sentence(title.format(score)), xlabel=across, ylabel=up)
     if cost == "parameters":
         plain_log(axes, [value for value, _ in points])
     elif cost == "seconds":
@@ -106,15 +110,15 @@ def pareto(found: Sequence[Run], cost: str = "seconds") -> Any:
 def titles() -> dict[str, tuple[str, str]]:
     return {
         "seconds": (
-            tr("成绩与训练时间", "Score against training time"),
+            tr("{}与训练时间", "{} against training time"),
             tr("训练时间（秒）", "training time (s)"),
         ),
         "parameters": (
-            tr("成绩与训练的参数", "Score against parameters trained"),
+            tr("{}与训练的参数", "{} against parameters trained"),
             tr("训练的参数（对数轴）", "parameters trained (log axis)"),
         ),
         "memory": (
-            tr("成绩与内存峰值", "Score against peak memory"),
+            tr("{}与内存峰值", "{} against peak memory"),
             tr("内存峰值（MB）", "peak memory (MB)"),
         ),
     }
@@ -237,10 +241,11 @@ def grid(found: Any, reference: str | None = None) -> Any:
     axes.set_xscale("log")
     axes.set_xticks(found.sizes, [number(n) for n in found.sizes])
     axes.xaxis.set_minor_formatter(lambda x, _: "")
+    score, up = score_words([run for _, runs in found.cells for run in runs])
     axes.set(
-        title=tr("什么时候该冻结：行数与成绩", "When to freeze: scores by training rows"),
+        title=tr("什么时候该冻结：行数与{}", "When to freeze: {} by training rows").format(score),
         xlabel=tr("训练行数（对数轴）", "training rows (log axis)"),
-        ylabel=score_words([run for _, runs in found.cells for run in runs]),
+        ylabel=up,
     )
     fig.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
     return fig

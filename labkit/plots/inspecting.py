@@ -14,7 +14,7 @@ from labkit.plots.charts import Line
 from labkit.plots.comparing import score_words
 from labkit.plots.labels import place_labels
 from labkit.plots.learning import Curves, headline, learning_charts
-from labkit.plots.look import COLOURS, GREY, MARKERS, drawn, figure, short
+from labkit.plots.look import COLOURS, GREY, MARKERS, drawn, figure, sentence, short
 
 STATES = {"frozen": "#c9d3e0", "trained": COLOURS[1], "added": COLOURS[2]}
 ALARM = COLOURS[5]  # what a finding points at
@@ -188,13 +188,16 @@ def forgetting(found: Sequence[Run]) -> Any:
             axes.vlines(line.forgetting, line.low, line.high, color=colour, alpha=0.3)
         if not whole and base_name(line) in plain:
             arrow(axes, plain[base_name(line)], line, colour)
+    score, up = score_words(found)
     axes.set(
-        title=tr("成绩与遗忘（空心：加了防遗忘方法）", "Score and forgetting (hollow: with a repair)"),
+        title=sentence(
+            tr("{}与遗忘（空心：加了防遗忘方法）", "{} and forgetting (hollow: with a repair)").format(score)
+        ),
         xlabel=tr(
             "遗忘：通用文本上语言模型损失的变化（nat）",
             "forgetting: change of the language-model loss on general text (nats)",
         ),
-        ylabel=score_words(found),
+        ylabel=up,
     )
     axes.margins(0.16, 0.05)
     names = [(line.forgetting, line.headline.value, short(line.strategy, 24)) for line in lines]

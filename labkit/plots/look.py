@@ -136,6 +136,11 @@ def short(name: str, most: int = 18) -> str:
     return printable(clipped(name, most))
 
 
+def sentence(text: str) -> str:
+    """A title begins with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
 def looks() -> Iterator[dict]:
     """Colour and marker for one line after another, no two alike for the first 35."""
     return itertools.cycle({"color": colour, "marker": marker} for marker in MARKERS for colour in COLOURS)

@@ -74,18 +74,20 @@ def recorded_charts(curves: Sequence[Curves], recording: Recording, steps: int) 
 
 
 def key(colour: str, text: str, look: str = "bold") -> str:
-    """An entry of a legend; `look` is "thin", "bold", "dashed" or "band", as charts have them."""
+    """An entry of a legend; `look` is "thin", "bold", "dashed" or "band", as charts have them, or "filled"."""
     return f'<span class="labkit-key"><i class="{look}" style="border-color:{colour}"></i>{escape(text)}</span>'
 
 
 def chart_html(chart: Drawing) -> str:
-    """A chart with its title, its note and its key."""
+    """A chart with its title and its note."""
     note = f'<span class="labkit-key labkit-muted">{escape(chart.note)}</span>' if chart.note else ""
-    keys = "".join(key(colour, text, look) for text, colour, look in chart.key())
-    return f"<figure><figcaption>{escape(chart.title)} {note}{keys}</figcaption>{chart.svg()}</figure>"
+    return f"<figure><figcaption>{escape(chart.title)} {note}</figcaption>{chart.svg()}</figure>"
 
 
 def charts_html(charts: Sequence[Drawing]) -> str:
-    """Charts side by side, as far as there is room."""
-    wide = " labkit-wide" if any(getattr(chart, "wide", False) for chart in charts) else ""
-    return f'<div class="labkit-charts{wide}">{"".join(map(chart_html, charts))}</div>'
+    """Charts side by side, as far as there is room; their keys in one line above, so that the charts stand level."""
+    keys = dict.fromkeys(entry for chart in charts for entry in chart.key())
+    legend = "".join(key(colour, text, look) for text, colour, look in keys)
+    row = f'<div class="labkit-keys">{legend}</div>' if legend else ""
+    wide = " labkit-wide" if any(chart.wide for chart in charts) else ""
+    return f'{row}<div class="labkit-charts{wide}">{"".join(map(chart_html, charts))}</div>'

@@ -59,7 +59,7 @@ STYLE = """<style>
 .labkit-panel .labkit-seeds .widget-checkbox{min-width:40px}
 .labkit-key{font-weight:400;white-space:nowrap}
 .labkit-key i{display:inline-block;width:18px;height:0;border-top:4px solid;vertical-align:middle;margin-right:5px}
-.labkit-key i.thin{border-top-width:2px}.labkit-key i.dashed{border-top-style:dashed}.labkit-key i.band{border-top-width:11px;opacity:.4}
+.labkit-key i.thin{border-top-width:2px}.labkit-key i.dashed{border-top-style:dashed}.labkit-key i.band,.labkit-key i.filled{border-top-width:11px}.labkit-key i.band{opacity:.4}
 .labkit-bar{height:8px;border-radius:4px;background:rgba(128,128,128,.22);overflow:hidden;margin:2px 0 4px}
 .labkit-bar div{height:100%;background:#4477aa}
 .labkit-progress{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 12px;font-variant-numeric:tabular-nums;padding-bottom:10px}

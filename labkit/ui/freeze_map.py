@@ -234,7 +234,7 @@ class FreezeMap(TrainingPanel):
     def picture(self) -> str:
         found = self.moved or self.map()
         names = {"frozen": tr("冻结", "frozen"), "trained": tr("训练", "trains"), "added": tr("新加", "added")}
-        keys = "".join(key(STATES[kind], name) for kind, name in names.items())
+        keys = "".join(key(STATES[kind], name, "filled") for kind, name in names.items())
         return f'{LOOK}{self.progress()}<div class="labkit-keys">{keys}</div>{map_html(found)}{self.caution()}'
 
     def caution(self) -> str:

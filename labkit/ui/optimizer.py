@@ -235,7 +235,7 @@ class Optimizer(Panel):
 
     def table(self, walks: Traces) -> str:
         """Where each of them came to."""
-        header = (tr("优化器", "optimizer"), tr("终点损失", "final loss"), tr("到达（步）", "arrived (step)"))
+        header = (tr("优化器", "optimizer"), tr("终点损失", "final loss"), tr("到达", "arrived"))
         cells = "".join(f'<th class="{"" if i else "t"}">{word}</th>' for i, word in enumerate(header))
         rows = []
         for (name, walk), colour in zip(walks.items(), colours(len(walks)), strict=True):
@@ -244,7 +244,8 @@ class Optimizer(Panel):
             loss = "∞" if walk.diverged is not None else brief(float(walk.loss[-1]))
             rows.append(f"<tr><td class=t>{key(colour, name)}</td><td>{loss}</td><td>{end}</td></tr>")
         note = tr(
-            "到达：从这一步起，剩下的高度不到起点的 1 %", "arrived: from then on less than 1 % of the height is left"
+            "到达：从这一步起，剩下的高度不到起点的 1 %",
+            "arrived: the step from which less than 1 % of the height is left",
         )
         return (
             f"<table><thead><tr>{cells}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
@@ -265,13 +266,10 @@ class Optimizer(Panel):
         if self.step is not None:
             ys = [y for line in drawn for _, y in line.points]
             drawn.append(Line([(self.step, min(ys)), (self.step, max(ys))], GREY, dashed=True))
-        title = (
-            tr("离最低点的高度（对数轴）", "height above the minimum (log axis)")
-            if floor is not None
-            else tr("损失", "loss")
-        )
+        title = tr("损失", "loss") if floor is None else tr("离最低点的高度", "height above minimum")
+        note = "" if floor is None else tr("对数轴", "log axis")
         across = (0, self.settings["steps"].value)
-        return Chart(title, drawn, tr("步", "step"), x_range=across, whole=True, log=floor is not None)
+        return Chart(title, drawn, tr("步", "step"), note=note, x_range=across, whole=True, log=floor is not None)
 
     def picture(self) -> str:
         walks, arrows = self.walks(), self.settings["arrows"].value

@@ -187,8 +187,8 @@ class TryIt(Panel):
         top = strongest([self.before, self.after])
         label = self.after.label
         keys = (
-            key(f"rgb{FOR}", tr("支持 {}", "for {}").format(label), "band")
-            + key(f"rgb{AGAINST}", tr("反对 {}", "against {}").format(label), "band")
+            key(f"rgb{FOR}", tr("支持 {}", "for {}").format(label), "filled")
+            + key(f"rgb{AGAINST}", tr("反对 {}", "against {}").format(label), "filled")
             + f'<span class="labkit-muted">{tr("越深越要紧", "the deeper, the more it matters")}</span>'
         )
         parts = [self.story(name, one, top) for name, one in zip(names(), (self.before, self.after), strict=True)]

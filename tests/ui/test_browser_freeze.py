@@ -22,7 +22,7 @@ CELLS = [
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 import labkit as lk
-from labkit import training
+from labkit.training import trainer as training
 from labkit.ui import try_it as tryit
 from stand_ins import corpus
 
