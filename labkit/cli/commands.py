@@ -7,7 +7,10 @@ Leans on flags (the arguments), output (the folder) and progress (the bar); the 
 import contextlib
 import json
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -32,6 +35,33 @@ def main(given: list[str] | None = None) -> int:
         arguments().print_help(sys.stderr)
         return 2
     options = arguments().parse_args(given)
+    with as_ctrl_c(signal.SIGTERM) as arrived:
+        status = run_command(options)
+    return 128 + signal.SIGTERM if arrived and status == 1 else status
+
+
+@contextlib.contextmanager
+def as_ctrl_c(number: int) -> Iterator[list[int]]:
+    """Within the block this signal does what Ctrl-C does: the step under way is finished and what is done is kept."""
+    arrived: list[int] = []
+
+    def handle(given, frame):
+        arrived.append(given)
+        pressed = signal.getsignal(signal.SIGINT)
+        (pressed if callable(pressed) else signal.default_int_handler)(signal.SIGINT, frame)
+
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(number) != signal.SIG_DFL:
+        yield arrived  # somebody else's handler: let it be
+        return
+    signal.signal(number, handle)
+    try:
+        yield arrived
+    finally:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def run_command(options) -> int:
+    """The command that was asked for; the exit status."""
     if not machine.main_process():  # one of several: it helps to compute, the first one speaks and writes
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
             return answered(options)
@@ -140,11 +170,14 @@ def train(options) -> None:
     if folder.result:
         say(tr(f"{out} 里的训练已经完成。", f"The run in {out} is finished already."))
         return show_run(folder.result, options.json)
-    with Progress() as progress:
+
+    def first() -> None:
         say(describe(corpus))
         if not options.resume and not machine.several_processes():
             say(str(preflight(folder.model, corpus, strategy, config)))
-        run = folder.fit(progress)
+
+    with Progress() as progress:
+        run = folder.fit(progress, first=first)
     if not machine.main_process():
         return
     say(str(diagnose(run, corpus)))
@@ -207,10 +240,13 @@ def predict(options) -> None:
     words = []
     for word in options.input:
         if word == "-":
-            words += [line.strip() for line in sys.stdin if line.strip()]
-        else:  # bytes that are no UTF-8 come from the terminal as lone surrogates: they end here
+            words += [line.strip() for line in sys.stdin]  # an empty line keeps its place among the answers
+        elif word.strip():  # bytes that are no UTF-8 come from the terminal as lone surrogates: they end here
             words.append(word.encode("utf-8", "surrogateescape").decode("utf-8"))
-    if not words or not all(word.strip() for word in words):
+        else:
+            words = []
+            break
+    if not any(words):
         raise BadInput(
             tr(
                 "没有可回答的输入：请给出文本，不能是空的。",
@@ -218,11 +254,12 @@ def predict(options) -> None:
             )
         )
     model = load(options.model)
-    predictions = predict(model, [model.task.modality.parse(word) for word in words])
+    answers = iter(predict(model, [model.task.modality.parse(word) for word in words if word]))
+    predictions = [next(answers) if word else None for word in words]
     if options.json:
-        print(json.dumps({"predictions": [p.to_json() for p in predictions]}, ensure_ascii=False))
+        print(json.dumps({"predictions": [p and p.to_json() for p in predictions]}, ensure_ascii=False))
     else:
-        print(*(str(p) for p in predictions), sep="\n")
+        print(*("" if p is None else str(p) for p in predictions), sep="\n")
 
 
 def doctor(options) -> None:

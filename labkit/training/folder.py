@@ -182,30 +182,32 @@ class RunFolder:
             )
         return run
 
-    def fit(self, *listeners: Callable[[Any], None]) -> Run:
-        """Train to the end, publish, and return the run. Ctrl-C keeps every finished step and is raised again."""
-        with patient() as stop:
-            events = self.run()
-            for event in events:
-                for listen in listeners:
-                    listen(event)
-                if stop():
-                    events.close()
-                    if self.result is None:
-                        raise self.how_to_go_on(KeyboardInterrupt())
+    def fit(self, *listeners: Callable[[Any], None], first: Callable[[], None] | None = None) -> Run:
+        """Train to the end, publish, and return the run; `first` is called once the folder is proven to take files. Ctrl-C
+        keeps every finished step and is raised again, with a note on how to go on."""
+        events = self.run(first)
+        try:
+            with patient() as stop:
+                for event in events:
+                    for listen in listeners:
+                        listen(event)
+                    if stop() and not self.trainer.finished:
+                        raise KeyboardInterrupt
+        except BaseException as error:
+            events.close()
+            raise self.how_to_go_on(error) from error.__cause__
         return self.result
 
-    def run(self) -> Iterator[Any]:
+    def run(self, first: Callable[[], None] | None = None) -> Iterator[Any]:
         """The events of the training; then the folder is published and `result` is the run."""
         if self.result is not None:
             return
-        try:
-            with claimed(self.out):
-                yield from self.kept(self.trainer.run())
-                run = self.trainer.report()
-                self.result = self.publish(run) if machine.main_process() else run
-        except Exception as error:
-            raise self.how_to_go_on(error) from error.__cause__
+        with claimed(self.out):
+            if first:
+                first()
+            yield from self.kept(self.trainer.run())
+            run = self.trainer.report()
+            self.result = self.publish(run) if machine.main_process() else run
 
     def kept(self, events: Iterator[Any]) -> Iterator[Any]:
         """The same events; who leaves between two steps finds this very moment in the folder."""

@@ -112,7 +112,7 @@ def check_words(err, language, given, advice):
 # case: (arguments after `train`, what the message names, what it advises)
 DATA = {
     "missing file": (["none.csv"], "none.csv", r"Give a \.csv or \.csv\.gz file"),
-    "a folder for a file": (["full"], "full", r"is a folder\. Give a \.csv or \.csv\.gz file in it"),
+    "a folder for a file": (["full"], "full", r"is a folder without a train\.csv .*\. Give a file, or name train, valid"),
     "empty file": (["empty.csv"], "empty.csv", "first line should name the columns"),
     "blank file": (["blank.csv"], "blank.csv", "first line should name the columns"),
     "header only": (["header.csv"], "header.csv", r"a header and no rows\. Give it a text and a label"),
@@ -211,7 +211,7 @@ def test_a_limit_smaller_than_the_number_of_classes(language, refused, tiny):
         (["train", "good.csv", "--epochs"], "--epochs"),
         (["train", "good.csv", "--optimizer", "lion"], "lion"),
         (["train", "good.csv", "--device", "tpu"], "tpu"),
-        (["predict", "full"], "TEXT"),
+        (["predict", "full"], "INPUT"),
     ],
 )
 def test_arguments_that_do_not_parse_get_one_message_and_the_way_to_the_help(given, named, refused):
@@ -418,6 +418,7 @@ def test_a_damaged_checkpoint_is_refused_by_name(refused, tiny, interrupted):
 def test_a_finished_run_is_not_shown_as_the_result_of_another(more, named, language, refused, command, tiny):
     assert command(*arguments(tiny, "out"), "--epochs", 1)[0] == 0
     err = refused(*arguments(tiny, "out", "--resume"), "--epochs", 1, *more)
+    named = {"strategy": "策略", "corpus": "数据"}.get(named, named) if language == "zh" else named
     check_words(err, language, named, "out holds another run .*Use the same arguments, or another --out")
 
 

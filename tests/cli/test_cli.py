@@ -135,7 +135,7 @@ def test_given_test_and_valid_files_are_used_as_they_are(lab, here, labkit):
     corpus = stand_ins.corpus(96, seed=5)
     names = corpus.labels
     for split in ("valid", "test"):
-        write_csv(here / f"{split}.csv", [(r.text, names[r.label]) for r in corpus.splits[split]])
+        write_csv(here / f"{split}.csv", [(r.input, names[r.target]) for r in corpus.splits[split]])
     given = ["--valid", "valid.csv", "--test", "test.csv", "--epochs", 1, "--json"]
     found = json.loads(labkit(*training(lab, "out", *given))[1])
     assert (found["n_valid"], found["n_test"]) == (24, 24)
@@ -216,11 +216,11 @@ sys.exit(commands.main(sys.argv[3:]))
 
 @pytest.fixture(scope="module")
 def stopped(lab, tmp_path_factory):
-    """Two runs stopped amid epoch 2 (76 rows, 5 steps an epoch), by Ctrl-C and by kill -9: their folder and how they ended."""
+    """Runs stopped amid epoch 2 (76 rows, 5 steps an epoch), by Ctrl-C, kill and kill -9: their folder and how they ended."""
     folder = tmp_path_factory.mktemp("stopped")
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "LABKIT_LANG": "en"}
     started = {}
-    for name in ("SIGINT", "SIGKILL"):  # side by side: most of their time goes into importing
+    for name in ("SIGINT", "SIGTERM", "SIGKILL"):  # side by side: most of their time goes into importing
         given = training(lab, name, "--json")
         command = [sys.executable, "-c", SIGNALLED, "8", str(int(signal.Signals[name])), *map(str, given)]
         started[name] = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -262,18 +262,21 @@ def test_a_killed_run_goes_on_from_its_last_epoch_to_the_same_weights(stopped, l
 
 @pytest.mark.integration
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C differently")
-def test_ctrl_c_keeps_every_step_and_resume_finishes_to_the_same_weights(stopped, lab, labkit, unstopped, monkeypatch):
+@pytest.mark.parametrize("name, left_with", [("SIGINT", 1), ("SIGTERM", 128 + 15)])
+def test_ctrl_c_and_kill_keep_every_step_and_resume_finishes_to_the_same_weights(
+    name, left_with, stopped, lab, labkit, unstopped, monkeypatch
+):
     folder, ended = stopped
-    status, out, err = ended["SIGINT"]
-    assert (status, out) == (1, "")
+    status, out, err = ended[name]
+    assert (status, out) == (left_with, "")
     assert "Traceback" not in err
     assert "Interrupted." in err
-    assert "--out SIGINT --resume" in err
-    assert checkpoints(folder / "SIGINT") == ["step-00000005", "step-00000008"]
-    status, out, _ = resumed(stopped, "SIGINT", labkit, lab, monkeypatch)
+    assert f"--out {name} --resume" in err
+    assert checkpoints(folder / name) == ["step-00000005", "step-00000008"]
+    status, out, _ = resumed(stopped, name, labkit, lab, monkeypatch)
     assert status == 0
     assert json.loads(out).keys() == FIELDS
-    assert (folder / "SIGINT" / "model.safetensors").read_bytes() == unstopped
+    assert (folder / name / "model.safetensors").read_bytes() == unstopped
 
 
 def test_ctrl_c_before_the_training_leaves_nothing(lab, here, labkit, monkeypatch):
@@ -336,7 +339,13 @@ def test_predict_reads_standard_input_by_lines(trained, labkit, monkeypatch):
     monkeypatch.setattr(sys, "stdin", given)
     status, out, _ = labkit("predict", trained, "前", "-", "后")
     assert status == 0
-    assert [line.split("\t")[2] for line in out.splitlines()] == ["前", "好棒赞", "坏差", "后"]
+    assert [line.split("\t")[2:] for line in out.splitlines()] == [["前"], ["好棒赞"], [], ["坏差"], ["后"]]
+
+
+def test_an_empty_line_keeps_its_place_among_the_answers(trained, labkit, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("好\n\n坏\n"))
+    answers = json.loads(labkit("predict", trained, "-", "--json")[1])["predictions"]
+    assert [a and a["text"] for a in answers] == ["好", None, "坏"]
 
 
 def test_predict_agrees_with_python(trained, labkit):
