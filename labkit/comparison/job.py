@@ -124,5 +124,5 @@ def saved_size(model) -> int:
             added.save_added(model, Path(folder))
             return sum(p.stat().st_size for p in Path(folder).rglob("*.safetensors"))
     head = set(blocks(model)[-1].parameters)
-    kept = moving(model) | {n: p for n, p in model.named_parameters() if n in head}
-    return 4 * sum(tensor.numel() for tensor in kept.values())
+    weights = moving(model) | {n: p for n, p in model.named_parameters() if n in head}
+    return 4 * sum(tensor.numel() for tensor in weights.values())

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from labkit.base.language import listing, tr
-from labkit.base.records import BadInput, Measure, Run, to_json
+from labkit.base.records import BadInput, Measure, Run
 from labkit.base.statistics import Z, bootstrap, standard_error, wilson
 from labkit.tasks import Metric, Task, task_of
 
@@ -170,10 +170,11 @@ def share_interval(metric: Metric, same: list[Run], values: list[float]) -> tupl
 
 def bootstrapped(metric: Metric, same: list[Run]) -> Any:
     """The metric of each run on test rows drawn anew, (draws, runs); None unless the runs hold answers to the same rows."""
-    truth = {as_text(r.truth) for r in same}
-    if any(r.answers is None for r in same) or len(truth) > 1:
+    first = same[0]
+    if any(r.answers is None or r.truth != first.truth for r in same):
         return None
-    return drawn_scores(metric.name, as_text(same[0].task), truth.pop(), tuple(as_text(r.answers) for r in same))
+    card, truth, *answers = map(json.dumps, (first.task, first.truth, *(r.answers for r in same)))  # they can be hashed
+    return drawn_scores(metric.name, card, truth, tuple(answers))
 
 
 @functools.lru_cache(maxsize=64)
@@ -184,11 +185,6 @@ def drawn_scores(metric: str, card: str, truth: str, answers: tuple[str, ...]) -
     task, true = task_of(json.loads(card)), json.loads(truth)
     counts = np.stack([task.table(json.loads(said), true) for said in answers])
     return bootstrap(task.metric(metric).of, counts)
-
-
-def as_text(value: Any) -> str:
-    """Plain values as JSON: equal whether they were computed just now or read from a file, where tuples are lists."""
-    return json.dumps(to_json(value))
 
 
 # Words and order

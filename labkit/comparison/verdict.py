@@ -1,14 +1,14 @@
 """Is one strategy better than another, or is it the noise? Judged on the same test rows and the same seeds, pair by pair."""
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labkit.base.display import aligned
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Run
 from labkit.base.statistics import standard_error
 from labkit.comparison.summary import (
-    as_text,
     best_first,
     bootstrapped,
     common_task,
@@ -52,6 +52,11 @@ class Verdict:
         """ "better" or "worse", whether sure of it or not."""
         return "better" if self.metric.better(self.difference, 0.0) else "worse"
 
+    def mirrored(self) -> "Verdict":
+        """The same of `b` against `a`."""
+        ends = {"difference": -self.difference, "low": -self.high, "high": -self.low}
+        return replace(self, a=self.b, b=self.a, **ends)
+
     def __str__(self) -> str:
         zh = {"better": "{} 优于 {}", "worse": "{} 不如 {}", "noise": "{} 和 {} 分不出高下"}[self.word]
         en = {"better": "{} is better than {}", "worse": "{} is worse than {}", "noise": "{} is inside the noise of {}"}
@@ -89,7 +94,7 @@ def verdict(runs: Sequence[Run], a: str | Strategy, b: str | Strategy, measure: 
     left, right = paired(runs_of(runs, a), runs_of(runs, b))
     metric = common_task([*left, *right]).metric(measure)
     scores = [bootstrapped(metric, side) for side in (left, right)]
-    if any(s is None for s in scores) or as_text(left[0].truth) != as_text(right[0].truth):
+    if any(s is None for s in scores) or left[0].truth != right[0].truth:
         raise BadInput(
             tr(
                 f"{a} 和 {b} 不是在同样的测试行上逐行记录的：请用 compare 在同一份数据上重新训练。",
@@ -180,4 +185,6 @@ def verdicts(runs: Sequence[Run], measure: str | None = None) -> Verdicts:
     if task is None:
         return Verdicts()
     names = [line.strategy for line in best_first(summarise(every), task.metric(measure))]
-    return Verdicts(verdict(runs, a, b, measure) for a in names for b in names if a != b)
+    pairs = {(a, b): verdict(runs, a, b, measure) for a, b in itertools.combinations(names, 2)}
+    pairs |= {(v.b, v.a): v.mirrored() for v in pairs.values()}
+    return Verdicts(pairs[a, b] for a in names for b in names if a != b)

@@ -1,7 +1,6 @@
 """Metrics of other tasks: where less is better, everything turns round; where values are no shares, there are no points."""
 
 import dataclasses
-import json
 import random
 
 import pytest
@@ -125,10 +124,10 @@ def test_runs_of_several_tasks_cannot_be_compared(tmp_path):
         verdict([run("a", 0.1), classification_run("b")], "a", "b")
 
 
-def test_a_run_read_from_json_is_judged_as_the_one_that_was_written():
-    one, other = run("a", 0.1), run("b", 0.3)
-    lists = dataclasses.replace(other, truth=json.loads(json.dumps(other.truth)))
-    assert verdict([one, lists], "a", "b") == verdict([one, other], "a", "b")
+def test_a_run_read_from_a_file_is_judged_as_the_one_that_was_written(tmp_path):
+    one, other = run("a", 0.1), run("b", 0.3, corpus={"name": "made", "labels": [], "fingerprint": "0"})
+    save_run(other, tmp_path / "b.json")
+    assert verdict([one, load_run(tmp_path / "b.json")], "a", "b") == verdict([one, other], "a", "b")
 
 
 def test_a_task_has_its_own_baselines_or_none():

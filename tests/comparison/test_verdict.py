@@ -28,6 +28,8 @@ def test_both_sides_are_mirrors():
     runs = [run("a", range(30)), run("b", range(20, 60))]
     left, right = verdict(runs, "a", "b"), verdict(runs, "b", "a")
     assert (left.difference, left.low, left.high) == pytest.approx((-right.difference, -right.high, -right.low))
+    both = {(v.a, v.b): (v.difference, v.low, v.high) for v in verdicts(runs)}
+    assert both == {(v.a, v.b): pytest.approx((v.difference, v.low, v.high)) for v in (left, right)}
 
 
 def test_seeds_are_paired_and_their_spread_counts():
