@@ -1,6 +1,6 @@
 """The loss of a real model on a plane through its weights. Notebook 04 uses it.
 
-Everything is computed on a copy: the model is never touched, whatever interrupts. Leans on planes, frozen, evaluation.
+Everything is computed on a copy: the model is never touched, whatever interrupts. Leans on planes and training.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from labkit.landscape.planes import Plane, Window, random_plane
 from labkit.models.loading import fitting
 from labkit.models.state import asking, device_of
 from labkit.training.frozen import FrozenPart
-from labkit.training.network import first_only
+from labkit.training.network import Network
 
 BATCH = 24  # rows of like length asked at once: less padding counts for more than fewer calls
 
@@ -79,10 +79,13 @@ def slice_loss(
     progress: Callable[[int, int], Any] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Slice:
-    """The model's mean loss on labelled rows at n x n places of a plane, from the middle outwards.
+    """The model's mean loss on labelled examples at n x n places of a plane, from the middle outwards.
 
-    >>> found = slice_loss(model, corpus.valid)                     # random directions of what trains in this model
-    >>> found = slice_loss(model, corpus.valid, path_plane(path), n=41); plots.slice_map(found, [plane.follow(path)])
+    >>> surface = slice_loss(model, corpus.valid, n=3)           # random directions of what trains in this model
+    >>> surface.loss.shape
+    (3, 3)
+
+    With `path = record_path(trainer)` before a training, `path_plane(path)` is a plane in which it went.
 
     Where only the head or the top lies in the plane, the part below is computed once. `progress(done, total)` is told of
     every place; when `stop()` says so, or at Ctrl-C, what is there is given back.
@@ -139,25 +142,26 @@ def probe(model, rows: Sequence, plane: Plane, max_length: int) -> Iterator[Call
     tensors = [tuple(part[name].to(device) for part in parts) for name in plane.origin]
     task, processor = model.task, model.processor
     items = task.encode(processor, rows, fitting(model, max_length))
-    frozen = FrozenPart(moving)
-    frozen.keep("rows", items, task, processor)
-    order = sorted(range(len(items)), key=lambda i: task.length(items[i]))
-    heads_alone = frozen.whole and bool(frozen.kept)
-    batches = []
-    for chosen in even(order, len(items) if heads_alone else BATCH):
-        inputs, target = task.collate(processor, [items[i] for i in chosen])
-        batches.append(({k: v.to(device) for k, v in inputs.items()}, target.to(device), chosen))
+    frozen = FrozenPart(moving, task)
+    frozen.keep("rows", items, processor)
+    network, order = Network(moving, task, frozen=frozen), sorted(range(len(items)), key=lambda i: task.size(items[i]))
+    head_alone, batches = frozen.whole_of("rows"), []
+    for chosen in even(order, len(items) if head_alone else BATCH):
+        some = [items[i] for i in chosen]
+        batch = task.stub(some, device) if head_alone else task.collate(processor, some)
+        batches.append((batch.to(device), chosen))
+    # the head reads the same vectors at every place: they are looked up once for all places, not once for each
+    once, split = (network.shortened("rows", order), None) if head_alone else (contextlib.nullcontext(), "rows")
 
     def ask(a: float, b: float) -> float:
         total = 0.0
         for parameter, origin, across, up in tensors:
             parameter.copy_(origin + a * across + b * up)
-        for inputs, target, chosen in batches:
-            with contextlib.nullcontext() if heads_alone else frozen.skipped("rows", chosen):
-                total += task.loss_sum(moving(**inputs).logits, target).item()
-        return total / len(items)
+        for batch, chosen in batches:
+            total += task.losses(network.outputs(batch, split, chosen), batch).sum().item()
+        return total / task.units(items)
 
-    with asking(moving), first_only(moving), frozen.skipped("rows", order) if heads_alone else contextlib.nullcontext():
+    with asking(moving), once:
         yield ask
 
 

@@ -68,9 +68,9 @@ def test_watching_gives_the_gradients_norm_and_the_change_of_the_weights(model):
 
 def test_the_gradient_norm_is_that_of_a_hand_made_step(model):
     run = trainer(copy.deepcopy(model), Full(), batch_size=64, epochs=1, clip=0)
-    inputs, target = run.task.collate(run.processor, [run.items["train"][i] for i in run.order(0)[0]])
+    batch = run.batches.batch("train", run.order(0)[0])
     model.train()
-    torch.nn.functional.cross_entropy(model(**inputs).logits, target).backward()
+    torch.nn.functional.cross_entropy(model(**batch.inputs).logits, batch.target).backward()
     wanted = torch.cat([p.grad.flatten() for n, p in model.named_parameters() if ".layer.0." in n]).norm()
     with watch(run.model) as seen:
         run.fit()
