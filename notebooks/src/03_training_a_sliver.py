@@ -852,23 +852,15 @@ lk.plots.verdicts(lk.verdicts(runs))
 # %% [markdown] lang="zh"
 # **读图**：左上角一片空白，十对里没有一对分得出高下，连头尾相差的 5 个点也在噪声之内。上色的只有右边和下边：五种策略都赢了 TF-IDF 和“永远猜多数”。所以不必记住名次，该记住的是：动百分之几的参数，就能走到全量微调附近；想说“更好”，要更多的种子和更多的测试行（笔记 02 讲怎样用它们下判断）。旁边的 TF-IDF 几乎不花时间，任何策略都得先对得起它。
 #
-# 有一件事倒是看得清楚，看损失就行。**猜**：前三轮里，谁的训练损失（虚线）降得最快，谁最慢？到了最后，慢的那一位追上来没有？
+# 有一件事倒是看得清楚，看损失就行。**猜**：前三轮里，谁的训练损失（细线）降得最快，谁最慢？到了最后，慢的那一位追上来没有？
 
 # %% [markdown] lang="en"
 # **Reading it**: the upper left is blank. Not one of the ten pairs can be told apart; even the 5 points between first and last are inside the noise. Colour is only at the right and below: all five beat TF-IDF and "always the majority". So what you should keep is not the order but this: with a few per cent of the parameters one gets near full fine-tuning; and to say "better" takes more seeds and more test rows (notebook 02 shows how to judge by them). The TF-IDF beside them took next to no time, and every strategy has to be worth more than that first.
 #
-# One thing is plain to see, though, in the losses. **Guess**: over the first three epochs, whose training loss (dashed) falls fastest, and whose most slowly? And does the slow one catch up in the end?
+# One thing is plain to see, though, in the losses. **Guess**: over the first three epochs, whose training loss (thin) falls fastest, and whose most slowly? And does the slow one catch up in the end?
 
 # %%
-fig, axes = lk.plots.figure(7.4, 3.2)
-for run, colour in zip(runs, lk.plots.COLOURS, strict=False):
-    epochs = range(1, len(run.history) + 1)
-    axes.plot(epochs, [epoch.train_loss for epoch in run.history], "--", color=colour)
-    axes.plot(epochs, [epoch.valid_loss for epoch in run.history], color=colour, label=run.strategy)
-axes.set(title=tr("损失（虚线：训练，实线：验证）", "Loss (dashed: training, solid: validation)"))
-axes.set(xlabel=tr("轮", "epoch"), ylabel=tr("交叉熵（nat）", "cross-entropy (nats)"))
-fig.legend(loc="outside right upper")
-fig
+lk.plots.curves(*runs)
 
 # %%
 third = {run.strategy: run.history[2].train_loss for run in runs}
@@ -876,10 +868,10 @@ print(tr("第三轮损失最低：", "lowest loss in epoch 3:"), min(third, key=
 print(tr("第三轮损失最高：", "highest:"), max(third, key=third.get))
 
 # %% [markdown] lang="zh"
-# **读图**：前三轮里全量微调降得最快，P-tuning v2 最慢，第二轮还先升了一截，尽管它的学习率最大；其余几种在中间。第 7 节说过原因：起点带着胡话，坡度要穿过目光。可是看完十轮：它追了上来，虚线最后降到 0.1 以下，和前缀微调一样低，训练行已经背熟了。再看实线：除了三轮就停的全量微调，验证损失都掉头向上，P-tuning v2 的升得最高，超过了 1。所以它若想考得更好，缺的不是轮数：题已经背得太熟了。参数少，并不自动免疫过拟合。
+# **读图**：前三轮里全量微调降得最快，P-tuning v2 最慢，第二轮还先升了一截，尽管它的学习率最大；其余几种在中间。第 7 节说过原因：起点带着胡话，坡度要穿过目光。可是看完十轮：它追了上来，细线最后降到 0.1 以下，和前缀微调一样低，训练行已经背熟了。再看粗线：除了三轮就停的全量微调，验证损失都掉头向上，P-tuning v2 的升得最高，超过了 1。所以它若想考得更好，缺的不是轮数：题已经背得太熟了。参数少，并不自动免疫过拟合。
 
 # %% [markdown] lang="en"
-# **Reading it**: over three epochs full fine-tuning is the fastest and P-tuning v2 the slowest, which even goes up in the second, although its rate is the highest; the others are in between. Section 7 gave the reasons: nonsense at the start, and a slope that must come through the gaze. But read on to the tenth epoch: it catches up. Its dashed line ends below 0.1, as low as that of prefix tuning, and the training rows are known by heart. Then the solid lines: apart from full fine-tuning, which stops after three epochs, every validation loss turns up, and that of P-tuning v2 goes highest, beyond 1. So epochs are not what it lacks for a better score; it knows its rows too well already. Few parameters are no vaccine against overfitting.
+# **Reading it**: over three epochs full fine-tuning is the fastest and P-tuning v2 the slowest, which even goes up in the second, although its rate is the highest; the others are in between. Section 7 gave the reasons: nonsense at the start, and a slope that must come through the gaze. But read on to the tenth epoch: it catches up. Its thin line ends below 0.1, as low as that of prefix tuning, and the training rows are known by heart. Then the bold lines: apart from full fine-tuning, which stops after three epochs, every validation loss turns up, and that of P-tuning v2 goes highest, beyond 1. So epochs are not what it lacks for a better score; it knows its rows too well already. Few parameters are no vaccine against overfitting.
 
 # %% [markdown] lang="zh"
 # ## 10 存一小片，读一小片
@@ -1108,7 +1100,7 @@ with torch.no_grad():
 #
 # <details><summary>展开答案</summary>
 #
-# 前向一步不少，反向仍要穿过各层才能走到最底下那一对，省下的只是冻结权重自己的梯度和优化器的更新；第 9 节的表里，它每秒的行数比全量微调多不到一倍，轮数还更多。省得多的是内存和磁盘（理论 ①）。过拟合看的是能不能把训练行背下来：160 行面前，三万个参数绰绰有余，第 9 节里 LoRA 的虚线和实线照样越走越远；而且瘦不等于轻（第 5 节）。
+# 前向一步不少，反向仍要穿过各层才能走到最底下那一对，省下的只是冻结权重自己的梯度和优化器的更新；第 9 节的表里，它每秒的行数比全量微调多不到一倍，轮数还更多。省得多的是内存和磁盘（理论 ①）。过拟合看的是能不能把训练行背下来：160 行面前，三万个参数绰绰有余，第 9 节里 LoRA 的细线和粗线照样越走越远；而且瘦不等于轻（第 5 节）。
 #
 # </details>
 
@@ -1139,7 +1131,7 @@ with torch.no_grad():
 #
 # <details><summary>Open the answer</summary>
 #
-# The forward pass is as long as ever, and the backward pass must still go through the layers to reach the lowest pair; what is saved is the frozen weights' own gradients and the optimizer's work on them. In the table of section 9 its rows per second are not even twice those of full fine-tuning, and it takes more epochs. What it saves is memory and disk (theory ①). Overfitting is whether the training rows can be learned by heart: for 160 rows, thirty thousand parameters are plenty, and in section 9 LoRA's dashed and solid lines drift apart all the same. Besides, thin is not light (section 5).
+# The forward pass is as long as ever, and the backward pass must still go through the layers to reach the lowest pair; what is saved is the frozen weights' own gradients and the optimizer's work on them. In the table of section 9 its rows per second are not even twice those of full fine-tuning, and it takes more epochs. What it saves is memory and disk (theory ①). Overfitting is whether the training rows can be learned by heart: for 160 rows, thirty thousand parameters are plenty, and in section 9 LoRA's dashed and bold lines drift apart all the same. Besides, thin is not light (section 5).
 #
 # </details>
 

@@ -816,12 +816,12 @@ runs = [lk.load_run(path) for path in history.runs]  # lk.plots.curves(*runs) dr
 print([(run.config["lr"], run.epochs) for run in runs])
 
 # %% [markdown] lang="zh"
-# **读图**：虚线是训练损失，实线是验证损失。先看虚线，两次都在降，步子大的那次还降得更多；再看实线，它早早掉头往上走。同一个毛病，训练损失看不见，验证损失看得见；再看右边，准确率晃得厉害，只凭它很难下结论。所以看活的曲线，次序是：先验证损失，再训练损失，最后才是准确率。
+# **读图**：细线是训练损失，粗线是验证损失。先看细线，两次都在降，步子大的那次还降得更多；再看粗线，它早早掉头往上走。同一个毛病，训练损失看不见，验证损失看得见；再看右边，准确率晃得厉害，只凭它很难下结论。所以看活的曲线，次序是：先验证损失，再训练损失，最后才是准确率。
 #
 # 曲线的形状不多，认得四种就够应付大半。都用工作台跑出来，每幅一种；蓝的是每步的训练损失，红的是每轮的验证损失。**猜**：先不看下面的字，哪一幅是健康的，哪一幅步子太小，太大，背书？
 
 # %% [markdown] lang="en"
-# **Reading it**: dashed is the loss in training, solid on validation. Look at the dashes: they fall in both runs, and with long strides they even fall further. Then at the solid lines: there it soon turns uphill. Training loss is blind to this fault and validation loss sees it; accuracy, on the right, swings so much that by itself it decides little. So watch live curves in this order: validation loss, then training loss, accuracy last.
+# **Reading it**: thin is the loss in training, bold on validation. Look at the thin lines: they fall in both runs, and with long strides they even fall further. Then at the bold lines: there it soon turns uphill. Training loss is blind to this fault and validation loss sees it; accuracy, on the right, swings so much that by itself it decides little. So watch live curves in this order: validation loss, then training loss, accuracy last.
 #
 # There are not many shapes, and with four you know most of what you will meet. All come from the workbench, one a picture; blue is the training loss of each step, red the validation loss of each epoch. **Guess**, without looking at the text below: which is healthy, which has strides too short, too long, which learns by heart?
 

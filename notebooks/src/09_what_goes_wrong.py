@@ -117,12 +117,12 @@ expect("last", losses[-1])
 lk.plots.diagnosis(plain, lk.diagnose(plain))
 
 # %% [markdown] lang="zh"
-# **读图**：左边，训练损失几轮就到了 0，80 行全背下来了；验证损失先降，从第二、三轮起往上走，最后比瞎猜（0.69）还高得多。红色是医生圈出的那一段。右边却很平静：验证准确率停在七成上下，没有跌。
+# **读图**：左边，训练损失几轮就到了 0，80 行全背下来了；验证损失先降，从第二、三轮起往上走，最后比瞎猜（0.69）还高得多。紫色是医生圈出的那一段。右边却很平静：验证准确率停在七成上下，没有跌。
 #
 # 这就奇怪了：损失翻了一倍，准确率不动？因为损失问的是“错的时候有多自信”。背书的模型在没见过的行上错的还是那些行，只是越错越有把握（笔记 08 第 5 节的过度自信，就是这样练出来的）。所以**理论 ①** 要这样记：过拟合首先毁掉的是**概率**，不一定是准确率。只盯准确率的人，这种病永远看不见；用概率做决定的人，第三轮就该停。
 
 # %% [markdown] lang="en"
-# **Reading it**: on the left the training loss is at 0 within a few epochs; all 80 rows are known by heart. The validation loss falls first, rises from the second or third epoch, and ends far above guessing (0.69). Red is the stretch that the doctor marked. On the right all is quiet: the validation accuracy stays at some seventy per cent and does not drop.
+# **Reading it**: on the left the training loss is at 0 within a few epochs; all 80 rows are known by heart. The validation loss falls first, rises from the second or third epoch, and ends far above guessing (0.69). Purple is the stretch that the doctor marked. On the right all is quiet: the validation accuracy stays at some seventy per cent and does not drop.
 #
 # Is that not odd, a loss that doubles and an accuracy that stays? The loss asks how sure one was when wrong. A model that learned by heart errs on the same unseen rows as before; it is just more and more certain about it (this is how the overconfidence of notebook 08, section 5, was bred). So keep **theory ①** like this: overfitting first ruins the **probabilities**, and not always the accuracy. Whoever watches accuracy alone never sees this illness; whoever decides by probabilities should have stopped in the third epoch.
 
