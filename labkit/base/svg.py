@@ -92,8 +92,8 @@ def scale(low: float, high: float, log: bool) -> tuple[list[float], float, float
         low, high = low / 1.1, high * 1.1
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         places = [k * 10.0**d for d in decades for k in (1, 2, 5) if low <= k * 10.0**d <= high]
-        places = places if len(places) < 7 else [t for t in places if f"{t:e}"[0] == "1"]
-        return (places if len(places) > 2 else ticks(low, high, 5)), low, high
+        places = places if len(places) <= 8 else [t for t in places if f"{t:e}"[0] == "1"]
+        return (places if len(places) > 1 else ticks(low, high, 5)), low, high
     room = 0.06 * (high - low) or 0.1 * abs(high) or 0.5
     return ticks(low - room, high + room, 6), low - room, high + room
 

@@ -201,7 +201,8 @@ def verdicts(found: Sequence[Any]) -> Any:
             if (a, b) in of:
                 v = of[a, b]
                 colour = "#444444" if v.word == "noise" else "black"
-                axes.text(j, i, f"{100 * v.difference:+.1f}", ha="center", va="center", fontsize=8.5, color=colour)
+                points = round(100 * v.difference, 1) or 0.0  # no minus before a zero
+                axes.text(j, i, f"{points:+.1f}", ha="center", va="center", fontsize=8.5, color=colour)
     axes.set_xticks(range(len(names)), [short(n, 14) for n in names], rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), [short(n) for n in names])
     axes.grid(False)

@@ -78,16 +78,18 @@ def key(colour: str, text: str, look: str = "bold") -> str:
     return f'<span class="labkit-key"><i class="{look}" style="border-color:{colour}"></i>{escape(text)}</span>'
 
 
-def chart_html(chart: Drawing) -> str:
-    """A chart with its title and its note."""
+def chart_html(chart: Drawing, keys: str = "") -> str:
+    """A chart with its title, its note and perhaps its key."""
     note = f'<span class="labkit-key labkit-muted">{escape(chart.note)}</span>' if chart.note else ""
-    return f"<figure><figcaption>{escape(chart.title)} {note}</figcaption>{chart.svg()}</figure>"
+    return f"<figure><figcaption>{escape(chart.title)} {note}{keys}</figcaption>{chart.svg()}</figure>"
 
 
 def charts_html(charts: Sequence[Drawing]) -> str:
     """Charts side by side, as far as there is room; their keys in one line above, so that the charts stand level."""
-    keys = dict.fromkeys(entry for chart in charts for entry in chart.key())
-    legend = "".join(key(colour, text, look) for text, colour, look in keys)
-    row = f'<div class="labkit-keys">{legend}</div>' if legend else ""
-    wide = " labkit-wide" if any(chart.wide for chart in charts) else ""
-    return f'{row}<div class="labkit-charts{wide}">{"".join(map(chart_html, charts))}</div>'
+    entries = dict.fromkeys(entry for chart in charts for entry in chart.key())
+    keys = "".join(key(colour, text, look) for text, colour, look in entries)
+    if len(charts) == 1:
+        wide = " labkit-wide" if charts[0].wide else ""
+        return f'<div class="labkit-charts{wide}">{chart_html(charts[0], keys)}</div>'
+    row = f'<div class="labkit-keys">{keys}</div>' if keys else ""
+    return f'{row}<div class="labkit-charts">{"".join(map(chart_html, charts))}</div>'

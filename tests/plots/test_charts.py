@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 
 from labkit.base.display import COLOURS
 from labkit.base.records import Measure
-from labkit.base.svg import binned
+from labkit.base.svg import binned, scale
 from labkit.plots.charts import Band, Bars, Chart, Histogram, Line, apart, figure_of
 from labkit.plots.learning import Curves, learning_charts
 
@@ -103,3 +103,11 @@ def test_bins_are_whole_and_the_longest_stand_together():
     each, counts = binned([*range(100), 5000], most=20)
     assert each == 5 and sum(counts) == 101 and len(counts) <= 20
     assert counts[-1] == 5 + 1
+
+
+@pytest.mark.parametrize("low, high", [(0.014, 2.6), (0.3, 0.8), (1e-6, 10.0), (0.5, 0.5)])
+def test_a_logarithmic_axis_has_ticks_from_end_to_end(low, high):
+    ticks, bottom, top = scale(low, high, log=True)
+    assert 2 <= len(ticks) <= 8
+    assert bottom <= ticks[0] < ticks[-1] <= top
+    assert ticks[0] < 10 * bottom and ticks[-1] > top / 10
