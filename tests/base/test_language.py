@@ -2,15 +2,15 @@
 
 import pytest
 
-from labkit.base import language
+from labkit.base import language as module
 from labkit.base.language import language, listing, tr
 
 
 @pytest.fixture(autouse=True)
 def unset(monkeypatch):
     """No choice, no environment, a system that says nothing."""
-    monkeypatch.setattr(language, "_chosen", None)
-    monkeypatch.setattr(language.locale, "getlocale", lambda: (None, None))
+    monkeypatch.setattr(module, "_chosen", None)
+    monkeypatch.setattr(module.locale, "getlocale", lambda: (None, None))
     for name in ("LABKIT_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
 
@@ -36,7 +36,7 @@ def test_the_environment_decides(monkeypatch, environment, spoken):
 
 @pytest.mark.parametrize("system, spoken", [("Chinese (Simplified)_China", "zh"), ("zh_CN", "zh"), ("en_GB", "en")])
 def test_without_environment_the_system_decides(monkeypatch, system, spoken):
-    monkeypatch.setattr(language.locale, "getlocale", lambda: (system, "UTF-8"))
+    monkeypatch.setattr(module.locale, "getlocale", lambda: (system, "UTF-8"))
     assert language() == spoken
 
 
@@ -44,7 +44,7 @@ def test_a_system_that_python_has_no_name_for_means_english(monkeypatch):
     def unknown():
         raise ValueError("unknown locale: UTF-8")
 
-    monkeypatch.setattr(language.locale, "getlocale", unknown)
+    monkeypatch.setattr(module.locale, "getlocale", unknown)
     assert language() == "en"
 
 
