@@ -1131,7 +1131,7 @@ with torch.no_grad():
 #
 # <details><summary>Open the answer</summary>
 #
-# The forward pass is as long as ever, and the backward pass must still go through the layers to reach the lowest pair; what is saved is the frozen weights' own gradients and the optimizer's work on them. In the table of section 9 its rows per second are not even twice those of full fine-tuning, and it takes more epochs. What it saves is memory and disk (theory ①). Overfitting is whether the training rows can be learned by heart: for 160 rows, thirty thousand parameters are plenty, and in section 9 LoRA's dashed and bold lines drift apart all the same. Besides, thin is not light (section 5).
+# The forward pass is as long as ever, and the backward pass must still go through the layers to reach the lowest pair; what is saved is the frozen weights' own gradients and the optimizer's work on them. In the table of section 9 its rows per second are not even twice those of full fine-tuning, and it takes more epochs. What it saves is memory and disk (theory ①). Overfitting is whether the training rows can be learned by heart: for 160 rows, thirty thousand parameters are plenty, and in section 9 LoRA's thin and bold lines drift apart all the same. Besides, thin is not light (section 5).
 #
 # </details>
 
