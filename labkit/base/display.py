@@ -22,13 +22,20 @@ def box(*parts: str) -> str:
     return f'<div class="labkit">{STYLE}{"".join(parts)}</div>'
 
 
+class Html(str):
+    """Text that is HTML already: a table leaves it as it is."""
+
+    __slots__ = ()
+
+
 def table_html(header: Sequence[str], rows: Sequence[Sequence], left: int = 1) -> str:
     """An HTML table; the first `left` columns are words, the others numbers. Only columns of long texts are wrapped."""
     long = {i for row in rows for i, c in enumerate(row[:left]) if len(str(c)) > 24}
 
     def cells(tag, row):
         kinds = ["t w" if i in long else "t" if i < left else "" for i in range(len(row))]
-        return "".join(f'<{tag} class="{k}">{escape(str(c))}</{tag}>' for k, c in zip(kinds, row, strict=True))
+        shown = [c if isinstance(c, Html) else escape(str(c)) for c in row]
+        return "".join(f'<{tag} class="{k}">{c}</{tag}>' for k, c in zip(kinds, shown, strict=True))
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
     return f"<table><thead><tr>{cells('th', header)}</tr></thead><tbody>{body}</tbody></table>"
@@ -62,12 +69,21 @@ def clipped(text: str, most: int = 120) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+TITLES: dict[str, tuple[str, str]] = {}  # of metrics by name, Chinese and English: tasks write theirs here
+
+
+def title_of(metric: str) -> str:
+    """A metric's title in the language in force, from its name alone: `title_of("accuracy") == "准确率"`."""
+    return tr(*TITLES.get(metric, (metric.replace("_", " "),) * 2))
+
+
 def scores_html(scores) -> str:
     """The headline with its interval, the other metrics, then a line a class."""
     name, value = next(iter(scores.metrics.items()))
     span = "" if value.low is None else f"95 %: {value.low:.3f}–{value.high:.3f}, "
-    rest = "".join(f" · {other} {m.value:.3f}" for other, m in scores.metrics.items() if other != name)
-    head = f"<div><b>{name} {value.value:.3f}</b> <span class=m>({span}n = {scores.n})</span>{escape(rest)}</div>"
+    rest = "".join(f" · {title_of(other)} {m.value:.3f}" for other, m in scores.metrics.items() if other != name)
+    title = escape(f"{title_of(name)} {value.value:.3f}")
+    head = f"<div><b>{title}</b> <span class=m>({span}n = {scores.n})</span>{escape(rest)}</div>"
     if not scores.parts:
         return box(head)
     header = [tr("类别", "class"), tr("精确率", "precision"), tr("召回率", "recall"), "F1", tr("行数", "rows")]

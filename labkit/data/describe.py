@@ -4,7 +4,7 @@ import base64
 from collections import defaultdict
 from html import escape
 
-from labkit.base.display import GREY, box, clipped, table_html
+from labkit.base.display import GREY, Html, box, clipped, table_html
 from labkit.base.language import language, tr
 from labkit.base.svg import INK, histogram
 
@@ -23,7 +23,8 @@ def corpus_html(corpus) -> str:
     if lengths and None not in lengths:
         middle, unit = sorted(lengths)[len(lengths) // 2], modality.unit()
         note = tr(f"训练集，中位数 {middle} {unit}", f"training rows, median {middle} {unit}")
-        parts.append(f"<div>{tr('长度', 'Length')} <span class=m>({note})</span></div>")
+        title = tr(f"{modality.title()}长度", f"{modality.title().capitalize()} length")
+        parts.append(f"<div>{title} <span class=m>({note})</span></div>")
         parts.append(picture(histogram(lengths, note, unit, size=(880, 280)), note))
     if corpus.train:
         parts.append(examples_html(corpus))
@@ -32,24 +33,22 @@ def corpus_html(corpus) -> str:
 
 
 def balance_html(corpus, most: int = 12) -> str:
-    """Rows of each class in each split, a line a class; the rarest together in one line where classes are many."""
-    header = [tr("标签", "label"), tr("训练", "train"), tr("验证", "validation"), tr("测试", "test")]
-    counts = [corpus.counts(split) for split in ("train", "valid", "test")]
-    totals = [sum(c.values()) for c in counts]
+    """Rows in each split; where every row is of one class, a line a class, the rarest together where classes are many."""
+    splits = {name: len(rows) for name, rows in corpus.splits.items()}
+    counts = {name: corpus.counts(name) for name in splits}
+    classes = list(corpus.labels) if all(sum(counts[s].values()) == n for s, n in splits.items()) else []
 
-    def line(title, found):
-        return [title, *(f"{n:,} ({n / max(total, 1):.0%})" for n, total in zip(found, totals, strict=True))]
+    def line(title, *names):
+        rows = [sum(counts[s][name] for name in names) for s in splits]
+        return [title, *(f"{n:,} ({n / max(total, 1):.0%})" for n, total in zip(rows, splits.values(), strict=True))]
 
-    shown = list(corpus.labels)
-    if not shown:  # a task without classes
-        totals = [len(corpus.splits[split]) for split in ("train", "valid", "test")]
-    if len(shown) > most:
-        shown = sorted(shown, key=lambda name: -counts[0][name])[: most - 1]
-    rows = [line(name, [c[name] for c in counts]) for name in shown]
-    if rest := [name for name in corpus.labels if name not in shown]:
-        title = tr(f"其余 {len(rest)} 类", f"{len(rest)} more")
-        rows.append(line(title, [sum(c[name] for name in rest) for c in counts]))
-    return table_html(header, [*rows, [tr("合计", "total"), *(f"{n:,}" for n in totals)]])
+    shown = sorted(classes, key=lambda name: -counts["train"][name])[: most - 1] if len(classes) > most else classes
+    rows = [line(name, name) for name in shown]
+    if rest := [name for name in classes if name not in shown]:
+        rows.append(line(tr(f"其余 {len(rest)} 类", f"{len(rest)} more"), *rest))
+    first = tr("标签", "label") if classes else ""
+    header = [first, tr("训练", "train"), tr("验证", "validation"), tr("测试", "test")]
+    return table_html(header, [*rows, [tr("合计", "total"), *(f"{n:,}" for n in splits.values())]])
 
 
 def examples_html(corpus) -> str:
@@ -58,14 +57,13 @@ def examples_html(corpus) -> str:
     groups = defaultdict(list)
     for example in corpus.train:
         groups[task.group(example)].append(example)
-    each = 2 if len(groups) <= 4 else 1
-    if len(groups) == 1:
-        each = 4
-    some = [e for group in sorted(groups, key=lambda g: (g is not None, g))[:8] for e in groups[group][:each]]
+    each = 4 if len(groups) == 1 else 2 if len(groups) <= 4 else 1
+    ordered = sorted(groups, key=lambda group: group if isinstance(group, int) else 0)  # others as they come
+    some = [e for group in ordered[:8] for e in groups[group][:each]]
     columns = {
-        tr("例子", "examples"): [clipped(task.modality.text(e.input)) for e in some],
+        tr("例子", "examples"): [Html(task.modality.html(e.input)) for e in some],
         tr("译文", "in English"): [clipped(e.extra.get("gloss", "")) for e in some],
-        tr("标签", "label"): [task.words(task.truth(e)) for e in some],
+        tr("标签", "label") if corpus.labels else tr("目标", "target"): [task.words(task.truth(e)) for e in some],
     }
     if language() == "zh" or not any(e.extra.get("gloss") for e in some):
         del columns[tr("译文", "in English")]
@@ -74,12 +72,13 @@ def examples_html(corpus) -> str:
 
 def dropped_text(corpus) -> str:
     """One sentence on the rows left out."""
+    title = corpus.task.modality.title()
     reasons = {
-        "empty": tr("没有文本", "without text"),
+        "empty": tr(f"没有{title}", f"without {title}"),
         "duplicate": tr("重复", "repeated"),
-        "conflict": tr("同一文本有两种标签", "one text with two labels"),
+        "conflict": tr(f"同一{title}有两种标签", f"one {title} with two labels"),
         "leak": tr("在另一部分里出现过", "also in another split"),
         "unlabelled": tr("没有公开标签", "labels withheld"),
     }
-    found = [f"{reasons[d.reason]} {d.count}" for d in corpus.dropped]
-    return tr("去掉的行：", "Rows dropped: ") + (tr("，", ", ").join(found) or tr("无", "none"))
+    parts = [f"{reasons[d.reason]} {d.count}" for d in corpus.dropped]
+    return tr("去掉的行：", "Rows dropped: ") + (tr("，", ", ").join(parts) or tr("无", "none"))

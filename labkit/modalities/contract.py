@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+from labkit.base.language import tr
+
 KNOWN: dict[str, type["Modality"]] = {}  # by name, as cards and command lines have it
 
 
@@ -87,6 +89,10 @@ class Modality:
     def example(self) -> str:
         """A word that stands for an input on a command line: TEXT."""
         return self.name.upper()
+
+    def title(self) -> str:
+        """What an input is called in running text."""
+        return tr("输入", "input")
 
     def extent(self, input) -> int | None:
         """How long an input is before it is encoded, in `unit()`; None where all are alike."""

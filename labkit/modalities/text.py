@@ -97,6 +97,9 @@ class Text(Modality):
     def example(self) -> str:
         return tr("一句话", "TEXT")
 
+    def title(self) -> str:
+        return tr("文本", "text")
+
     def extent(self, input: str) -> int:
         return len(input)
 

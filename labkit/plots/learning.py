@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.base.display import display_width
+from labkit.base.display import display_width, title_of
 from labkit.base.language import tr
 from labkit.base.records import BadInput, Measure, Run, Scores
 from labkit.base.svg import binned
 from labkit.plots.charts import TEST, TRAIN, VALID, Band, Bars, Chart, Line, Points, figure_of
 from labkit.plots.look import COLOURS, FAMILIES, drawn, figure, legend, looks, number, short, whole_numbers
-from labkit.tasks.contract import title_of
 
 
 @dataclass(frozen=True)

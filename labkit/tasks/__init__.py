@@ -1,7 +1,8 @@
 """What is asked of an input, one file a task: how rows become batches, outputs answers, and answers scores."""
 
+from labkit.base.display import title_of
 from labkit.tasks.classification import Classification, TextClassification
-from labkit.tasks.contract import KNOWN, Baseline, Batch, Metric, Task, known, task_of, title_of
+from labkit.tasks.contract import KNOWN, Baseline, Batch, Metric, Task, known, task_of
 
 __all__ = [
     "KNOWN",

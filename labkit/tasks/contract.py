@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from labkit.base.display import TITLES
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, ClassScore, Example, Measure, Scores, Table
 from labkit.base.statistics import bootstrap, standard_error, wilson
@@ -28,6 +29,9 @@ class Metric:
     greater: bool = True  # whether more is better
     share: bool = False  # a share of right rows: its interval is Wilson's
     top: float = 1.0  # the largest value there is
+
+    def __post_init__(self):
+        TITLES.setdefault(self.name, self.title)
 
     def better(self, one: float, other: float) -> bool:
         return one > other if self.greater else one < other
@@ -303,9 +307,3 @@ def known(name: str) -> type[Task]:
             tr(f"没有任务 {name!r}；有：{listing(KNOWN, 20)}。", f"No task {name!r}; there are: {listing(KNOWN, 20)}.")
         )
     return KNOWN[name]
-
-
-def title_of(metric: str) -> str:
-    """A metric's title in the language in force, from its name alone: `title_of("accuracy") == "准确率"`."""
-    titles = (m.title for kind in KNOWN.values() for m in getattr(kind, "metrics", ()) if m.name == metric)
-    return tr(*next(titles, (metric, metric.replace("_", " "))))

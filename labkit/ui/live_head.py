@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from labkit.base.config import TrainConfig
+from labkit.base.display import title_of
 from labkit.base.language import tr
 from labkit.base.records import Epoch, EpochDone, Measure
 from labkit.data.corpus import Corpus
 from labkit.plots.charts import Chart
 from labkit.plots.look import GREY
-from labkit.tasks.contract import title_of
 from labkit.ui.charts import Recording, recorded_charts
 from labkit.ui.controls import GRIDS, called, choice, help_for, python, words
 from labkit.ui.inputs import corpus_of, load_line

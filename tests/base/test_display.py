@@ -4,13 +4,15 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+import toys
 
-from labkit.base.display import mistakes_html, predictions_html, scores_html, table_html
-from labkit.base.records import ClassScore, Row, Scores
+from labkit.base.display import Html, scores_html, table_html
+from labkit.base.records import ClassScore, Example, Measure, Scores
+from labkit.base.svg import histogram
 from labkit.data.corpus import Corpus, Dropped
-from labkit.data.describe import corpus_html, histogram_svg
+from labkit.data.describe import corpus_html
 from labkit.tasks.classification import Prediction
-from labkit.training.evaluation import Mistake
+from labkit.training.evaluation import Mistake, Mistakes, Predictions
 
 EVIL = "<script>alert('&')</script>"
 
@@ -49,7 +51,7 @@ def page(html):
 
 
 def corpus(classes=2, **more):
-    rows = tuple(Row(f"{EVIL}{i}" + "好" * i, i % classes) for i in range(8 * classes))
+    rows = tuple(Example(f"{EVIL}{i}" + "好" * i, i % classes) for i in range(8 * classes))
     names = tuple(f"{EVIL}{c}" for c in range(classes))
     return Corpus(EVIL, rows, rows[: 2 * classes], rows[: 4 * classes], names, **more)
 
@@ -91,7 +93,7 @@ def test_many_classes_stay_readable():
 
 
 def test_readers_of_english_get_the_gloss_where_there_is_one(monkeypatch):
-    rows = tuple(Row(f"好{i}", i % 2, {"gloss": f"good {i}"}) for i in range(4))
+    rows = tuple(Example(f"好{i}", i % 2, {"gloss": f"good {i}"}) for i in range(4))
     made = Corpus("x", rows, rows, rows, ("no", "yes"))
     assert ["好0", "good 0", "no"] in page(corpus_html(made)).rows
     monkeypatch.setenv("LABKIT_LANG", "zh")
@@ -99,7 +101,7 @@ def test_readers_of_english_get_the_gloss_where_there_is_one(monkeypatch):
 
 
 def test_long_texts_are_cut_and_a_corpus_without_training_rows_shows_too():
-    rows = (Row("长" * 500, 0), Row("短", 1))
+    rows = (Example("长" * 500, 0), Example("短", 1))
     shown = page(corpus_html(Corpus("x", rows, rows, rows, ("a", "b"))))
     assert ["长" * 119 + "…", "a"] in shown.rows
     assert "total" in page(corpus_html(Corpus("x", (), (), (), ("a", "b")))).text
@@ -107,11 +109,11 @@ def test_long_texts_are_cut_and_a_corpus_without_training_rows_shows_too():
 
 @pytest.mark.parametrize("values", [[0], [5], [1, 1, 1], list(range(1000)), [3] * 99 + [10_000], [200, 201]])
 def test_a_histogram_counts_every_value_once(values):
-    svg = histogram_svg(values, "characters")
-    counts = [int(n) for n in re.findall(r"<title>[^:]*: (\d+)</title>", svg)]
-    heights = [float(h) for h in re.findall(r'height="([\d.]+)" fill', svg)]
-    assert sum(counts) == len(values) and len(counts) <= 25 and max(heights) == 70.0 and min(heights) >= 0
-    assert all(w > 0 for w in map(float, re.findall(r'<rect[^>]* width="([-\d.]+)"', svg)))
+    svg = histogram(values, "lengths", "characters", size=(880, 280))
+    bars = re.findall(r'<rect [^>]* width="([-\d.]+)" height="([-\d.]+)"[^>]*><title>[^:]*: ([\d,]+)</title>', svg)
+    wide, high, counts = ([float(v.replace(",", "")) for v in column] for column in zip(*bars, strict=True))
+    assert sum(counts) == len(values) and len(counts) <= 31 and max(high) == 190 and min(high) >= 0
+    assert all(w > 0 for w in wide)
 
 
 def test_a_table_keeps_numbers_right_words_left_and_wraps_only_long_texts():
@@ -120,13 +122,25 @@ def test_a_table_keeps_numbers_right_words_left_and_wraps_only_long_texts():
 
 
 def test_scores_mistakes_and_predictions_are_escaped_and_rounded():
-    scores = Scores(
-        4, 0.5, 0.75, 0.301, 0.954, 0.75, 0.75, 0.733, (ClassScore(EVIL, 2, 1, 0.5, 2 / 3),), ((1, 1), (0, 2))
-    )
+    metrics = {"accuracy": Measure(0.75, 0.301, 0.954), "macro_f1": Measure(0.733)}
+    scores = Scores(4, 0.5, metrics, (ClassScore(EVIL, 2, 1, 0.5, 2 / 3),), ((1, 1), (0, 2)))
     shown = page(scores_html(scores))
     assert shown.rows[1] == [EVIL, "1.000", "0.500", "0.667", "2"]
     assert "accuracy 0.750 (95 %: 0.301–0.954, n = 4) · macro-F1 0.733" in shown.text
-    assert page(mistakes_html([Mistake(Row(EVIL, 0), "no", EVIL, 0.987, 4.321)])).rows[1] == [
-        EVIL, "no", EVIL, "0.99", "4.32",
-    ]  # fmt: skip
-    assert page(predictions_html([Prediction(EVIL, "yes", 0.912, {})])).rows[1] == [EVIL, "yes", "0.91"]
+    mistakes = Mistakes([Mistake(Example(EVIL, 0), "no", EVIL, 4.321, 0.987)])
+    assert page(mistakes._repr_html_()).rows[1] == [EVIL, "no", EVIL, "0.99", "4.32"]
+    assert page(Predictions([Prediction(EVIL, "yes", 0.912, {})])._repr_html_()).rows[1] == [EVIL, "yes", "0.91"]
+
+
+def test_a_table_shows_what_is_html_already_and_escapes_the_rest():
+    html = table_html(["picture", "label"], [[Html("<img alt='x'>"), "<b>"]], left=2)
+    assert "<img alt='x'>" in html and "&lt;b&gt;" in html
+
+
+def test_a_corpus_without_classes_shows_rows_lengths_and_examples():
+    shown = page(corpus_html(toys.regression(48)))
+    assert shown.rows[:2] == [["", "train", "validation", "test"], ["total", "48", "12", "12"]]
+    first = toys.regression(48).train[0]
+    assert shown.rows[2] == ["examples", "target"] and len(shown.rows) == 7
+    assert shown.rows[3] == [" ".join(f"{x:g}" for x in first.input), str(first.target)]
+    assert "Input length (training rows, median" in shown.text and "numbers" in shown.text
