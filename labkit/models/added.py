@@ -86,13 +86,22 @@ def refuse_second(model) -> None:
 
 
 def add_lora(
-    model, places: Sequence[str], head: Sequence[str], *, rank: int, alpha: float, dropout: float, transposed: bool
+    model,
+    places: Sequence[str],
+    head: Sequence[str],
+    *,
+    rank: int,
+    alpha: float,
+    dropout: float,
+    transposed: bool,
+    tokens: bool,
 ) -> Any:
-    """A peft model with low-rank pairs beside the linear modules at `places`; the modules `head` train whole."""
+    """A peft model with low-rank pairs beside the linear modules at `places`; the modules `head` train whole. Without
+    `tokens` peft is told no task: its way to ask a network for a task's answer hands over token numbers."""
     from peft import LoraConfig
 
     config = LoraConfig(
-        task_type=model.task.peft_type,
+        task_type=model.task.peft_type if tokens else None,
         r=rank,
         lora_alpha=alpha,
         lora_dropout=dropout,

@@ -47,6 +47,11 @@ class Family:
     width: str = "hidden_size"  # where the config has the length of a token's vector; "" where there is none
     rate: float = 1.0  # default learning rates, as times those of a BERT as wide
 
+    @property
+    def tokens(self) -> bool:
+        """Whether hidden states are a row of tokens."""
+        return self.reads != "pooled"
+
 
 BERT = Family(("embeddings",), "encoder.layer", behind_attention="attention.output")
 ROBERTA = replace(BERT, position_offset=True)

@@ -21,7 +21,7 @@ class LoRA(Strategy):
     """A pair of thin matrices beside each query and value map (Hu et al. 2021, arXiv 2106.09685); merges without a trace.
 
     The pair adds `alpha / rank` times B A to a frozen weight; B starts at zero. `where="all"` adds one to every linear
-    map of every layer.
+    map and every convolution of every layer.
     """
 
     rank: int = 8
@@ -45,6 +45,8 @@ class LoRA(Strategy):
 
     def check(self, model) -> None:
         added.refuse_second(model)
+        if self.where == "query-value" and not family_of(model).query_value:
+            raise no_place(model, self)
 
     def prepare(self, model) -> Any:
         self.check(model)
@@ -59,6 +61,7 @@ class LoRA(Strategy):
             alpha=self.alpha,
             dropout=self.dropout,
             transposed=family.transposed,
+            tokens=family.tokens,
         )
 
     def merge(self, model) -> Any:
@@ -137,6 +140,8 @@ class Adapter(Strategy):
 
     def check(self, model) -> None:
         added.refuse_second(model)
+        if not family_of(model).sublayer_ends:
+            raise no_place(model, self)
 
     def prepare(self, model) -> Any:
         import torch
@@ -166,19 +171,34 @@ class Adapter(Strategy):
 
 
 def linear_maps(model, ends: tuple[str, ...] | None) -> list[str]:
-    """Names of the linear modules inside the layers, in depth order; with `ends`, those whose name ends so."""
+    """Names of the linear modules (convolutions are too) inside the layers, in depth order; with `ends`, those whose name
+    ends so."""
     found = []
     for block in layers_of(model):
         for root in block.modules:
             for name, module in model.get_submodule(root).named_modules(prefix=root):
-                linear = type(module).__name__ in ("Linear", "Conv1D")
+                linear = type(module).__name__ in ("Linear", "Conv1D", "Conv2d")
                 if linear and (ends is None or any(name.endswith("." + end) for end in ends)):
                     found.append(name)
     return found
 
 
+def no_place(model, strategy: Strategy) -> BadInput:
+    """What to say where a family has no attention that a method stands beside."""
+    kind = model.config.model_type
+    return BadInput(
+        tr(
+            f"策略 {strategy.name} 不适用于 {kind}：它没有注意力层可以依附。对这个模型可以用 LoRA(where='all')、top-K 或 bitfit。",
+            f"Strategy {strategy.name} does not work on {kind}: it has no attention to stand beside. On this model take "
+            "LoRA(where='all'), top-K or bitfit.",
+        )
+    )
+
+
 def refuse_prompts(model, strategy: Strategy) -> None:
     added.refuse_second(model)
+    if not family_of(model).tokens:
+        raise no_place(model, strategy)
     kind, able = model.config.model_type, [name for name, family in FAMILIES.items() if family.prefix]
     if kind not in able:
         raise BadInput(

@@ -77,8 +77,7 @@ class FrozenPart:
     @property
     def usable(self) -> bool:
         """Whether there is anything to skip: at least one whole layer below the first trained block, and no prompts."""
-        tokens = self.family.reads in ("first", "last")  # hidden states are a row of tokens
-        plain = tokens and all(block.kind != "prompt" for block in self.below)
+        plain = self.family.tokens and all(block.kind != "prompt" for block in self.below)
         one_layer = self.family.shared  # one layer used many times: only all of it can be skipped
         return self.cache != "off" and plain and (self.all or (self.depth >= 2 and not one_layer))
 
@@ -245,15 +244,17 @@ class FrozenPart:
                 swapped[others[0]] = lambda *args, **kwargs: hidden.new_zeros(1)
         before = {module: vars(module).get("forward") for module in swapped}  # others may have put theirs there
         for module, forward in swapped.items():
-            module.forward = forward
+            vars(module)["forward"] = (
+                forward  # torch's own way to set an attribute takes as long as a small head computes
+            )
         try:
             yield
         finally:
             for module, forward in before.items():
                 if forward is None:
-                    del module.forward
+                    del vars(module)["forward"]
                 else:
-                    module.forward = forward
+                    vars(module)["forward"] = forward
 
 
 class Reached(Exception):

@@ -15,6 +15,8 @@ from labkit.models.families import FAMILIES, network_of
 from labkit.models.state import asking, device_of
 from labkit.tasks import Batch, Task
 
+HEAD_ROWS = 64  # a batch for the head alone has so many times the rows: a vector each is next to nothing
+
 
 class Network:
     """A model and its task, and how they are asked.
@@ -30,8 +32,13 @@ class Network:
     def shortened(self, split: str | None, rows: Sequence[int]) -> Iterator[None]:
         """Within the block, what needs no computing for these rows of a split is left out."""
         kept = self.frozen.skipped(split, rows) if self.frozen and split else contextlib.nullcontext()
-        with kept, one_token(self.model, self.task):
+        layers = contextlib.nullcontext() if self.head_alone(split) else one_token(self.model, self.task)
+        with kept, layers:
             yield
+
+    def head_alone(self, split: str | None) -> bool:
+        """Whether all that the head reads of a split is kept: then no layer computes, and inputs need not be there."""
+        return bool(self.frozen and split and self.frozen.whole_of(split))
 
     def outputs(self, batch: Batch, split: str | None = None, rows: Sequence[int] = ()) -> Any:
         """What the network says of a batch, to be trained on: in the engine's number format."""
@@ -62,16 +69,28 @@ class Network:
     def attempt(self, processor, items: Sequence[dict], batch_size: int, split: str | None) -> tuple[Any, list]:
         import torch
 
-        device, task = device_of(self.model), self.task
         losses, answers = torch.zeros(len(items)), [None] * len(items)
         with asking(self.model):
-            for rows in batches_of([task.size(item) for item in items], task.modality.budget(device), batch_size):
-                batch = task.collate(processor, [items[i] for i in rows]).to(device)
+            for rows, batch in self.batches(processor, items, batch_size, split):
                 loss, said = self.ask(batch, split, rows)
                 losses[rows] = loss.float().cpu()
                 for i, answer in zip(rows, said, strict=True):
                     answers[i] = answer
         return losses, answers
+
+    def batches(
+        self, processor, items: Sequence[dict], batch_size: int, split: str | None
+    ) -> Iterator[tuple[list[int], Batch]]:
+        """Row numbers and batches to be asked, where the network computes."""
+        device, task = device_of(self.model), self.task
+        if self.head_alone(split):
+            many = HEAD_ROWS * batch_size
+            for start in range(0, len(items), many):
+                chosen = items[start : start + many]
+                yield list(range(start, start + len(chosen))), task.stub(chosen, device).to(device)
+            return
+        for rows in batches_of([task.size(item) for item in items], task.modality.budget(device), batch_size):
+            yield rows, task.collate(processor, [items[i] for i in rows]).to(device)
 
 
 @contextlib.contextmanager
