@@ -560,10 +560,10 @@ full, gradual = lk.compare([lk.Full(), lk.GradualUnfreeze()], corpus, **options)
 lk.plots.curves(full, gradual)
 
 # %% [markdown] lang="zh"
-# **读图**：虚线是训练损失，实线是验证损失。（第一轮虚线反而在上：训练损失是边练边记的平均，验证是练完才考的。）全量微调只走三轮，一上来就往下冲，第三轮训练和验证已经分家（笔记 01 第 7 节的那道缝）；逐步解冻前几轮只有头和顶上的层在动，虚线下得慢，到第三轮两条线还挨着；等楼下一层层醒来，虚线接着往下，实线却从第四轮起几乎是平的。右图里全量的验证成绩高几个点，可是验证只有 95 行，这几个点在误差之内。轮数也不同，所以不要比输赢，看的是脾气。请记住它，第 11 节它会从另一个方向给你惊喜。
+# **读图**：细线是训练损失，粗线是验证损失。（第一轮细线反而在上：训练损失是边练边记的平均，验证是练完才考的。）全量微调只走三轮，一上来就往下冲，第三轮训练和验证已经分家（笔记 01 第 7 节的那道缝）；逐步解冻前几轮只有头和顶上的层在动，细线下得慢，到第三轮两条线还挨着；等楼下一层层醒来，细线接着往下，粗线却从第四轮起几乎是平的。右图里全量的验证成绩高几个点，可是验证只有 95 行，这几个点在误差之内。轮数也不同，所以不要比输赢，看的是脾气。请记住它，第 11 节它会从另一个方向给你惊喜。
 
 # %% [markdown] lang="en"
-# **Reading it**: dashed is the training loss, solid the validation loss. (In the first epoch the dashed line lies above: the training loss is a mean taken on the way, validation is asked at the end.) Full fine-tuning has just three epochs, dashes down, and by the third its two lines have parted (the gap of notebook 01, section 7). With gradual unfreezing only the head and the top move in the first epochs; the dashed line comes down slowly, and in the third the two are still together; as the floors below wake up it goes on falling, while the solid line is almost flat from the fourth epoch on. On the right full fine-tuning is some points ahead, but with 95 validation rows that is inside the error. The numbers of epochs are unequal, too, so don't read a winner off this; what you see is temper. Keep it in mind: in section 11 it will surprise you from another side.
+# **Reading it**: thin is the training loss, bold the validation loss. (In the first epoch the thin line lies above: the training loss is a mean taken on the way, validation is asked at the end.) Full fine-tuning has just three epochs, dashes down, and by the third its two lines have parted (the gap of notebook 01, section 7). With gradual unfreezing only the head and the top move in the first epochs; the thin line comes down slowly, and in the third the two are still together; as the floors below wake up it goes on falling, while the bold line is almost flat from the fourth epoch on. On the right full fine-tuning is some points ahead, but with 95 validation rows that is inside the error. The numbers of epochs are unequal, too, so don't read a winner off this; what you see is temper. Keep it in mind: in section 11 it will surprise you from another side.
 
 # %% [markdown] lang="zh"
 # ## 9 比较：什么时候可以说“更好”
@@ -692,7 +692,7 @@ expect("full", forgets["full"])
 # %%
 trainer = lk.Trainer(fresh(), corpus, lk.Full(), config, retain=lk.L2SP(strength=0.3))
 mended = trainer.fit()
-mended = replace(mended, forgetting=lk.forgetting_of(MODEL, trainer.model).change)
+mended = replace(mended, measures={"forgetting": lk.forgetting_of(MODEL, trainer.model).change})
 print(mended.strategy, mended.forgetting < forgets["full"])
 
 # %%

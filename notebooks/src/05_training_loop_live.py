@@ -286,7 +286,9 @@ def exam(net):
 
 
 # %%
-def run(cards=RIGHT, head=0, order=0, dropout=0, peak=2e-3, plan=rate, epochs=4, make=torch.optim.AdamW, accident=None):
+def run(
+    cards=RIGHT, head=0, order=0, dropout=0, peak=2e-3, plan=lr_factor, epochs=4, make=torch.optim.AdamW, accident=None
+):
     net = new_head(head)
     optimizer, losses, exams = make(net.parameters(), lr=peak), [], []
     for epoch in range(epochs):
@@ -422,7 +424,7 @@ plans = {
     tr("不变", "constant"): lambda step, steps: 1.0,
     tr("只热身", "warm-up alone"): lambda step, steps: min(1.0, 10 * step / steps),
     tr("只衰减", "decay alone"): lambda step, steps: 1 - step / steps,
-    tr("两样都有", "both"): rate,
+    tr("两样都有", "both"): lr_factor,
 }
 
 # %%

@@ -282,10 +282,10 @@ assert lk.check("05.6", hopeless)
 # %%
 config = lk.TrainConfig(epochs=20, lr=1.0, max_length=64, device="cpu", precision="fp32")
 trainer = lk.Trainer(lk.load("tiny-bert-zh", labels=corpus.labels), corpus, lk.HeadOnly(), config)
-history = []
+keys, history = ("train_loss", "valid_loss", "valid_accuracy"), []
 for event in trainer.run():
     if isinstance(event, lk.EpochDone):
-        history.append(vars(event.epoch))
+        history.append({key: getattr(event.epoch, key) for key in keys})
         if hopeless(history):
             break
 print(tr("早早叫停：", "stopped early:"), len(history) <= 8)
