@@ -82,7 +82,7 @@ class Probe:
     def cost(self) -> Cost:
         """Walk through the epochs: measure where the strategy lets more train, reckon the others."""
         trainer, parts = self.trainer, dict.fromkeys(("frozen", "train", "valid", "final"), 0.0)
-        phase, history, kept = None, [], 0.0
+        phase, history, kept_mb = None, [], 0.0
         for epoch in range(trainer.config.epochs):
             if not epoch or trainer.unfreeze(history):
                 with trainer.at_work():
@@ -90,14 +90,15 @@ class Probe:
                 if phase is None:
                     break
                 parts["frozen"] += phase["frozen"]
-                kept = max(kept, self.kept_mb() or 0.0) if trainer.frozen.kept else kept
+                if trainer.frozen.kept:
+                    kept_mb = max(kept_mb, self.kept_mb() or 0.0)
             parts["train"] += phase["train"]
             parts["valid"] += phase["valid"]
             parts["final"] = phase["valid"] + phase["test"]
             scores = dict.fromkeys((metric.name for metric in trainer.task.metrics), 0.0)
             history.append(Epoch(epoch + 1, 0, 0.0, float(epoch), scores, 0.0))  # a rising loss thaws at once
         trained = megabytes(trainer.tensors().values())
-        more = kept + self.items_mb * (self.scale["train"] - 1) + (trained if self.config.patience else 0.0)
+        more = kept_mb + self.items_mb * (self.scale["train"] - 1) + (trained if self.config.patience else 0.0)
         needed = max(self.meter.mb() - self.meter.start, self.reckoned) + more
         share, rows = trained / megabytes(trainer.model.parameters()), self.sizes["train"]
         n_train = round(len(rows) * self.scale["train"])
@@ -115,8 +116,8 @@ class Probe:
         seconds |= {"train": reckon(steps, self.step_sizes) * self.scale["train"], "frozen": 0.0}
         if kept:
             few = self.trainer.batches
-            mine = sum(padded(few.sizes["valid"], c) for c in batches_of(few.sizes["valid"], self.budget))
-            share = {s: sum(sizes) * self.scale[s] / mine for s, sizes in self.chunk_sizes.items()}
+            asked = sum(padded(few.sizes["valid"], c) for c in batches_of(few.sizes["valid"], self.budget))
+            share = {s: sum(sizes) * self.scale[s] / asked for s, sizes in self.chunk_sizes.items()}
             seconds["frozen"] = self.keep("valid") * (share["train"] + share["valid"])
             seconds["valid"] = self.timed(lambda: self.ask(few.items["valid"], "valid")) * share["valid"]
         return seconds

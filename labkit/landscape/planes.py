@@ -29,22 +29,22 @@ class Plane:
         """The weights at a place."""
         return {n: p + a * self.across[n] + b * self.up[n] for n, p in self.origin.items()}
 
-    def follow(self, path: "Footprints", name: str = "") -> "PlanePath":
+    def follow(self, path: "Trajectory", name: str = "") -> "PlanePath":
         """A recorded training seen from straight above the plane."""
         import numpy
 
         flat = [[inner(d[n], self.across[n]) for n in self.origin] for d in (self.across, self.up)]
         aa, ab = (sum(row) for row in flat)
         bb = sum(inner(self.up[n], self.up[n]) for n in self.origin)
-        places, away = [], 0.0
+        places, outside = [], 0.0
         for snapshot in path.snapshots:
-            gone = {n: t - self.origin[n] for n, t in snapshot.items() if n in self.origin}
-            xa, xb = (sum(inner(t, d[n]) for n, t in gone.items()) for d in (self.across, self.up))
+            offset = {n: t - self.origin[n] for n, t in snapshot.items() if n in self.origin}
+            xa, xb = (sum(inner(t, d[n]) for n, t in offset.items()) for d in (self.across, self.up))
             a, b = (xa * bb - xb * ab) / (aa * bb - ab * ab), (xb * aa - xa * ab) / (aa * bb - ab * ab)
             places.append((a, b))
-            far = sum(inner(t, t) for t in gone.values())
-            away = (max(0.0, 1 - (a * xa + b * xb) / far)) ** 0.5 if far else 0.0
-        return PlanePath(name, tuple(path.steps), numpy.array(places), away)
+            squared = sum(inner(t, t) for t in offset.values())
+            outside = (max(0.0, 1 - (a * xa + b * xb) / squared)) ** 0.5 if squared else 0.0
+        return PlanePath(name, tuple(path.steps), numpy.array(places), outside)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,24 +81,24 @@ def random_plane(model, seed: int = 0, names: Sequence[str] | None = None) -> Pl
                 "Nothing to move: no tensor of the model trains. Prepare it with a strategy first, or give names=.",
             )
         )
-    dice = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     origin = {n: p.detach().to("cpu", copy=True) for n, p in chosen.items()}
-    across, up = ({n: filters(p, dice) for n, p in origin.items()} for _ in range(2))
+    across, up = ({n: filters(p, generator) for n, p in origin.items()} for _ in range(2))
     return Plane(origin, across, up, "random", (-1.0, 1.0, -1.0, 1.0))
 
 
-def filters(tensor, dice) -> Any:
+def filters(tensor, generator) -> Any:
     """A random tensor whose rows are as long as this one's; zeros for a vector."""
     import torch
 
     if tensor.ndim < 2:
         return torch.zeros_like(tensor)
-    drawn = torch.randn(tensor.shape, generator=dice).flatten(1)
-    scale = tensor.flatten(1).norm(dim=1, keepdim=True) / drawn.norm(dim=1, keepdim=True).clamp_min(1e-12)
-    return (drawn * scale).view_as(tensor)
+    noise = torch.randn(tensor.shape, generator=generator).flatten(1)
+    scale = tensor.flatten(1).norm(dim=1, keepdim=True) / noise.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return (noise * scale).view_as(tensor)
 
 
-def path_plane(*paths: "Footprints") -> Plane:
+def path_plane(*paths: "Trajectory") -> Plane:
     """The plane in which trainings went: through the start and the end of the first, (0, 0) and (1, 0), and along the
     direction in which all of them move most besides (the first principal component of what is left)."""
     import torch
@@ -115,8 +115,8 @@ def path_plane(*paths: "Footprints") -> Plane:
     end = len(paths[0].snapshots) - 2
     products = torch.zeros(len(places), len(places), dtype=torch.float64)
     for n in names:
-        gone = torch.stack([(s[n] - start[n]).flatten() for s in places])
-        products += (gone @ gone.T).double()
+        offsets = torch.stack([(s[n] - start[n]).flatten() for s in places])
+        products += (offsets @ offsets.T).double()
     along = products[:, end] / products[end, end]  # each place's share of the way from start to end
     rest = products - products[end, end] * along[:, None] * along[None, :]
     values, vectors = torch.linalg.eigh(rest)
@@ -155,7 +155,7 @@ def inner(one, other) -> float:
 # What training leaves behind
 
 
-class Footprints:
+class Trajectory:
     """A listener that keeps the trained tensors as they were after some of the steps; `record_path` makes one.
 
     Where they would take more than `limit_mb`, every other one is forgotten and only every second is taken from then on.
@@ -186,8 +186,9 @@ class Footprints:
         self.snapshots.append(self.tensors())
         if len(self.steps) > self.most:
             self.every *= 2
-            kept = [i for i, s in enumerate(self.steps) if s % self.every == 0 or i in (0, len(self.steps) - 1)]
-            self.steps, self.snapshots = ([v[i] for i in kept] for v in (self.steps, self.snapshots))
+            ends = (0, len(self.steps) - 1)
+            chosen = [i for i, step in enumerate(self.steps) if step % self.every == 0 or i in ends]
+            self.steps, self.snapshots = ([v[i] for i in chosen] for v in (self.steps, self.snapshots))
 
     def __repr__(self) -> str:
         size = sum(t.numel() * 4 for t in self.snapshots[0].values()) * len(self.snapshots) / 2**20
@@ -195,9 +196,9 @@ class Footprints:
         return tr(f"{n} 个快照，第 0 到 {last} 步，{size:.1f} MB", f"{n} snapshots, steps 0 to {last}, {size:.1f} MB")
 
 
-def record_path(trainer, limit_mb: float = 256) -> Footprints:
+def record_path(trainer, limit_mb: float = 256) -> Trajectory:
     """Record the way that a training takes through the weights, in at most about `limit_mb` of main memory.
 
     >>> path = record_path(trainer); trainer.fit(path); plane = path_plane(path)
     """
-    return Footprints(trainer, limit_mb)
+    return Trajectory(trainer, limit_mb)

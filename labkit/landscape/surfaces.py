@@ -1,7 +1,7 @@
 """Mountains to walk in: functions of two numbers whose height is a loss, with exact slopes. Notebook 04 walks here.
 
 Each formula gives loss and gradient, and is written for floats, numpy arrays and tensors alike: `m` is math, numpy or
-torch. A function that a student writes in torch is a surface too. Leans on records and text.
+torch. A function that a student writes in torch is a surface too. Leans on records.
 """
 
 import functools
@@ -21,10 +21,13 @@ Point = tuple[float, float]
 class Surface:
     """A loss of two parameters. Called with floats, arrays or tensors it gives the height; tensors carry the gradient.
 
-    >>> surface = surfaces()["bowl"]
-    >>> surface(3.0, 4.0)
+    >>> bowl = surfaces()["bowl"]
+    >>> bowl(3.0, 4.0)
     12.5
-    >>> surface(*torch.tensor([3.0, 4.0], requires_grad=True)).backward()          # the gradient is (3, 4)
+    >>> point = torch.tensor([3.0, 4.0], requires_grad=True)
+    >>> bowl(*point).backward()
+    >>> point.grad
+    tensor([3., 4.])
 
     With `step`, the loss is that of the batch of that step: where `noise` is not 0, each batch tilts the surface a little.
     """
@@ -88,8 +91,8 @@ class Surface:
 
 @functools.lru_cache(maxsize=100_000)
 def drawn_tilt(noise: float, seed: int, step: int) -> Point:
-    dice = random.Random((seed << 32) + step)
-    return dice.gauss(0, noise), dice.gauss(0, noise)
+    rng = random.Random((seed << 32) + step)
+    return rng.gauss(0, noise), rng.gauss(0, noise)
 
 
 @functools.cache
@@ -100,8 +103,8 @@ def height() -> type:
     class Height(torch.autograd.Function):
         @staticmethod
         def forward(context, x, y, surface, step):
-            found = surface.slopes(list(zip(x.reshape(-1).tolist(), y.reshape(-1).tolist(), strict=True)), step)
-            loss, dx, dy = (x.new_tensor(column).view_as(x) for column in zip(*found, strict=True))
+            slopes = surface.slopes(list(zip(x.reshape(-1).tolist(), y.reshape(-1).tolist(), strict=True)), step)
+            loss, dx, dy = (x.new_tensor(column).view_as(x) for column in zip(*slopes, strict=True))
             context.save_for_backward(dx, dy)
             return loss
 
@@ -115,7 +118,7 @@ def height() -> type:
 
 
 @dataclass(frozen=True)
-class Written(Surface):
+class CustomSurface(Surface):
     """A surface that a student writes: `formula(x, y)` of two tensors, its gradient found by autograd."""
 
     def __call__(self, x, y, step: int | None = None) -> Any:
@@ -123,8 +126,8 @@ class Written(Surface):
 
         if isinstance(x, torch.Tensor):
             return self.formula(x, y)
-        found = self.formula(torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(y, dtype=torch.float32))
-        return found.detach().numpy() if hasattr(x, "shape") else float(found)
+        loss = self.formula(torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(y, dtype=torch.float32))
+        return loss.detach().numpy() if hasattr(x, "shape") else float(loss)
 
     def slope(self, x: float, y: float, step: int | None = None) -> tuple[float, float, float]:
         import torch
@@ -141,14 +144,14 @@ class Written(Surface):
 
         if not self.elementwise:
             return [self.slope(x, y) for x, y in points]
-        found = []
+        slopes = []
         for few in (points[i : i + 7] for i in range(0, len(points), 7)):  # eight or more would be computed as vectors
             with torch.enable_grad():
                 both = torch.tensor(few, requires_grad=True)
                 loss = self.formula(*both.unbind(1))
                 loss.sum().backward()
-            found += zip(loss.tolist(), *both.grad.T.tolist(), strict=True)
-        return found
+            slopes += zip(loss.tolist(), *both.grad.T.tolist(), strict=True)
+        return slopes
 
     @functools.cached_property
     def elementwise(self) -> bool:
@@ -180,7 +183,8 @@ def surface(
 ) -> Surface:
     """A function of two tensors as a surface.
 
-    >>> surface(lambda x, y: x**2 + 3 * torch.sin(y) ** 2, start=(3.0, 2.0))
+    >>> surface(lambda x, y: x**2 + 3 * torch.sin(y) ** 2, start=(3.0, 2.0), name="waves").slope(1.0, 0.0)
+    (1.0, 2.0, 0.0)
 
     Raises BadInput for one that does not give one differentiable number.
     """
@@ -194,19 +198,21 @@ def surface(
         )
     start = start or (left + 0.15 * (right - left), bottom + 0.8 * (top - bottom))
     name = name or getattr(f, "__name__", "").replace("<lambda>", "") or tr("自己写的", "my own")
-    made = Written(name, name, name, window=(left, right, bottom, top), start=start, minima=tuple(minima), formula=f)
+    custom = CustomSurface(
+        name, name, name, window=(left, right, bottom, top), start=start, minima=tuple(minima), formula=f
+    )
     try:
-        made.slope(*made.start)
+        custom.slope(*custom.start)
     except (TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise BadInput(
             tr(
-                f"函数 {name} 在 {made.start} 处求不出梯度（{error}）。它应当接收两个张量 x、y，用 torch 的运算算出一个数，"
+                f"函数 {name} 在 {custom.start} 处求不出梯度（{error}）。它应当接收两个张量 x、y，用 torch 的运算算出一个数，"
                 "例如 lambda x, y: x**2 + torch.sin(y)。",
-                f"Function {name} gives no gradient at {made.start} ({error}). It should take two tensors x and y and "
+                f"Function {name} gives no gradient at {custom.start} ({error}). It should take two tensors x and y and "
                 "compute one number with torch's operations, for example lambda x, y: x**2 + torch.sin(y).",
             )
         ) from None
-    return made
+    return custom
 
 
 # The formulas

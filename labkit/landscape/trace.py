@@ -1,4 +1,4 @@
-"""What a walk of an optimizer leaves behind: every step, its parts, and where it came to. Made by landscape.py."""
+"""What a walk of an optimizer leaves behind: every step, its parts, and where it came to. walk.py records it."""
 
 import math
 from dataclasses import dataclass
@@ -52,9 +52,9 @@ class Trace:
         import numpy
 
         with numpy.errstate(divide="ignore", invalid="ignore"):
-            found = -(self.update + self.decay) / self.direction
+            size = -(self.update + self.decay) / self.direction
         clear = (abs(self.update) > 1e-4 * abs(self.position[1:])) & (abs(self.update) > 1e-20)
-        return numpy.where(clear, found, numpy.nan)
+        return numpy.where(clear, size, numpy.nan)
 
     @property
     def to_minimum(self) -> float:

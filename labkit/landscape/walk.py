@@ -1,6 +1,6 @@
 """The optimizer as a walker in mountains: torch's own optimizers on a surface, every step recorded. Notebook 04 uses it.
 
-What is recorded equals a loop of `torch.optim` written by hand, to the bit. Leans on mountains and walks.
+What is recorded equals a loop of `torch.optim` written by hand, to the bit. Leans on surfaces and trace.
 """
 
 import functools
@@ -39,7 +39,7 @@ REACH = 20  # a walker this many half windows from the middle has left the mount
 
 
 @dataclass(frozen=True)
-class Maker:
+class OptimizerFactory:
     """How to make an optimizer of torch: called with parameters it gives one; shown, it is the line of code.
 
     >>> optimizer("momentum", lr=0.1)
@@ -64,7 +64,7 @@ class Maker:
         return f"torch.optim.{self.kind}(params, {', '.join(f'{k}={v!r}' for k, v in self.settings.items())})"
 
 
-def optimizer(name: str, lr: float, **settings) -> Maker:
+def optimizer(name: str, lr: float, **settings) -> OptimizerFactory:
     """An optimizer of torch by its usual name, with a learning rate and any other setting that torch has for it.
 
     >>> trace(optimizer("Adam", lr=0.1, betas=(0.5, 0.999)), "ravine")
@@ -77,7 +77,7 @@ def optimizer(name: str, lr: float, **settings) -> Maker:
             )
         )
     kind, own = OPTIMIZERS[name]
-    return Maker(kind, {"lr": lr, **own, **settings})
+    return OptimizerFactory(kind, {"lr": lr, **own, **settings})
 
 
 def trace(
@@ -110,8 +110,8 @@ def traces(
     with torch.no_grad():
         for step in range(steps):
             going = [w for w in walkers if w.diverged is None]
-            for walker, found in zip(going, surface.slopes([w.place for w in going], step), strict=True):
-                walker.walk(step, found[1:])
+            for walker, (_, *gradient) in zip(going, surface.slopes([w.place for w in going], step), strict=True):
+                walker.walk(step, tuple(gradient))
     return Traces({w.name: w.trace() for w in walkers})
 
 
@@ -147,8 +147,8 @@ class Walker:
             self.parameter = torch.tensor([start], requires_grad=True)
             self.optimizer = make([self.parameter])
         self.flat, self.shape = self.parameter.detach().view(-1), self.parameter.shape
-        self.looks = isinstance(self.optimizer, torch.optim.LBFGS)
-        self.step = self.optimizer.step if self.looks else plain_step(self.optimizer)
+        self.needs_closure = isinstance(self.optimizer, torch.optim.LBFGS)
+        self.step = self.optimizer.step if self.needs_closure else plain_step(self.optimizer)
         self.place, self.diverged = tuple(self.flat.tolist()), None
         self.places, self.gradients, self.rates, self.velocities, self.seconds = [self.place], [], [], [], []
         left, right, bottom, top = surface.window
@@ -157,30 +157,30 @@ class Walker:
 
     def walk(self, step: int, gradient: tuple[float, float]) -> None:
         """One step of the optimizer from the gradient that it finds where it stands."""
-        self.feel(gradient)
+        self.set_gradient(gradient)
         self.gradients.append(gradient)
         self.rates.append(float(self.optimizer.param_groups[0]["lr"]))
-        self.step(functools.partial(self.look, step)) if self.looks else self.step()
+        self.step(functools.partial(self.closure, step)) if self.needs_closure else self.step()
         self.place = tuple(self.flat.tolist())
         self.places.append(self.place)
         state = self.optimizer.state.get(self.parameter, {})
-        self.velocities.append(remembered(state, VELOCITY))
-        self.seconds.append(remembered(state, SECOND))
+        self.velocities.append(moment_of(state, VELOCITY))
+        self.seconds.append(moment_of(state, SECOND))
         (x, y), (a, b), (wide, high) = self.place, self.middle, self.reach
         if not (abs(x - a) <= wide and abs(y - b) <= high):  # nor where it is no number
             self.diverged = step + 1
 
-    def feel(self, gradient: tuple[float, float]) -> None:
+    def set_gradient(self, gradient: tuple[float, float]) -> None:
         import torch
 
         self.parameter.grad = torch.tensor(gradient).view(self.shape)
 
-    def look(self, step: int) -> Any:
+    def closure(self, step: int) -> Any:
         """For an optimizer that looks around before it steps: the loss where the parameter is now."""
         import torch
 
         loss, *gradient = self.surface.slope(*self.flat.tolist(), step)
-        self.feel(gradient)
+        self.set_gradient(gradient)
         return torch.tensor(loss)
 
     def trace(self) -> Trace:
@@ -199,15 +199,15 @@ class Walker:
         group, direction = self.optimizer.param_groups[0], self.direction(gradient[:-1], velocity)
         decay = group["weight_decay"] if group.get("decoupled_weight_decay") else 0.0
         decay = decay * lr[:, None] * position[:-1]
-        found = (position, loss, gradient, velocity, second, direction, decay, lr)
-        return Trace(self.name, self.surface, *found, self.diverged)
+        arrays = (position, loss, gradient, velocity, second, direction, decay, lr)
+        return Trace(self.name, self.surface, *arrays, self.diverged)
 
     def direction(self, gradient, velocity) -> Any:
         """Gradient and momentum together as each optimizer joins them; the gradient alone where it keeps no momentum."""
         import numpy
 
-        group, kept = self.optimizer.param_groups[0], self.optimizer.state.get(self.parameter, {})
-        if kept.get("exp_avg") is not None and "betas" in group:  # starts from 0, so the first means are too small
+        group, state = self.optimizer.param_groups[0], self.optimizer.state.get(self.parameter, {})
+        if state.get("exp_avg") is not None and "betas" in group:  # starts from 0, so the first means are too small
             steps = numpy.arange(1, len(velocity) + 1, dtype=numpy.float32)[:, None]
             return velocity / (1 - numpy.float32(group["betas"][0]) ** steps)
         if type(self.optimizer).__name__ == "SGD" and group["momentum"]:
@@ -224,7 +224,7 @@ def plain_step(optimizer) -> Callable:
     return functools.partial(inspect.unwrap(step), optimizer)
 
 
-def remembered(state: dict, names: Sequence[str]) -> list[float]:
+def moment_of(state: dict, names: Sequence[str]) -> list[float]:
     """The first of these moments that an optimizer's state holds for our two numbers; zeros where none."""
-    found = next((state[n] for n in names if state.get(n) is not None), None)
-    return [0.0, 0.0] if found is None or found.numel() != 2 else found.view(-1).tolist()
+    moment = next((state[n] for n in names if state.get(n) is not None), None)
+    return [0.0, 0.0] if moment is None or moment.numel() != 2 else moment.view(-1).tolist()

@@ -9,7 +9,7 @@ import torch
 
 from labkit import plots
 from labkit.base.records import BadInput
-from labkit.landscape.planes import Footprints, Plane, path_plane, random_plane, record_path
+from labkit.landscape.planes import Plane, Trajectory, path_plane, random_plane, record_path
 from labkit.landscape.slices import slice_loss
 from labkit.models.loading import load
 from labkit.strategies import BitFit, Full, GradualUnfreeze, HeadOnly, LoRA, TopK
@@ -148,7 +148,7 @@ def test_a_place_beside_the_plane_is_projected_straight_down():
     def point(*v):
         return {"w": torch.tensor(v)}
 
-    class Path(Footprints):
+    class Path(Trajectory):
         def __init__(self):
             self.steps, self.snapshots = [0, 5], [point(1.0, 1.0, 1.0), point(4.0, 3.0, 5.0)]
 
@@ -185,7 +185,7 @@ def test_what_cannot_be_sliced_is_said(model, folder, rows):
     with pytest.raises(BadInput, match="another model"):
         slice_loss(LoRA().prepare(load(folder, rows.labels)), rows.valid, path_plane(path))
     with pytest.raises(BadInput, match="too short"):
-        short = Footprints.__new__(Footprints)
+        short = Trajectory.__new__(Trajectory)
         short.steps, short.snapshots = path.steps[:2], path.snapshots[:2]
         path_plane(short)
     with pytest.raises(BadInput, match="share no plane"):
