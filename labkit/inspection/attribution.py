@@ -242,8 +242,9 @@ class Piece:
 def pieces(processor, text: str, max_length: int) -> tuple[list[int], list[Piece]]:
     """The tokens of a text, and what they stand for in it; tokens that share a character make up one piece.
 
-    >>> pieces(tokenizer, "好", 8)
-    ([2, 1963, 3], [Piece(0, 0, "[CLS]"), Piece(0, 1), Piece(0, 0, "[SEP]")])
+    >>> ids, parts = pieces(model.processor, "好", 8)
+    >>> ids, parts[1]
+    ([2, 84, 3], Piece(begin=0, end=1, name='', tokens=1))
     """
     options = {"return_offsets_mapping": True, "return_special_tokens_mask": True}
     encoded = processor(text, truncation=True, max_length=max_length, **options)

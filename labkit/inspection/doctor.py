@@ -31,7 +31,9 @@ RARE = 0.75  # the share of the commonest class from which accuracy says little
 def diagnose(run: Run, corpus: Corpus | None = None) -> Findings:
     """What is wrong with a run, from its record alone; with the corpus also rows that stand in two splits.
 
-    >>> print(diagnose(run, corpus))
+    >>> run = Trainer(model, corpus, HeadOnly(), TrainConfig(epochs=3, lr=10.0)).fit()
+    >>> diagnose(run, corpus)[0].title
+    'Learning rate too high'
 
     Of the curves one thing is said, the first cause that explains them: where the rate is wrong, all the rest follows.
     """

@@ -50,7 +50,7 @@ def find_lr(
     """Losses of `steps` batches while the rate grows from 1e-6 to 1, and the rate that they suggest.
 
     >>> sweep = find_lr(model, corpus, HeadOnly())
-    >>> run = Trainer(model, corpus, HeadOnly(), TrainConfig(lr=sweep.suggestion)).fit()
+    >>> run = Trainer(model, corpus, HeadOnly(), TrainConfig(lr=sweep.suggestion, epochs=2)).fit()
 
     It stops early where the loss explodes. A copy is trained: model and random state are as before. Rates of several
     groups keep their proportion; the rate is that of the highest.

@@ -79,9 +79,10 @@ class Watched:
 def watch(model) -> Iterator[Watched]:
     """See what a run does to each block: gradients as they come, weights before and after.
 
+    >>> trainer = Trainer(model, corpus, HeadOnly(), TrainConfig(epochs=1))
     >>> with watch(trainer.model) as seen:
     ...     run = trainer.fit()
-    >>> trainable_map(trainer.model, seen)
+    >>> print(trainable_map(trainer.model, seen))
 
     Keeps a copy of the weights meanwhile. The run itself is the same to the bit.
     """
@@ -110,7 +111,12 @@ def noting(seen: Watched, name: str):
 def trainable_map(model, seen: Watched | None = None) -> TrainableMap:
     """The network's blocks with what is frozen, trained and added in each.
 
-    >>> print(trainable_map(HeadOnly().prepare(model)))
+    >>> print(trainable_map(HeadOnly().prepare(load("tiny-bert-zh", labels=("no", "yes")))))
+    block          frozen  trained  added
+    ─────────────────────────────────────
+    head                –   16,770      –
+    layer 4       198,272        –      –
+    ...
     """
     parameters, parts = dict(model.named_parameters()), []
     for block in blocks(model):

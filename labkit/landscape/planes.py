@@ -199,6 +199,9 @@ class Trajectory:
 def record_path(trainer, limit_mb: float = 256) -> Trajectory:
     """Record the way that a training takes through the weights, in at most about `limit_mb` of main memory.
 
-    >>> path = record_path(trainer); trainer.fit(path); plane = path_plane(path)
+    >>> trainer = Trainer(model, corpus, HeadOnly(), TrainConfig(epochs=2, lr=0.01))
+    >>> path = record_path(trainer)
+    >>> run = trainer.fit(path)
+    >>> plane = path_plane(path)
     """
     return Trajectory(trainer, limit_mb)

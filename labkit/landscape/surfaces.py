@@ -24,6 +24,7 @@ class Surface:
     >>> bowl = surfaces()["bowl"]
     >>> bowl(3.0, 4.0)
     12.5
+    >>> import torch
     >>> point = torch.tensor([3.0, 4.0], requires_grad=True)
     >>> bowl(*point).backward()
     >>> point.grad
@@ -183,6 +184,7 @@ def surface(
 ) -> Surface:
     """A function of two tensors as a surface.
 
+    >>> import torch
     >>> surface(lambda x, y: x**2 + 3 * torch.sin(y) ** 2, start=(3.0, 2.0), name="waves").slope(1.0, 0.0)
     (1.0, 2.0, 0.0)
 

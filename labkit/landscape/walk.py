@@ -85,6 +85,7 @@ def trace(
 ) -> Trace:
     """Where an optimizer walks on a surface.
 
+    >>> import torch
     >>> trace(lambda params: torch.optim.Adam(params, lr=0.1), "ravine", steps=100)
     >>> trace(optimizer("SGD", lr=0.1), lambda x, y: x**2 + torch.sin(3 * y), start=(2.0, 1.0))
 
