@@ -6,10 +6,13 @@ other file, so that a truncated, altered or foreign checkpoint is refused by nam
 
 import contextlib
 import errno
+import getpass
 import hashlib
+import itertools
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -131,6 +134,55 @@ def new_folder(folder) -> Iterator[Path]:
         if is_full(error):
             raise disk_full(folder) from None
         raise
+
+
+@contextlib.contextmanager
+def held(place) -> Iterator[None]:
+    """Within the block no other process or thread that asks here writes to this folder or file; BadInput where one does.
+
+    The lock is the system's own, on a file in the temporary folder: it ends with its owner, also by kill -9.
+    """
+    from filelock import FileLock, Timeout
+
+    place = Path(place).resolve()
+    locks = Path(tempfile.gettempdir()) / f"labkit-locks-{os.getuid() if hasattr(os, 'getuid') else getpass.getuser()}"
+    locks.mkdir(mode=0o700, exist_ok=True)
+    lock = FileLock(locks / f"{hashlib.sha256(str(place).encode()).hexdigest()[:32]}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise BadInput(
+            tr(
+                f"{place} 正由另一个程序（或面板）写入。请等它结束，或换一个位置。",
+                f"{place} is being written by another program (or panel). Wait for its end, or take another place.",
+            )
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def fresh_folder(parent, name: str) -> Path:
+    """Make the first of name, name-2, name-3 … that is not there yet: two who ask at once get two."""
+    for path in numbered(parent, name):
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(parents=True)
+            return path
+
+
+def fresh_file(parent, name: str, suffix: str) -> Path:
+    """The same for a file, left empty until it is written."""
+    Path(parent).mkdir(parents=True, exist_ok=True)
+    for path in numbered(parent, name, suffix):
+        with contextlib.suppress(FileExistsError):
+            path.open("x").close()
+            return path
+
+
+def numbered(parent, name: str, suffix: str = "") -> Iterator[Path]:
+    """name, name-2, name-3 … in a folder."""
+    return (Path(parent) / f"{name}{f'-{i}' if i > 1 else ''}{suffix}" for i in itertools.count(1))
 
 
 def seal(folder: Path) -> None:

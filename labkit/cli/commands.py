@@ -153,9 +153,8 @@ def corpus_of(options):
 
 def train(options) -> None:
     from labkit.inspection.doctor import diagnose
-    from labkit.inspection.forecast import preflight
     from labkit.strategies import by_name, name_of
-    from labkit.training.folder import RunFolder, check_folder, new_folder
+    from labkit.training.folder import check_folder, own_folder
 
     strategy, config = by_name(options.strategy), config_of(options)
     if options.out is None and options.resume:
@@ -165,11 +164,25 @@ def train(options) -> None:
     if options.out is not None and machine.main_process():
         check_folder(Path(options.out), options.resume)  # before the rows are read
     corpus = corpus_of(options)
-    out = Path(options.out or new_folder(f"{corpus.name}-{name_of(strategy)}-s{config.seed}"))
+    name = f"{corpus.name}-{name_of(strategy)}-s{config.seed}"
+    with contextlib.nullcontext(Path(options.out)) if options.out else own_folder(Path("runs"), name) as out:
+        run, finished = train_in(out, corpus, strategy, config, options)
+    if not machine.main_process():
+        return
+    if not finished:
+        say(str(diagnose(run, corpus)))
+    show_run(run, options.json)
+
+
+def train_in(out: Path, corpus, strategy, config, options) -> tuple[Run, bool]:
+    """The run in this folder, and whether it was finished before."""
+    from labkit.inspection.forecast import preflight
+    from labkit.training.folder import RunFolder
+
     folder = RunFolder(out, options.model, corpus, strategy, config, resume=options.resume)
     if folder.result:
         say(tr(f"{out} 里的训练已经完成。", f"The run in {out} is finished already."))
-        return show_run(folder.result, options.json)
+        return folder.result, True
 
     def first() -> None:
         say(describe(corpus))
@@ -177,11 +190,7 @@ def train(options) -> None:
             say(str(preflight(folder.model, corpus, strategy, config)))
 
     with Progress() as progress:
-        run = folder.fit(progress, first=first)
-    if not machine.main_process():
-        return
-    say(str(diagnose(run, corpus)))
-    show_run(run, options.json)
+        return folder.fit(progress, first=first), False
 
 
 def compare(options) -> None:
@@ -204,7 +213,7 @@ def compare(options) -> None:
     configs = [config_of(options, seed=s) for s in seeds]  # all are checked before the first run
     corpus = corpus_of(options)
     ask = {"forgetting": options.forgetting, "retry": options.retry, "out": options.out}
-    with claimed(Path(options.out)) if options.out else contextlib.nullcontext(), Progress() as progress:
+    with claimed(Path(options.out), lock=False) if options.out else contextlib.nullcontext(), Progress() as progress:
         found = compare(strategies, corpus, options.model, seeds, configs[0], listen=progress, **ask)
         stop_if_fewer(found, len(strategies) * len(seeds))
         if options.out and machine.main_process():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.base.config import TrainConfig
-from labkit.base.files import load_run, save_run
+from labkit.base.files import held, load_run, save_run
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, EpochDone, Notice, Run, RunBegins, RunEnds, StepDone
 from labkit.comparison.baselines import baseline, baseline_identity, is_baseline
@@ -135,10 +135,11 @@ class Comparing:
         first = self.jobs[0].config
         main = Engine(first.device, first.precision).main  # a device that is not there is said now
         folder = self.folder if main else None  # of several processes one writes
-        for number, run in enumerate(self.done):
-            if run is None:
-                yield from self.train(number, folder)
-        yield from self.add_baselines(folder)
+        with held(folder) if folder else contextlib.nullcontext():
+            for number, run in enumerate(self.done):
+                if run is None:
+                    yield from self.train(number, folder)
+            yield from self.add_baselines(folder)
         self.complete = True
 
     def train(self, number: int, folder: Path | None) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from labkit.base import machine
 from labkit.base.config import TrainConfig
-from labkit.base.files import MANIFEST, load_run, reason, save_run, write_text
+from labkit.base.files import MANIFEST, fresh_folder, held, load_run, reason, save_run, write_text
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Run
 from labkit.data.corpus import Corpus
@@ -66,12 +66,6 @@ def check_folder(out: Path, resume: bool) -> None:
         )
 
 
-def new_folder(name: str) -> Path:
-    """The first of runs/name, runs/name-2, … that is not there yet."""
-    numbers = ["", *(f"-{i}" for i in range(2, 10_000))]
-    return next(p for p in (Path("runs") / f"{name}{n}" for n in numbers) if not p.exists())
-
-
 def check_room(out: Path, trainer) -> None:
     """Refuse before minutes of training where the disk cannot hold the checkpoints and the model (float32)."""
     trained = sum(t.numel() for t in trainer.tensors().values())
@@ -93,8 +87,8 @@ def check_room(out: Path, trainer) -> None:
 
 
 @contextlib.contextmanager
-def claimed(out: Path) -> Iterator[None]:
-    """Make the folder and prove that it takes files. Where the block fails, what was made goes again, but for results
+def claimed(out: Path, lock: bool = True) -> Iterator[None]:
+    """Make the folder, prove that it takes files, and hold it (without `lock`: what is done inside holds it). Where the block fails, what was made goes again, but for results
     and whole checkpoints."""
     if not machine.main_process():  # the first of several processes makes and writes
         yield
@@ -121,9 +115,27 @@ def claimed(out: Path) -> Iterator[None]:
             )
         ) from None
     try:
-        yield
+        with held(out) if lock else contextlib.nullcontext():
+            yield
     except BaseException:
         undo()
+        raise
+
+
+@contextlib.contextmanager
+def own_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A folder below `parent` that was not there before, gone again where the block fails and left nothing in it."""
+    if not machine.main_process():
+        yield parent / name
+        return
+    made = [] if parent.exists() else [parent]
+    out = fresh_folder(parent, name)
+    try:
+        yield out
+    except BaseException:
+        with contextlib.suppress(OSError):  # a folder that holds something stays
+            for folder in (out, *made):
+                folder.rmdir()
         raise
 
 
@@ -154,7 +166,7 @@ class RunFolder:
         self.strategy, self.config, self.retain = strategy or Full(), config or TrainConfig(), retain
         if machine.main_process():
             check_folder(self.out, resume)
-        self.trainer, self.model, self.result = None, None, None
+        self.trainer, self.model, self.result, self.found = None, None, None, self.contents()
         if resume and (self.out / "run.json").exists():
             self.result = self.stored()
             return
@@ -163,6 +175,10 @@ class RunFolder:
             self.model, corpus, self.strategy, self.config, retain=retain, out=self.out, resume=resume
         )
         check_room(self.out, self.trainer)
+
+    def contents(self) -> list[Path]:
+        """What the folder holds of a run now."""
+        return [*self.out.glob("run.json"), *Checkpoints(self.out / "checkpoint").all()]
 
     def identity(self) -> dict:
         """What makes it this run and no other."""
@@ -203,6 +219,13 @@ class RunFolder:
         if self.result is not None:
             return
         with claimed(self.out):
+            if self.contents() != self.found:
+                raise BadInput(
+                    tr(
+                        f"{self.out} 在这期间被另一个程序改动了：请再运行一次。",
+                        f"{self.out} was changed by another program meanwhile: give the command again.",
+                    )
+                )
             if first:
                 first()
             yield from self.kept(self.trainer.run())
