@@ -27,7 +27,10 @@ def predict(model, inputs: Sequence | Any, *, max_length: int = 256, batch_size:
 
 
 class Predictions(list):
-    """What `predict` gives: a list that shows as a table."""
+    """What `predict` gives: a list that prints a line each and shows as a table."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self))
 
     def _repr_html_(self) -> str:
         if not self:
