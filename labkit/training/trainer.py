@@ -151,14 +151,14 @@ class Trainer:
             outputs = self.network.outputs(batch, "train", piece)
             losses = self.task.losses(outputs, batch)
             loss = (losses if batch.weights is None else losses * batch.weights).sum() / units
-            self.engine.scaler.scale(loss).backward()
             total = total + loss.detach()
-            self.hold_back(batch, outputs, len(piece) / len(rows))
+            added = self.added_loss(batch, outputs, len(piece) / len(rows))
+            self.engine.scaler.scale(loss if added is None else loss + added).backward()
         return self.engine.add(self.trained, total)
 
     def batch(self, rows: list[int]) -> Any:
         """These training rows where the network computes, with their weights; the smallest inputs where more is not read."""
-        if self.frozen.whole_of("train"):
+        if self.frozen.whole_of("train") and not self.retain:  # who retains may ask another network the same
             batch = self.batches.stub("train", rows, self.device)
         else:
             batch = self.batches.batch("train", rows)
@@ -168,14 +168,13 @@ class Trainer:
             batch = replace(batch, weights=torch.tensor([self.weights[i] for i in rows]))
         return batch.to(self.device)
 
-    def hold_back(self, batch, outputs, share: float) -> None:
-        """Add the gradient of what retains the pretrained knowledge, for this share of a step."""
+    def added_loss(self, batch, outputs, share: float) -> Any:
+        """What retains the pretrained knowledge adds to the loss, for this share of a step; None where that is nothing."""
         if not self.retain:
-            return
+            return None
         with self.engine.autocast():
             loss = self.retain.add_loss(self.model, batch, outputs, self.retained, self.step)
-        if loss is not None and loss.requires_grad:  # not where only the head trains
-            self.engine.scaler.scale(loss * share).backward()
+        return None if loss is None else loss * share
 
     def end_epoch(self) -> EpochDone:
         """Score on the validation rows, draw the conclusions, write a checkpoint."""

@@ -22,6 +22,7 @@ from labkit.models.families import blocks
 from labkit.models.loading import load
 from labkit.models.state import fingerprint
 from labkit.strategies import Full, GradualUnfreeze, HeadOnly, TopK
+from labkit.strategies.retaining import L2SP, Replay
 from labkit.training.checkpoint import Checkpoints
 from labkit.training.optimizers import lr_factor
 from labkit.training.trainer import TrainConfig, Trainer
@@ -42,6 +43,7 @@ def places(tmp_path_factory):
         "wide start": bert(root / "wide", initializer_range=0.2),  # learns from the first steps on
         "dropout": bert(root / "dropout", **drop),
         "gpt2": family("gpt2", root / "gpt2", **gpt2),
+        "language": family("macbert", root / "language"),  # with its language-model head
     }
 
 
@@ -49,13 +51,13 @@ def places(tmp_path_factory):
 def make(places):
     """A Trainer on a fresh model: `make("dropout", TopK(1), epochs=3)`."""
 
-    def made(kind="plain", strategy=None, rows=ROWS, out=None, resume=False, seed=0, **config):
+    def made(kind="plain", strategy=None, rows=ROWS, out=None, resume=False, seed=0, retain=None, **config):
         if (kind, rows.labels) not in LOADED:
             LOADED[kind, rows.labels] = load(places[kind], labels=rows.labels)
         model = LOADED[kind, rows.labels]
         model = copy.deepcopy(model, {id(model.processor): model.processor})  # many times quicker than loading anew
         config = {"epochs": 2, "lr": 3e-3, "batch_size": 8, "seed": seed, "device": "cpu", **config}
-        return Trainer(model, rows, strategy, TrainConfig(**config), out=out, resume=resume)
+        return Trainer(model, rows, strategy, TrainConfig(**config), retain=retain, out=out, resume=resume)
 
     return made
 
@@ -597,11 +599,13 @@ SECOND = """
     from labkit.base.records import StepDone
     from labkit.models.loading import load
     from labkit.models.state import fingerprint
+    from labkit.strategies.retaining import L2SP, Replay
     from labkit.training.trainer import TrainConfig, Trainer
 
     rows = corpus(n=48)
     model = load({place!r}, labels=rows.labels)
-    trainer = Trainer(model, rows, config=TrainConfig(epochs=2, lr=3e-3, batch_size=8, device="cpu"), out={out!r})
+    config = TrainConfig(epochs=2, lr=3e-3, batch_size=8, device="cpu")
+    trainer = Trainer(model, rows, config=config, retain={retain}, out={out!r})
     losses = [e.loss for e in trainer.run() if isinstance(e, StepDone)]
     print(json.dumps([trainer.engine.processes, losses, [fingerprint(p) for p in model.parameters()]]))
 """
@@ -626,11 +630,12 @@ def group(monkeypatch):
 
 
 @pytest.mark.integration
-def test_two_processes_do_the_work_of_one(places, make, tmp_path, group):
-    expected = losses_alone(make)
-    code = SECOND.format(tests=str(TESTS), place=str(places["plain"]), out=str(tmp_path))
+@pytest.mark.parametrize("retain", [None, L2SP(strength=0.5), Replay(every=2, weight=0.5)], ids=str)
+def test_two_processes_do_the_work_of_one(places, make, tmp_path, group, retain):
+    expected = losses_alone(make, retain)
+    code = SECOND.format(tests=str(TESTS), place=str(places["language"]), out=str(tmp_path), retain=retain)
     with child(code, **group) as process, killed_at_the_end(process):
-        trainer = make(out=tmp_path)
+        trainer = make("language", out=tmp_path, retain=retain)
         assert trainer.engine.processes == 2
         mine = losses(trainer)
         processes, theirs, prints = json.loads(process.stdout.readlines()[-1])
@@ -648,10 +653,10 @@ def killed_at_the_end(process):
         process.kill()
 
 
-def losses_alone(make):
+def losses_alone(make, retain=None):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("WORLD_SIZE")
-        return losses(make())
+        return losses(make("language", retain=retain))
 
 
 @pytest.mark.parametrize(
