@@ -45,7 +45,7 @@ def load(source, labels: Sequence[str] | None = None, *, seed: int = 0, task: An
         task = replace(task, labels=tuple(str(x) for x in ([] if isinstance(labels, str) else labels)))
         task.resolve((), source)
     if "added" in note:
-        return load_with_added(Path(place), source, note, labels, seed, task)
+        return load_with_added(Path(place), source, note, seed, task)
     model, task = first_answer(read, place, source, seed, task)
     model.source, model.task = str(source), task
     return model.eval()
@@ -65,14 +65,23 @@ def first_answer(ask, place: str, source, *args) -> Any:
             raise unreachable(error, place, source) from None
 
 
-def load_with_added(folder: Path, source, note: dict, labels, seed: int, task) -> Any:
+def load_with_added(folder: Path, source, note: dict, seed: int, task: Task) -> Any:
     """A folder that holds only what was added: the model below it comes from where it came from then."""
     trained = [str(x) for x in note.get("labels") or task.labels]
-    if labels is not None and list(task.labels) != trained:
+    stored = task_of(note["task"]) if isinstance(note.get("task"), dict) else task
+    if replace(task, labels=()) != replace(stored, labels=()):
         raise BadInput(
             tr(
-                f"{source} 里的分类头是为标签 {listing(trained)} 训练的，不能换成 {listing(labels)}。请不写 labels=，或从原模型重新训练。",
-                f"The head in {source} was trained for the labels {listing(trained)}, not {listing(labels)}. "
+                f"{source} 里的头是为任务 {stored.name} 训练的，不能换成 {task.name}。请不写 task=，或从原模型重新训练。",
+                f"The head in {source} was trained for the task {stored.name}, not {task.name}. "
+                "Leave out task=, or train again from the plain model.",
+            )
+        )
+    if task.labels and list(task.labels) != trained:
+        raise BadInput(
+            tr(
+                f"{source} 里的分类头是为标签 {listing(trained)} 训练的，不能换成 {listing(task.labels)}。请不写 labels=，或从原模型重新训练。",
+                f"The head in {source} was trained for the labels {listing(trained)}, not {listing(task.labels)}. "
                 "Leave out labels=, or train again from the plain model.",
             )
         )

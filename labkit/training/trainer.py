@@ -395,6 +395,8 @@ def unlike(model_task, corpus_task) -> str:
             "load it with load(..., labels=corpus.labels).",
         )
     names = [f"{task.name} ({task.modality.name})" for task in (model_task, corpus_task)]
+    if names[0] == names[1]:  # the same but for their settings
+        names = [str(replace(task, labels=())) for task in (model_task, corpus_task)]
     return tr(
         f"模型的任务是 {names[0]}，数据的任务是 {names[1]}：请用 load(..., task=corpus.task) 载入。",
         f"The model's task is {names[0]}, the corpus's {names[1]}: load it with load(..., task=corpus.task).",

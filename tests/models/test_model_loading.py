@@ -14,7 +14,7 @@ import pytest
 import torch
 from stand_ins import FAMILIES, bert, corpus, family
 
-from labkit.base import files, hub
+from labkit.base import hub
 from labkit.base.records import BadInput
 from labkit.models import families, loading
 from labkit.models.families import blocks
