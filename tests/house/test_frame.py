@@ -100,3 +100,43 @@ def test_tests_have_no_network(unplugged):
 def test_tests_reach_this_machine():
     with socket.create_server(("127.0.0.1", 0)) as server:
         socket.create_connection(("localhost", server.getsockname()[1])).close()
+
+
+def tree(page):
+    """The paths that a README's picture of the files names, and every module that stands in it."""
+    paths, folder, room, modules = [], "", "", set()
+    for line in re.search(r"^```\n(README\.md.*?)^```", page, re.M | re.S)[1].splitlines():
+        indent = len(line) - len(line.lstrip())
+        if indent in (0, 2) and line.strip():
+            names = itertools.takewhile(
+                lambda word: word.isascii() and ("." in word or word.endswith("/") or word in ("LICENSE", "Makefile")),
+                re.split(r" {3,}", line.strip())[0].split(),  # words follow behind a gap
+            )
+            names = list(names)
+            if indent == 0:
+                folder = names[0] if names[0].endswith("/") else ""
+            paths += [(folder if indent else "") + name for name in names]
+            room = folder + names[0] if indent and names and names[0].endswith("/") else folder
+        modules |= {room + name for name in re.findall(r"\w+\.py", line)}
+    return paths, modules
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
+def test_the_files_that_the_readme_draws_are_the_files_that_there_are(page):
+    paths, named = tree((ROOT / page).read_text("utf-8"))
+    assert [p for p in paths if not (ROOT / p).exists()] == []
+    rooms = {p.parent.name + "/": p.parent for p in (ROOT / "labkit").glob("*/__init__.py")}
+    modules = {f"labkit/{room}{p.name}" for room, place in rooms.items() for p in place.glob("*.py")}
+    modules = {m for m in modules if not m.endswith("__init__.py")}
+    drawn = {n for n in named if n.startswith("labkit/") and n.count("/") == 2}
+    assert sorted(modules - drawn) == [] and sorted(drawn - modules) == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
+def test_where_a_new_thing_goes_is_one_line_that_names_a_folder(page):
+    rows = re.findall(r"^\| ([^|]+) \| .*?`([\w/]+/)`", (ROOT / page).read_text("utf-8"), re.M)
+    places = [place for _, place in rows]
+    assert {"labkit/tasks/", "labkit/modalities/", "labkit/strategies/", "labkit/ui/", "exercises/checks/"} <= set(
+        places
+    )
+    assert all((ROOT / place).is_dir() for place in places)
