@@ -100,7 +100,7 @@ corpus
 # - **验证集**是模拟考，每轮考一次，用来决定练多久、学习率多大；
 # - **测试集**是高考，锁在柜子里，只在最后打开一次。
 #
-# 为什么要锁？每看一次测试成绩、再回头改一改设置，你就替模型偷看了一眼答案。看十次，成绩就成了自欺。锁要锁得住，还有一个前提：三个部分里没有相同的文本。**猜**：重复了几条？
+# 为什么要锁？每看一次测试成绩、再回头改一改设置，你就替模型偷看了一眼答案。看十次，成绩就成了自欺。锁要锁得住，还有一个前提：三个部分里没有相同的文本。（在代码里，一行是一个 `lk.Example`：问的是什么，在 `input` 里；该答什么，在 `target` 里，这里是类别的编号。）**猜**：重复了几条？
 
 # %% [markdown] lang="en"
 # Three parts with three uses, like a school year:
@@ -109,7 +109,7 @@ corpus
 # - the **validation set** is the mock exam, sat once an epoch; it decides how long to practise and how large the steps may be;
 # - the **test set** is the final exam. It stays locked up and is opened once, at the end.
 #
-# Why the lock? Every time you look at the test score and then go back to change a setting, you have peeked at the answers for the model. After ten looks the score deceives you. And the lock only holds if no text stands in two parts. **Guess**: how many do?
+# Why the lock? Every time you look at the test score and then go back to change a setting, you have peeked at the answers for the model. After ten looks the score deceives you. And the lock only holds if no text stands in two parts. (In code a row is an `lk.Example`: what is asked stands in `input`, what should be answered in `target`, here the number of the class.) **Guess**: how many do?
 
 # %%
 train, valid, test = ({row.input for row in rows} for rows in corpus.splits.values())
