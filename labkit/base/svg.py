@@ -105,8 +105,8 @@ def binned(values: Sequence[int], most: int = 30) -> tuple[int, list[int]]:
     """How many values there are of each size: the width of a bin in whole units, and the counts; the largest 1 % stand
     together in the last bin.
 
-    >>> binned([0, 1, 1, 5], most=3)
-    (2, [3, 0, 1])
+    >>> binned([0, 1, 1, 4, 5, 5], most=3)
+    (2, [3, 0, 3])
     """
     longest = sorted(values)[int(0.99 * (len(values) - 1))]
     each = max(1, -(-(longest + 1) // most))

@@ -15,7 +15,8 @@ WIDE = 56  # columns of a line of tokens in a figure; a Chinese character takes 
 def attribution(found, title: str | None = None, names: Sequence[str] = ()) -> Any:
     """Attributions one below the other, their tokens on coloured ground; all share one scale of colour.
 
-    >>> lk.plots.attribution([before, after], names=("before", "after"))
+    >>> found = lk.attribute(model, ["味道不错", "太慢了"])
+    >>> lk.plots.attribution(found, names=("one", "another"))
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize

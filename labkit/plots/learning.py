@@ -64,8 +64,9 @@ def headline(runs: Sequence[Run]) -> str:
 def run_names(runs: Sequence[Run]) -> list[str]:
     """A name for each run: its strategy, and the settings in which runs of that strategy differ; seeds share a name.
 
-    >>> run_names([run_a, run_b])                            # two full runs that differ in their rate
-    ['full, lr=0.001', 'full, lr=0.0001']
+    >>> fast, slow = (Trainer(model, corpus, HeadOnly(), TrainConfig(epochs=1, lr=lr)).fit() for lr in (1e-2, 1e-3))
+    >>> run_names([fast, slow])                              # they differ in their rate
+    ['head, lr=0.01', 'head, lr=0.001']
     """
     settings = [{**run.config, **run.settings} for run in runs]
     names = []

@@ -103,7 +103,7 @@ def nice(low: float, high: float) -> list[float]:
 def scene(walks: Mapping[str, Any], step: int | None = None, arrows: bool = False, beside: bool = True) -> str:
     """The map of a surface with the optimizers' ways up to a step (all of them without one), and where each stands.
 
-    >>> HTML(scene(traces({"SGD": optimizer("SGD", 0.3)}, "ravine"), step=40, arrows=True))
+    >>> svg = scene(traces({"SGD": optimizer("SGD", 0.3)}, "ravine"), step=40, arrows=True)
 
     With `arrows`, the step that comes next is drawn in its three parts: gradient, momentum, own scales. `beside` puts the
     legend with the losses to the right of the map.

@@ -61,7 +61,7 @@ class Ground:
 
 
 def ground(x, y, z) -> Ground:
-    """>>> ground(*surface.heights())"""
+    """>>> land = ground(*surfaces()["ravine"].heights())"""
     import numpy
 
     z = numpy.where(numpy.isfinite(z), z, numpy.nan).astype(float)

@@ -1,6 +1,6 @@
 """Panels: one experiment each, with its controls, its picture and the labkit call that it runs. One file a panel, thin.
 
->>> panel = labkit.ui.Train(); panel                     # in a notebook: choose, press Run, watch, press Stop
+>>> panel = labkit.ui.Train(corpus); panel               # in a notebook: choose, press Run, watch, press Stop
 >>> panel.run_button.click(); panel.wait(); panel.report()                            # the same from a cell
 
 The only door to ipywidgets (7.7 up to 8), stock classes only. Each name is resolved on first use (PEP 562).

@@ -29,8 +29,8 @@ SETTINGS = ("epochs", "batch_size")
 class Compare(Panel):
     """Strategies against each other on the same rows, over several seeds.
 
-    >>> panel = Compare(); panel                             # the packaged reviews
-    >>> panel.set(adapter=True, seed_2=True); panel.run_button.click(); panel.wait(); panel.runs
+    >>> panel = Compare(corpus, epochs=1); panel             # of the packaged reviews without a corpus
+    >>> panel.set(full=False, lora=False, seed_1=False); panel.run_button.click(); panel.wait(); panel.runs
 
     Each run is kept as a file in a folder of its own below `out`, so that a stopped comparison can be resumed: what is
     finished is not repeated.

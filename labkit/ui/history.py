@@ -23,7 +23,7 @@ class History(Panel):
     """The runs in a folder of run files, as the Train panel, `labkit train` and `compare(out=...)` write them.
 
     >>> panel = History("runs"); panel
-    >>> panel.set(first="runs/reviews-full-s0.json", second="runs/reviews-head-s0.json", log=True)
+    >>> panel.set(log=True)                                  # and first=, second=: any two of the files
     """
 
     title: ClassVar = ("历史", "History")

@@ -13,8 +13,8 @@ from labkit.ui.controls import choice
 def corpus_of(given: Corpus | str | Path | None) -> tuple[Corpus, str]:
     """The corpus, and how to get it in code: the packaged reviews, a CSV file, or what the caller has already.
 
-    >>> corpus_of("reviews.csv")[1]
-    "corpus = lk.load_csv('reviews.csv')"
+    >>> corpus_of(None)[1]
+    'corpus = lk.reviews()'
     """
     if given is None:
         return reviews(), "corpus = lk.reviews()"

@@ -51,7 +51,7 @@ class Tried:
 class LiveHead(Panel):
     """A head on kept features that trains anew at every move of a slider.
 
-    >>> panel = LiveHead(); panel                            # the packaged reviews; the first move loads the model
+    >>> panel = LiveHead(corpus); panel                      # the first move of a slider loads the model
     >>> panel.set(lr=1e-2); panel.wait(); panel.trainer      # the Trainer of the last setting, as lk.LiveHead gives it
 
     `config` says what stays as it is: max_length, device, seed.

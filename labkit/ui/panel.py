@@ -47,6 +47,7 @@ def shown(handler: Callable) -> Callable:
 class Panel:
     """A box of controls, buttons and a picture. Each panel gives it `work`, `source` and `charts`.
 
+    >>> panel = lk.ui.Data(corpus)                           # any panel
     >>> panel.run_button.click(); panel.wait(); panel.report()
     """
 

@@ -36,8 +36,8 @@ EXAMPLES = (
 class TryIt(Panel):
     """A text, the probabilities of the labels, and what each token adds: before fine-tuning and after.
 
-    >>> panel = TryIt(trainer.model); panel                  # beside it the model as it was, loaded from where it came
-    >>> panel = TryIt("out/", before=fresh)                  # a folder written by lk.save, and a model of one's own
+    >>> panel = TryIt(model); panel                          # beside it the model as it was, loaded from where it came
+    >>> panel = TryIt(model, before=load("tiny-bert-zh", labels))    # each a model, or a folder written by lk.save
     >>> panel.set(text="面都坨了"); panel.run_button.click(); panel.wait(); panel.after.predicted
     """
 

@@ -171,7 +171,7 @@ def test_a_move_trains_the_head_anew_and_tells_what_changed(page, live):
     expect(live.locator(".labkit-head").nth(1)).to_contain_text("learning rate 2e-3 → 3e-3")
     expect(live.locator(".labkit-head").nth(1)).to_contain_text("validation accuracy")
     expect(live.locator(".labkit-code pre")).to_contain_text("live.trainer(lr=3e-3")
-    expect(live.locator(".labkit-charts")).to_contain_text("previous setting")
+    expect(live.locator(".labkit-picture")).to_contain_text("previous setting")
 
 
 def test_a_drag_ends_with_the_setting_under_the_mouse_and_nothing_queues_up(page, live):

@@ -13,7 +13,8 @@ from labkit import strategies
 from labkit.inspection.trainable_map import trainable_map
 from labkit.models.loading import load
 from labkit.ui import try_it as tryit
-from labkit.ui.freeze_map import FreezeMap, map_html
+from labkit.ui.block_map import map_html
+from labkit.ui.freeze_map import FreezeMap
 from labkit.ui.panel import _turn
 from labkit.ui.training_panel import KNOBS
 from labkit.ui.try_it import TryIt
