@@ -36,7 +36,7 @@ DOORS = {  # heavy libraries, and the rooms or files that may import them
 }
 FACES = ("labkit/__init__.py", "labkit/__main__.py")  # they hand names on, and may know every room
 COURSE = "labkit_exercises"  # knows labkit by its public names alone; the command and the public names know it
-OUTSIDE = ("exercises/", "notebooks/", "solutions/", "docs/")  # what a student reads or runs, prose and cells
+OUTSIDE = ("exercises/", "notebooks/", "solutions/", "docs/", "README")  # what a student reads or runs, prose and cells
 
 
 def imported(path, source):
@@ -99,10 +99,10 @@ def violations(sources):
     """What is wrong with {path: source}, one line each."""
     found, inside = [], {}
     for path, source in sources.items():
-        room, module = path.split("/")[1], path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         if path.startswith(OUTSIDE):
             found += [f"{path} says {name}: it may use public names of labkit alone" for name in private(path, source)]
             continue
+        room, module = path.split("/")[1], path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         if room not in STEP and path not in FACES:
             found.append(f"{path} stands in no room: add {room!r} to STAIR")
             continue
@@ -143,8 +143,9 @@ def circles(inside):
 
 
 def sources():
-    outside = ("exercises/checks/**/*.*", "notebooks/src/*.py", "solutions/src/*.py", "docs/TEACHING.md")
-    paths = [p for pattern in ("labkit/**/*.py", *outside) for p in ROOT.glob(pattern)]
+    course = ("exercises/checks/**/*.*", "notebooks/src/*.py", "solutions/src/*.py")
+    pages = ("README*.md", "docs/TEACHING.md", "docs/SCALING.md")  # EXTENDING.md leads into the rooms
+    paths = [p for pattern in ("labkit/**/*.py", *course, *pages) for p in ROOT.glob(pattern)]
     return {p.relative_to(ROOT).as_posix(): p.read_text("utf-8") for p in paths if p.suffix in (".py", ".toml", ".md")}
 
 
