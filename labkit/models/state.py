@@ -5,7 +5,7 @@ A network's state is not its parameters alone: batch normalisation keeps running
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from labkit.models.families import blocks
@@ -77,9 +77,10 @@ def put_back(model, tensors: dict[str, Any]) -> None:
                 tensor.copy_(tensors[name])
 
 
-def fingerprints(model) -> dict[str, str]:
-    """A short hash of every parameter and buffer: what differs later has moved."""
-    return {name: fingerprint(t) for name, t in [*model.named_parameters(), *buffers(model).items()]}
+def fingerprints(model, names: Collection[str] | None = None) -> dict[str, str]:
+    """A short hash of every parameter and buffer, or of those named: what differs later has moved."""
+    tensors = [*model.named_parameters(), *buffers(model).items()]
+    return {name: fingerprint(t) for name, t in tensors if names is None or name in names}
 
 
 class Answer(dict):

@@ -62,7 +62,7 @@ class Trainer:
         self.corpus, self.task, self.source = corpus, corpus.task, model.source
         self.strategy, self.config, self.retain = strategy or Full(), config or TrainConfig(), retain
         self.engine = Engine(self.config.device, self.config.precision)
-        self.memory = memory.PeakMemory(self.device.type)
+        self.memory, self.shares = memory.PeakMemory(self.device.type), sharing is not None
         if sharing is None:
             with self.engine.seeded(self.config.seed, 0):  # a strategy may draw new weights
                 self.model = self.strategy.prepare(model).to(self.device)
