@@ -6,6 +6,7 @@ The header settles separator and first row: it is the first of the top lines tha
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -115,10 +116,10 @@ def csv_rows(content: str, path, columns: dict[str, str]) -> tuple[list[str], li
 
 def find_header(content: str, columns: dict[str, str]) -> tuple[str, int]:
     """The separator, and how many lines that are not blank stand above the one that names all wanted columns."""
-    top = [line for line in content.split("\n", 10 * TOP) if line.strip()][:TOP]
+    top = [line for line in re.split("\r\n|\r|\n", content, maxsplit=10 * TOP) if line.strip()][:TOP]
     for above, line in enumerate(top):
         for separator in SEPARATORS:
-            names = [clean(name) for name in next(csv.reader([line.strip("\r")], delimiter=separator), [])]
+            names = [clean(name) for name in next(csv.reader([line], delimiter=separator), [])]
             if set(columns.values()) <= set(names):
                 return separator, above
     return max(SEPARATORS, key=lambda separator: top[0].count(separator)), 0  # the message will show its columns
