@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from labkit_exercises.journal import PASSED, TRIED, Standing
+
 from labkit import tr
 from labkit.plots import COLOURS, drawn, figure
 
@@ -14,17 +16,17 @@ PARTS = (  # share of a bar, with its colour
 )
 
 
-def part(standing) -> str:
-    if standing.status == "passed":
+def part(standing: Standing) -> str:
+    if standing.status == PASSED:
         return "helped" if standing.hints else "alone"
-    return "tried" if standing.status == "tried" else "untouched"
+    return "tried" if standing.status == TRIED else "untouched"
 
 
 @drawn
-def standing(columns: dict[str, Sequence]) -> Any:
+def standing(columns: dict[str, Sequence[Standing]]) -> Any:
     """A bar an exercise: students who passed it with and without hints, who tried, who did not begin.
 
-    >>> standing({"01.1": [Standing(...), Standing(...)]})            # one standing a student
+    >>> fig = standing({"01.1": [Standing("01.1", "passed", tries=2, hints=1, first=None, passed=None)]})   # of one student
     """
     fig, axes = figure(7.4, 1.5 + 0.27 * len(columns))
     ids, left = list(columns)[::-1], [0] * len(columns)
@@ -40,7 +42,7 @@ def standing(columns: dict[str, Sequence]) -> Any:
 
 
 @drawn
-def tries(columns: dict[str, Sequence]) -> Any:
+def tries(columns: dict[str, Sequence[Standing]]) -> Any:
     """Tries a student for each exercise: a dot for each number of tries, its area the students, a line at the median."""
     from statistics import median
 
