@@ -23,6 +23,7 @@ import torch
 import labkit as lk
 from labkit.data.corpus import Corpus
 from labkit.data.splitting import split_rows
+from labkit.tasks import Classification
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -39,14 +40,13 @@ def bert(layers: int, width: int, vocab: int, labels):
     from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
     from labkit.models.loading import locate
-    from labkit.tasks import TextClassification
 
     torch.manual_seed(0)
     shape = {"hidden_size": width, "num_hidden_layers": layers, "num_attention_heads": width // 64 or 1}
     names = {"id2label": dict(enumerate(labels)), "label2id": {x: i for i, x in enumerate(labels)}}
     model = BertForSequenceClassification(BertConfig(vocab_size=vocab, intermediate_size=4 * width, **shape, **names))
     model.processor = AutoTokenizer.from_pretrained(locate("tiny-bert-zh"))
-    model.source, model.task = f"bert {layers}x{width}", TextClassification()
+    model.source, model.task = f"bert {layers}x{width}", Classification(labels=tuple(labels))
     return model
 
 
@@ -62,11 +62,11 @@ def article(model, rows, epochs: int = 1) -> float:
             return len(rows)
 
         def __getitem__(self, i):
-            coded = tokenizer(rows[i].text, padding="max_length", truncation=True, max_length=128, return_tensors="pt")
+            coded = tokenizer(rows[i].input, padding="max_length", truncation=True, max_length=128, return_tensors="pt")
             return {
                 "input_ids": coded["input_ids"].flatten(),
                 "attention_mask": coded["attention_mask"].flatten(),
-                "labels": torch.tensor(rows[i].label),
+                "labels": torch.tensor(rows[i].target),
             }
 
     loader = torch.utils.data.DataLoader(Rows(), batch_size=16, shuffle=True)
@@ -85,9 +85,9 @@ def article(model, rows, epochs: int = 1) -> float:
 def tokenised(model, rows) -> tuple[list[dict], float]:
     """Rows as the other libraries take them, and the seconds that it took."""
     began = time.perf_counter()
-    coded = model.processor([r.text for r in rows], truncation=True, max_length=256)
+    coded = model.processor([r.input for r in rows], truncation=True, max_length=256)
     items = [
-        {"input_ids": i, "attention_mask": m, "labels": r.label}
+        {"input_ids": i, "attention_mask": m, "labels": r.target}
         for i, m, r in zip(coded["input_ids"], coded["attention_mask"], rows, strict=True)
     ]
     return items, time.perf_counter() - began
@@ -262,7 +262,6 @@ def frozen_ways(ways: dict, name: str, make, strategy, epochs: int, corpus: Corp
         "frozen, Trainer, grouped by length": lambda: trainer(made(), rows, True, epochs),
         **{f"frozen, {n}": lambda call=call: call(made(), rows) for n, call in others(epochs).items()},
         "frozen, labkit, cache='off'": lambda: ours(make(), corpus, strategy, 1, epochs, cache="off"),
-        "labkit, cache='disk'": lambda: ours(make(), corpus, strategy, epochs, cache="disk"),
         "labkit, cache='half'": lambda: ours(make(), corpus, strategy, epochs, cache="half"),
         "labkit": lambda: ours(make(), corpus, strategy, epochs),
     }
@@ -295,9 +294,10 @@ def live_head(corpus: Corpus, rounds: int) -> None:
 
 def redrawn(pool: list, labels, seed: int, test_rows: int, name: str) -> Corpus:
     """A corpus whose test rows are drawn anew from everything there is."""
-    rest, test = split_rows(pool, test_rows, seed)
-    train, valid = split_rows(rest, 100, seed)
-    return Corpus(name, tuple(train), tuple(valid), tuple(test), labels)
+    task = Classification(labels=tuple(labels))
+    rest, test = split_rows(task, pool, test_rows, seed)
+    train, valid = split_rows(task, rest, 100, seed)
+    return Corpus(name, tuple(train), tuple(valid), tuple(test), task)
 
 
 def random_weights(model, seed: int):

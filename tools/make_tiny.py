@@ -107,7 +107,7 @@ class Pretraining:
         if args.packaged_reviews:
             import labkit
 
-            texts += [r.text for r in labkit.reviews().train] * args.packaged_reviews
+            texts += [r.input for r in labkit.reviews().train] * args.packaged_reviews
         texts = [t for t in texts if len(t) >= 4]
         if args.start:
             self.tokenizer = BertTokenizer.from_pretrained(args.start)
