@@ -21,8 +21,9 @@ from labkit.models.loading import load, quiet, weights_digest
 from labkit.models.state import moving
 from labkit.strategies import Strategy, settings_of
 from labkit.strategies.retaining import Retainer
+from labkit.training.batches import check
 from labkit.training.identity import identity, run_name
-from labkit.training.trainer import Trainer, check
+from labkit.training.trainer import Trainer
 
 
 @dataclass(frozen=True)

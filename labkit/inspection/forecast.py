@@ -14,7 +14,7 @@ from labkit.base.records import BadInput
 from labkit.data.corpus import Corpus
 from labkit.inspection.probe import SPARE, STATE, Cost, Probe, megabytes, throwaway
 from labkit.strategies import Full, Strategy, name_of
-from labkit.training.trainer import check
+from labkit.training.batches import check
 
 
 @dataclass(frozen=True)

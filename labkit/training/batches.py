@@ -2,8 +2,11 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 from labkit.base.config import TrainConfig
+from labkit.base.language import listing, tr
+from labkit.base.records import BadInput
 from labkit.data.batching import batch_order
 from labkit.data.corpus import Corpus
 from labkit.tasks import Batch
@@ -50,3 +53,42 @@ class Batches:
     def balance(self) -> list[float]:
         """A weight for each training row that makes the task's groups count alike."""
         return self.task.balance(self.items["train"])
+
+
+def check(model, corpus: Corpus) -> None:
+    """A model and a corpus that belong together, with rows to train on and to judge by."""
+    if not hasattr(model, "processor"):
+        raise BadInput(
+            tr(
+                "这个模型不是用 labkit 载入的，没有分词器：请用 load(名称或目录, labels=corpus.labels) 载入。",
+                "This model was not loaded by labkit and has no tokenizer: load(name or folder, labels=corpus.labels).",
+            )
+        )
+    if model.task != corpus.task:
+        raise BadInput(unlike(model.task, corpus.task))
+    for split in ("train", "valid"):
+        if not corpus.splits[split]:
+            raise BadInput(
+                tr(
+                    f"数据没有 {split} 部分：训练和验证都要有行。",
+                    f"The corpus has no {split} rows; training needs them.",
+                )
+            )
+
+
+def unlike(model_task, corpus_task) -> str:
+    """In which way a model's task is not the corpus's, and what to do."""
+    there, wanted = model_task.labels, corpus_task.labels
+    if replace(model_task, labels=wanted) == corpus_task:
+        return tr(
+            f"模型的标签是 {listing(there)}，数据的标签是 {listing(wanted)}：请用 load(..., labels=corpus.labels) 载入。",
+            f"The model's labels are {listing(there)}, the corpus's {listing(wanted)}: "
+            "load it with load(..., labels=corpus.labels).",
+        )
+    names = [f"{task.name} ({task.modality.name})" for task in (model_task, corpus_task)]
+    if names[0] == names[1]:  # the same but for their settings
+        names = [str(replace(task, labels=())) for task in (model_task, corpus_task)]
+    return tr(
+        f"模型的任务是 {names[0]}，数据的任务是 {names[1]}：请用 load(..., task=corpus.task) 载入。",
+        f"The model's task is {names[0]}, the corpus's {names[1]}: load it with load(..., task=corpus.task).",
+    )

@@ -89,6 +89,27 @@ def pack(trainer) -> tuple[dict[str, dict], dict]:
     return {name: group for name, group in groups.items() if group}, state
 
 
+def go_on(trainer, resume: bool) -> None:
+    """With `resume`, stand where the newest checkpoint was written; without, refuse a folder that has one."""
+    if trainer.checkpoints is None and resume:
+        raise BadInput(
+            tr(
+                "resume=True 需要 out=：要继续哪个目录里的训练？",
+                "resume=True needs out=: which folder's run goes on?",
+            )
+        )
+    if trainer.checkpoints is None or not trainer.checkpoints.all():
+        return
+    if not resume:
+        raise BadInput(
+            tr(
+                f"{trainer.checkpoints.folder} 里有以前训练的存档。用 resume=True 继续它，或换一个 out。",
+                f"{trainer.checkpoints.folder} holds checkpoints of an earlier run. Go on with resume=True, or take another out.",
+            )
+        )
+    unpack(trainer, *trainer.checkpoints.load())
+
+
 def unpack(trainer, tensors: dict[str, dict], state: dict) -> None:
     """Put a fresh Trainer where the stored one was; refuse a stored one of another run by what differs."""
     refuse_foreign(trainer, state)

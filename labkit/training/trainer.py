@@ -15,16 +15,16 @@ from typing import Any
 
 from labkit.base import memory
 from labkit.base.config import TrainConfig
-from labkit.base.language import listing, tr
+from labkit.base.language import tr
 from labkit.base.memory import out_of_memory
-from labkit.base.records import BadInput, Epoch, EpochDone, Notice, Run, Scores, StepDone
+from labkit.base.records import Epoch, EpochDone, Notice, Run, Scores, StepDone
 from labkit.data.corpus import Corpus
 from labkit.models.loading import fitting
 from labkit.models.state import fingerprints, frozen_modules, modes_kept, moving, put_back
 from labkit.strategies import Full, Strategy
 from labkit.strategies.retaining import Retainer
-from labkit.training.batches import Batches
-from labkit.training.checkpoint import Checkpoints, pack, unpack
+from labkit.training.batches import Batches, check
+from labkit.training.checkpoint import Checkpoints, go_on, pack
 from labkit.training.engine import Engine, patient
 from labkit.training.frozen import FrozenPart
 from labkit.training.network import Network
@@ -83,7 +83,7 @@ class Trainer:
         self.history, self.trace, self.notices, self.best_tensors = [], [], [], {}
         self.new_optimizer()
         self.checkpoints = Checkpoints(Path(out) / "checkpoint") if out else None
-        self.go_on_from_checkpoint(resume)
+        go_on(self, resume)
         self.frozen = self.new_frozen() if sharing is None else sharing.frozen
 
     # The loop
@@ -342,62 +342,3 @@ class Trainer:
         passed = time.perf_counter() - began
         self.seconds += passed
         self.train_seconds += passed if training else 0.0
-
-    def go_on_from_checkpoint(self, resume: bool) -> None:
-        """With `resume`, stand where the newest checkpoint was written; without, refuse a folder that has one."""
-        if self.checkpoints is None and resume:
-            raise BadInput(
-                tr(
-                    "resume=True 需要 out=：要继续哪个目录里的训练？",
-                    "resume=True needs out=: which folder's run goes on?",
-                )
-            )
-        if self.checkpoints is None or not self.checkpoints.all():
-            return
-        if not resume:
-            raise BadInput(
-                tr(
-                    f"{self.checkpoints.folder} 里有以前训练的存档。用 resume=True 继续它，或换一个 out。",
-                    f"{self.checkpoints.folder} holds checkpoints of an earlier run. Go on with resume=True, or take another out.",
-                )
-            )
-        unpack(self, *self.checkpoints.load())
-
-
-def check(model, corpus: Corpus) -> None:
-    """A model and a corpus that belong together, with rows to train on and to judge by."""
-    if not hasattr(model, "processor"):
-        raise BadInput(
-            tr(
-                "这个模型不是用 labkit 载入的，没有分词器：请用 load(名称或目录, labels=corpus.labels) 载入。",
-                "This model was not loaded by labkit and has no tokenizer: load(name or folder, labels=corpus.labels).",
-            )
-        )
-    if model.task != corpus.task:
-        raise BadInput(unlike(model.task, corpus.task))
-    for split in ("train", "valid"):
-        if not corpus.splits[split]:
-            raise BadInput(
-                tr(
-                    f"数据没有 {split} 部分：训练和验证都要有行。",
-                    f"The corpus has no {split} rows; training needs them.",
-                )
-            )
-
-
-def unlike(model_task, corpus_task) -> str:
-    """In which way a model's task is not the corpus's, and what to do."""
-    there, wanted = model_task.labels, corpus_task.labels
-    if replace(model_task, labels=wanted) == corpus_task:
-        return tr(
-            f"模型的标签是 {listing(there)}，数据的标签是 {listing(wanted)}：请用 load(..., labels=corpus.labels) 载入。",
-            f"The model's labels are {listing(there)}, the corpus's {listing(wanted)}: "
-            "load it with load(..., labels=corpus.labels).",
-        )
-    names = [f"{task.name} ({task.modality.name})" for task in (model_task, corpus_task)]
-    if names[0] == names[1]:  # the same but for their settings
-        names = [str(replace(task, labels=())) for task in (model_task, corpus_task)]
-    return tr(
-        f"模型的任务是 {names[0]}，数据的任务是 {names[1]}：请用 load(..., task=corpus.task) 载入。",
-        f"The model's task is {names[0]}, the corpus's {names[1]}: load it with load(..., task=corpus.task).",
-    )
