@@ -80,7 +80,8 @@ class History(Panel):
     # What it says
 
     def subtitle(self) -> str:
-        return tr("{}，{} 次训练", "{}, {} runs").format(self.folder.as_posix(), len(self.runs))
+        name = self.folder.name or self.folder.as_posix()  # stored pictures show no path of a machine
+        return tr("{}，{} 次训练", "{}, {} runs").format(name, len(self.runs))
 
     def summary(self) -> str:
         return tr("{} 次训练", "{} runs").format(len(self.runs))
