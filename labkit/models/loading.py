@@ -85,7 +85,6 @@ def load_with_added(folder: Path, source, note: dict, seed: int, task: Task) -> 
                 "Leave out labels=, or train again from the plain model.",
             )
         )
-    refuse_other_base(source, note)
     try:
         model = load(note["source"], seed=seed, task=replace(task, labels=tuple(trained)))
     except BadInput as error:
@@ -95,6 +94,7 @@ def load_with_added(folder: Path, source, note: dict, seed: int, task: Task) -> 
                 f"{source} holds only what was added to {note['source']}, and that model does not load: {error}",
             )
         ) from None
+    refuse_other_base(source, note)  # not before: of a model that is gone, the message above says more
     try:
         model = added.load_added(model, folder, note)
     except Exception as error:  # peft's own errors have many types
