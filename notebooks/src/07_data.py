@@ -434,7 +434,7 @@ fig
 # %%
 spoiled, wrong = flipped(0.1)
 suspects = lk.worst(trained(spoiled)[0].model, spoiled.train, 400, max_length=64)
-hits = [row.example.input in wrong for row in suspects]
+hits = [one.example.input in wrong for one in suspects]
 caught = [sum(hits[: k + 1]) for k in range(400)]
 fig, axes = lk.plots.figure(6.4, 3.0)
 axes.plot(range(1, 401), caught, color="#4477aa", label=tr("按损失读", "by loss"))
