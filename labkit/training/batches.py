@@ -18,7 +18,7 @@ class Batches:
     >>> batches = Batches(corpus, model.processor, limit=256)
     >>> rows = batches.order(epoch=0, config=TrainConfig())[0]
     >>> batches.batch("train", rows).inputs["input_ids"].shape           # the first batch: (rows, its longest row)
-    torch.Size([16, 41])
+    torch.Size([16, ...])
     """
 
     def __init__(self, corpus: Corpus, processor, limit: int):

@@ -49,7 +49,7 @@ class Kept:
 class FrozenPart:
     """Activations of the lowest `depth` blocks, computed once for each split and kept.
 
-    >>> part = FrozenPart(model, task, cache="memory", limit_mb=2048)     # "half": as float16; "off"
+    >>> part = FrozenPart(HeadOnly().prepare(model), task, cache="memory", limit_mb=2048)     # "half": as float16; "off"
     >>> part.keep("train", items, processor)                  # False: part.refused says why and what to do
     True
     >>> with part.skipped("train", rows): logits = model(**inputs).logits         # the frozen blocks are not computed again

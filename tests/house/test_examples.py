@@ -11,12 +11,12 @@ import os
 import pkgutil
 import re
 
+import labkit_exercises
 import pytest
 from stand_ins import bert
 
 import labkit
 import labkit as lk
-import labkit_exercises
 
 ROOMS = (labkit, labkit_exercises)
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -52,22 +52,56 @@ class Checker(doctest.OutputChecker):
 
 
 @pytest.fixture(scope="module")
-def given(tmp_path_factory):
-    """What examples take for granted."""
-    folder = tmp_path_factory.mktemp("examples")
-    place = bert(folder / "tiny", num_hidden_layers=3)
+def lasting(tmp_path_factory):
+    """What no example changes."""
     corpus = lk.reviews(limit=48)
-    labels = corpus.labels
-    model = lk.load("tiny-bert-zh", labels=labels)
-    return {"folder": folder, "place": place, "corpus": corpus, "labels": labels, "model": model}
+    place = bert(tmp_path_factory.mktemp("examples") / "tiny", num_hidden_layers=3)
+    return {"place": place, "corpus": corpus, "labels": corpus.labels, "task": corpus.task, **corpus.splits}
+
+
+@pytest.fixture
+def given(lasting, tmp_path, monkeypatch):
+    """What examples take for granted: a corpus, a model, a trainer, a batch; files of reviews in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("labkit.base.language._chosen", None)  # an example may choose
+    corpus, task = lasting["corpus"], lasting["task"]
+    headers = {
+        "reviews.csv": "review,sentiment",
+        "train.csv": "text,label",
+        "test.csv": "text,label",
+        "stars.csv": "text,label",
+    }
+    for number, (name, header) in enumerate({**headers, "reviews.tsv": "review,stars"}.items()):
+        labels = (1, 2, 4, 5) if name == "stars.csv" else (0, 1)
+        rows = [f"{name} {number}{i:02d},{labels[i % len(labels)]}" for i in range(24)]
+        lines = "\n".join([header, *rows]) + "\n"
+        (tmp_path / name).write_text(lines.replace(",", "\t") if name.endswith("tsv") else lines, "utf-8")
+    model = lk.load("tiny-bert-zh", labels=corpus.labels)
+    items = task.encode(model.processor, corpus.train, 64)
+    batch = task.collate(model.processor, items[:2])
+    trainer = lk.Trainer(model, corpus, lk.HeadOnly(), lk.TrainConfig(epochs=1, device="cpu"))
+    of_model = {
+        "model": model,
+        "tiny": model,
+        "processor": model.processor,
+        "tokenizer": model.processor,
+        "trainer": trainer,
+    }
+    of_rows = {
+        "items": items,
+        "rows": [0, 1],
+        "batch": batch,
+        "inputs": batch.inputs,
+        "tensor": batch.inputs["input_ids"],
+    }
+    return {**lasting, **of_model, **of_rows}
 
 
 @pytest.mark.parametrize("name, example", list(examples()))
-def test_an_example_runs_and_prints_what_it_says(name, example, given, tmp_path, monkeypatch):
+def test_an_example_runs_and_prints_what_it_says(name, example, given):
     for why, pattern in ELSEWHERE.items():
         if any(pattern.search(e.source) for e in example.examples):
             pytest.skip(f"needs {why}")
-    monkeypatch.chdir(tmp_path)
     public = {n: getattr(lk, n) for n in lk.__all__}
     example.globs = {**public, "lk": lk, "labkit": labkit, **given, **vars(importlib.import_module(name))}
     said = []
