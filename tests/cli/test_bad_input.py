@@ -112,7 +112,11 @@ def check_words(err, language, given, advice):
 # case: (arguments after `train`, what the message names, what it advises)
 DATA = {
     "missing file": (["none.csv"], "none.csv", r"Give a \.csv or \.csv\.gz file"),
-    "a folder for a file": (["full"], "full", r"is a folder without a train\.csv .*\. Give a file, or name train, valid"),
+    "a folder for a file": (
+        ["full"],
+        "full",
+        r"is a folder without a train\.csv .*\. Give a file, or name train, valid",
+    ),
     "empty file": (["empty.csv"], "empty.csv", "first line should name the columns"),
     "blank file": (["blank.csv"], "blank.csv", "first line should name the columns"),
     "header only": (["header.csv"], "header.csv", r"a header and no rows\. Give it a text and a label"),

@@ -41,5 +41,6 @@ def test_every_strategy_trains_beside_a_torchao_that_is_too_old(tmp_path):
     ran = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
     assert ran.stdout.splitlines() == [
-        f"{name} None" for name in ("full", "head", "top-K", "gradual", "bitfit", "lora", "prefix", "ptuning-v2", "adapter")
+        f"{name} None"
+        for name in ("full", "head", "top-K", "gradual", "bitfit", "lora", "prefix", "ptuning-v2", "adapter")
     ]

@@ -118,10 +118,14 @@ def test_strategies_are_compared_judged_and_tabled(place, kind, tmp_path):
     assert metric.title[1] in table and ("mean" in table) == (kind == "regression")
     found = lk.verdict(runs, "full", "head")
     assert found.measure == metric.name and found.low < found.difference < found.high
-    means = {name: sum(getattr(r, f"test_{metric.name}") for r in runs if r.strategy == name) for name in ("full", "head")}
+    means = {
+        name: sum(getattr(r, f"test_{metric.name}") for r in runs if r.strategy == name) for name in ("full", "head")
+    }
     assert found.side == ("better" if metric.better(means["full"], means["head"]) else "worse")
     assert metric.title[1] in str(found) and len(lk.verdicts(runs)) in (2, 6)
-    again = lk.compare([lk.Full(), lk.HeadOnly()], corpus, model=str(place), seeds=(0, 1), config=settings, out=tmp_path)
+    again = lk.compare(
+        [lk.Full(), lk.HeadOnly()], corpus, model=str(place), seeds=(0, 1), config=settings, out=tmp_path
+    )
     assert [r.seconds for r in again] == [r.seconds for r in runs]  # read, not repeated
 
 
@@ -151,7 +155,9 @@ def test_the_command_trains_and_answers(place, tmp_path, capsys, monkeypatch):
 
 
 def test_a_model_of_another_task_is_refused_in_words(place):
-    with pytest.raises(BadInput, match=r"task is parity \(vectors\), the corpus's regression \(vectors\).*task=corpus.task"):
+    with pytest.raises(
+        BadInput, match=r"task is parity \(vectors\), the corpus's regression \(vectors\).*task=corpus.task"
+    ):
         Trainer(load(place, task=Parity()), regression(24))
 
 
