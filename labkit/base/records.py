@@ -63,21 +63,16 @@ class ClassScore:
     f1: float
 
 
-@dataclass(frozen=True)
-class Scores:
-    """How good the answers to `n` examples are. Metrics are asked for by name: `scores.accuracy`, `scores.macro_f1`."""
+class Measured:
+    """What has `metrics`, a Measure by name, the headline first: each is asked for by its name."""
 
-    n: int
-    loss: float  # mean over what the task counts: examples, or tokens; cross-entropy in nats
-    metrics: dict[str, Measure]  # the headline first
-    parts: tuple[ClassScore, ...] = ()  # one line a class, or a type
-    confusion: tuple[tuple[int, ...], ...] | None = None  # confusion[true][predicted], examples
+    metrics: dict[str, Measure]
 
     def __getattr__(self, name: str) -> float:
         metrics = self.__dict__.get("metrics", {})
         if name in metrics:
             return metrics[name].value
-        raise AttributeError(f"Scores has no {name!r}; its metrics: {', '.join(metrics)}")
+        raise AttributeError(f"{type(self).__name__} has no {name!r}; its metrics: {', '.join(metrics)}")
 
     @property
     def headline(self) -> Measure:
@@ -91,6 +86,17 @@ class Scores:
     @property
     def high(self) -> float | None:
         return self.headline.high
+
+
+@dataclass(frozen=True)
+class Scores(Measured):
+    """How good the answers to `n` examples are. Metrics are asked for by name: `scores.accuracy`, `scores.macro_f1`."""
+
+    n: int
+    loss: float  # mean over what the task counts: examples, or tokens; cross-entropy in nats
+    metrics: dict[str, Measure]  # the headline first
+    parts: tuple[ClassScore, ...] = ()  # one line a class, or a type
+    confusion: tuple[tuple[int, ...], ...] | None = None  # confusion[true][predicted], examples
 
     def _repr_html_(self) -> str:
         from labkit.base.display import scores_html

@@ -17,12 +17,12 @@ from labkit.base.records import BadInput, Run, RunEnds
 from labkit.data.corpus import Corpus
 from labkit.models import added
 from labkit.models.families import blocks
-from labkit.models.loading import load, quiet, weights_digest
+from labkit.models.loading import load, quiet
 from labkit.models.state import moving
 from labkit.strategies import Strategy, settings_of
 from labkit.strategies.retaining import Retainer
 from labkit.training.batches import check
-from labkit.training.identity import identity, run_name
+from labkit.training.identity import identity_asked, run_name
 from labkit.training.trainer import Trainer
 
 
@@ -53,8 +53,7 @@ class Job:
     def identity(self) -> dict[str, Any]:
         """What makes it this run and no other: two jobs with equal identities give equal runs. Settings that are left open
         are None in it, whatever the strategy makes of them."""
-        weights = weights_digest(self.model)
-        return identity(self.strategy, self.config, self.corpus.fingerprint, weights, self.retain)
+        return identity_asked(self.strategy, self.config, self.corpus, self.model, self.retain)
 
     def file_name(self) -> str:
         """Such as "top-2-s0.json"; what no file system takes is left out."""

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from labkit.base.language import listing, tr
-from labkit.base.records import BadInput, Measure, Run
+from labkit.base.records import BadInput, Measure, Measured, Run
 from labkit.base.statistics import Z, bootstrap, standard_error, wilson
 from labkit.tasks import Metric, Task, task_of
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(Measured):
     """The runs of one strategy: means over seeds. Metrics are asked for by name, `line.accuracy`; intervals are 95 %, over
     seeds and test rows, None where unknown."""
 
@@ -33,25 +33,6 @@ class Summary:
     peak_memory_mb: float | None
     saved_bytes: float | None
     measures: dict[str, float | None] = field(default_factory=dict)  # what else was measured: "forgetting", in nats
-
-    def __getattr__(self, name: str) -> float:
-        metrics = self.__dict__.get("metrics", {})
-        if name in metrics:
-            return metrics[name].value
-        raise AttributeError(f"Summary has no {name!r}; its metrics: {listing(metrics)}")
-
-    @property
-    def headline(self) -> Measure:
-        return next(iter(self.metrics.values()))
-
-    @property
-    def low(self) -> float | None:
-        """The lower end of the headline's interval."""
-        return self.headline.low
-
-    @property
-    def high(self) -> float | None:
-        return self.headline.high
 
     @property
     def forgetting(self) -> float | None:

@@ -18,12 +18,12 @@ from labkit.base.files import MANIFEST, fresh_folder, held, load_run, reason, sa
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Run
 from labkit.data.corpus import Corpus
-from labkit.models.loading import load, save, weights_digest
+from labkit.models.loading import load, save
 from labkit.strategies import Full, Strategy
 from labkit.strategies.retaining import Retainer
 from labkit.training.checkpoint import Checkpoints
 from labkit.training.engine import patient
-from labkit.training.identity import differences, identity
+from labkit.training.identity import differences, identity_asked
 from labkit.training.trainer import Trainer
 
 
@@ -88,8 +88,8 @@ def check_room(out: Path, trainer) -> None:
 
 @contextlib.contextmanager
 def claimed(out: Path, lock: bool = True) -> Iterator[None]:
-    """Make the folder, prove that it takes files, and hold it (without `lock`: what is done inside holds it). Where the block fails, what was made goes again, but for results
-    and whole checkpoints."""
+    """Make the folder, prove that it takes files, and hold it (without `lock`: what is done inside holds it). Where the
+    block fails, what was made goes again, but for results and whole checkpoints."""
     if not machine.main_process():  # the first of several processes makes and writes
         yield
         return
@@ -182,8 +182,7 @@ class RunFolder:
 
     def identity(self) -> dict:
         """What makes it this run and no other."""
-        weights = weights_digest(self.source)
-        return identity(self.strategy, self.config, self.corpus.fingerprint, weights, self.retain)
+        return identity_asked(self.strategy, self.config, self.corpus, self.source, self.retain)
 
     def stored(self) -> Run:
         """The finished run in the folder, provided that it is the one asked for."""

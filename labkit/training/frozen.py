@@ -243,10 +243,9 @@ class FrozenPart:
             if self.family.summed:  # token and position embeddings are added up: the second adds nothing
                 swapped[others[0]] = lambda *args, **kwargs: hidden.new_zeros(1)
         before = {module: vars(module).get("forward") for module in swapped}  # others may have put theirs there
+        # straight into the instance: torch's own way to set an attribute takes as long as a small head computes
         for module, forward in swapped.items():
-            vars(module)["forward"] = (
-                forward  # torch's own way to set an attribute takes as long as a small head computes
-            )
+            vars(module)["forward"] = forward
         try:
             yield
         finally:

@@ -6,6 +6,8 @@ from typing import Any
 from labkit.base.config import TrainConfig
 from labkit.base.language import listing, tr
 from labkit.base.records import to_json
+from labkit.data.corpus import Corpus
+from labkit.models.loading import weights_digest
 from labkit.strategies import Strategy, name_of, settings_of
 from labkit.strategies.retaining import Retainer, retainer_name, retainer_settings
 
@@ -37,6 +39,13 @@ def identity(strategy: Strategy, config: TrainConfig, corpus: str, model: str, r
             "model": model,
         }
     )
+
+
+def identity_asked(
+    strategy: Strategy, config: TrainConfig, corpus: Corpus, source, retain: Retainer | None = None
+) -> dict:
+    """The identity of a run that is still to be done, on a model by its name or folder."""
+    return identity(strategy, config, corpus.fingerprint, weights_digest(source), retain)
 
 
 def differences(wanted: dict[str, Any], stored: dict[str, Any]) -> list[str]:

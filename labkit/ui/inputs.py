@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from labkit.base.files import numbered
 from labkit.base.language import tr
 from labkit.data.corpus import Corpus
 from labkit.data.loading import load_csv, reviews
@@ -40,5 +41,4 @@ def model_choice(model, label: str = ""):
 
 def unused(folder: Path, name: str, ending: str = "") -> Path:
     """The first of name, name-2, name-3 … in a folder that is not there yet."""
-    numbers = ("", *(f"-{i}" for i in range(2, 10_000)))
-    return next(p for number in numbers if not (p := folder / f"{name}{number}{ending}").exists())
+    return next(p for p in numbered(folder, name, ending) if not p.exists())
