@@ -11,7 +11,7 @@ _HOME = {
     "Corpus": "data.corpus",
     "load_csv": "data.loading",
     "load_hub": "data.loading",
-    "reviews": "data.loading",
+    "reviews": "data.packaged",
     "batch_order": "data.batching",
     "padding_share": "data.batching",
     "same_text": "modalities.text",

@@ -69,6 +69,11 @@ def clipped(text: str, most: int = 120) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def one_line(input) -> str:
+    """An input in one line: `one_line(("问题", "段落")) == "问题 ⇥ 段落"`."""
+    return " ⇥ ".join(map(str, input)) if isinstance(input, (tuple, list)) else str(input)
+
+
 TITLES: dict[str, tuple[str, str]] = {}  # of metrics by name, Chinese and English: tasks write theirs here
 
 

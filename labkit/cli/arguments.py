@@ -96,18 +96,20 @@ def predict_flags(command: Parser) -> None:
 
 
 def data_flags(command: Parser) -> None:
+    from labkit.data.packaged import PACKAGED
     from labkit.tasks import KNOWN
 
     command.add_argument(
         "data",
-        metavar="DATA.csv",
-        help=tr(".csv 或 .csv.gz；reviews：自带的评论", ".csv or .csv.gz; reviews: the packaged ones"),
+        metavar="DATA",
+        help=tr(
+            f".csv .tsv .jsonl .xlsx、放 train/valid/test 文件的目录，或自带的：{', '.join(PACKAGED)}",
+            f".csv .tsv .jsonl .xlsx, a folder with train/valid/test files, or packaged: {', '.join(PACKAGED)}",
+        ),
     )
     group = command.add_argument_group(tr("数据和模型", "data and model"))
-    tasks = ", ".join(KNOWN)
-    group.add_argument(
-        "--task", default="classification", metavar="T", help=tr("任务", "the task") + f": {tasks} (classification)"
-    )
+    settled = tr("默认由列名决定", "default: what the columns say")
+    group.add_argument("--task", metavar="T", help=f"{tr('任务', 'the task')}: {', '.join(KNOWN)} ({settled})")
     split_off = tr("（默认从数据中分层划出）", " (default: a stratified share of the data)")
     group.add_argument("--valid", metavar="FILE", help=tr("验证集", "validation rows") + split_off)
     group.add_argument("--test", metavar="FILE", help=tr("测试集", "test rows") + split_off)
@@ -116,13 +118,23 @@ def data_flags(command: Parser) -> None:
         "--label", default="label", metavar="COLUMN", help=tr("标签列名 (label)", "column of labels (label)")
     )
     group.add_argument(
+        "--text-pair",
+        metavar="COLUMN",
+        help=tr("每行有两段文本时，第二段的列名", "column of a second text, where rows have two"),
+    )
+    group.add_argument(
+        "--columns",
+        default="",
+        metavar="NAME=COLUMN,…",
+        help=tr("其他任务的列名，如 question=问题", "columns of other tasks, such as question=q"),
+    )
+    group.add_argument(
         "--limit", type=whole, metavar="N", help=tr("只用 N 行训练（分层抽取）", "train on a stratified N rows")
     )
     group.add_argument(
         "--model",
-        default="tiny-bert-zh",
         metavar="M",
-        help=tr("自带模型、目录或 hub 名 (tiny-bert-zh)", "packaged model, folder or hub name (tiny-bert-zh)"),
+        help=tr("自带模型、目录或 hub 名（默认按任务）", "packaged model, folder or hub name (default: the task's)"),
     )
 
 

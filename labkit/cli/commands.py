@@ -126,7 +126,8 @@ def config_of(options, **more):
 
 def corpus_of(options):
     """The rows to work on. Their splits do not depend on --seed: runs of several seeds are judged on the same rows."""
-    from labkit.data.loading import PACKAGED, load_csv
+    from labkit.data.loading import load_csv
+    from labkit.data.packaged import PACKAGED
 
     if options.limit is not None and options.limit < 1:
         raise BadInput(
@@ -143,9 +144,34 @@ def corpus_of(options):
                     f"The packaged {options.data} come with their splits: leave out --valid and --test.",
                 )
             )
-        return PACKAGED[options.data](options.limit)
-    files = {"valid": options.valid, "test": options.test}
-    return load_csv(options.data, options.text, options.label, **files, limit=options.limit, task=options.task)
+        corpus = PACKAGED[options.data](options.limit)
+        if options.task not in (None, corpus.task.name):
+            raise BadInput(
+                tr(
+                    f"--task {options.task} 不行：自带的数据 {options.data} 的任务是 {corpus.task.name}。请去掉 --task。",
+                    f"--task {options.task} won't do: the task of the packaged {options.data} is {corpus.task.name}. "
+                    "Leave out --task.",
+                )
+            )
+    else:
+        asked = {"valid": options.valid, "test": options.test, "limit": options.limit, "task": options.task}
+        asked |= {"text_pair": options.text_pair, "columns": columns_of(options.columns)}
+        corpus = load_csv(options.data, options.text, options.label, **asked)
+    options.model = options.model or corpus.task.default_model
+    return corpus
+
+
+def columns_of(text: str) -> dict[str, str]:
+    """What "question=q,context=paragraph" says."""
+    pairs = [part.partition("=") for part in text.split(",") if part]
+    if not all(name.strip() and column.strip() for name, _, column in pairs):
+        raise BadInput(
+            tr(
+                f"--columns {text!r} 不行：应像 question=问题,context=段落。",
+                f"--columns {text!r} won't do: give something like question=q,context=paragraph.",
+            )
+        )
+    return {name.strip(): column.strip() for name, _, column in pairs}
 
 
 # Commands
@@ -263,7 +289,7 @@ def predict(options) -> None:
             )
         )
     model = load(options.model)
-    answers = iter(predict(model, [model.task.modality.parse(word) for word in words if word]))
+    answers = iter(predict(model, [model.task.parse(word) for word in words if word]))
     predictions = [next(answers) if word else None for word in words]
     if options.json:
         print(json.dumps({"predictions": [p and p.to_json() for p in predictions]}, ensure_ascii=False))
@@ -326,7 +352,7 @@ def demo(options) -> None:
     from labkit.comparison.compare import compare
     from labkit.comparison.table import table
     from labkit.comparison.verdict import verdicts
-    from labkit.data.loading import reviews
+    from labkit.data.packaged import reviews
     from labkit.strategies import Full, HeadOnly, TopK
     from labkit.training.folder import claimed
 

@@ -5,17 +5,16 @@ two sides. Leans on records and tasks; notebook 01 walks through it, notebook 07
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from labkit.base.files import ASSETS
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Raw, Table
 from labkit.data.corpus import Corpus, Dropped
 from labkit.data.hub_sets import SPLITS, cell, fetch
 from labkit.data.splitting import drop_repeated, split_rows
-from labkit.data.tables import check_columns, ending, read_table, split_files
-from labkit.tasks import Classification, Task, known
+from labkit.data.tables import check_columns, ending, form_of, read_table, split_files
+from labkit.tasks import KNOWN, Classification, Task, known
 
 
 def load_csv(
@@ -30,7 +29,9 @@ def load_csv(
     test_share: float = 0.1,
     seed: int = 0,
     limit: int | None = None,
-    task: str = "classification",
+    task: str | None = None,
+    text_pair: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Corpus:
     """A corpus from a file with a column of texts and a column of labels: `.csv`, `.tsv`, `.jsonl`, `.xlsx`, each but the
     last also `.gz`; or from a folder with train, valid and test files.
@@ -38,13 +39,16 @@ def load_csv(
     >>> corpus = load_csv("reviews.csv", text="review", label="sentiment")      # held-out rows are split off, stratified
     >>> corpus = load_csv("train.csv", test="test.csv", labels={"0": "negative", "1": "positive"})
     >>> corpus = load_csv("stars.csv", labels={"1": "bad", "2": "bad", "4": "good", "5": "good"})       # joins classes
+    >>> corpus = load_csv("same.csv", text="question", text_pair="other", label="same")                 # two texts a row
+    >>> corpus = load_csv("qa.jsonl", columns={"context": "paragraph"})         # question, context, answers: another task
 
     UTF-8, UTF-16 (with a byte-order mark) and GBK are read; columns may be separated by commas, tabs or semicolons. Labels may be numbers or words, of any number of
     classes; `labels` gives them readable names (a dict, or a list for 0, 1, 2 …) or an order (a list). Rows without
     text and repeated texts are dropped and counted in `corpus.dropped`; a text that stands in two splits stays in the
-    later one (test before valid before train). Raises FileNotFoundError and BadInput (a ValueError).
+    later one (test before valid before train). Where the file's columns are those of another task (`text` and `spans`: tagging),
+    it need not be named; `columns` says what a task's columns are called in the file. Raises FileNotFoundError and BadInput.
     """
-    chosen, shares = {"text": text, "label": label}, {"valid": valid_share, "test": test_share}
+    shares = {"valid": valid_share, "test": test_share}
     if not (valid_share > 0 and test_share > 0 and valid_share + test_share < 0.9):
         raise BadInput(
             tr(
@@ -53,14 +57,40 @@ def load_csv(
                 "give each more than 0, and together less than 0.9.",
             )
         )
-    kind = known(task)
-    columns = {**kind.columns, **{name: column for name, column in chosen.items() if name in kind.columns}}
+    asked = {"text": text, "label": label, "text_pair": text_pair, **(columns or {})}
+    forms = forms_of(task, {name: column for name, column in asked.items() if column is not None})
     inside = split_files(Path(path)) if Path(path).is_dir() else {"train": path}
     paths = {**inside, **{split: p for split, p in (("valid", valid), ("test", test)) if p is not None}}
-    tables = {split: read_table(p, columns) for split, p in paths.items()}
+    table = read_table(paths["train"], *(form for _, form in forms))
+    form = form_of(table.columns, [form for _, form in forms])
+    kind = next(kind for kind, one in forms if one is form)
+    tables = {"train": table, **{split: read_table(p, form) for split, p in paths.items() if split != "train"}}
     name = Path(path).name.removesuffix(".gz")
     name = name.removesuffix(ending(Path(path))) if inside == {"train": path} else name
-    return build_corpus(name, kind, tables, columns, labels=labels, shares=shares, seed=seed, limit=limit)
+    return build_corpus(name, kind, tables, form, labels=labels, shares=shares, seed=seed, limit=limit)
+
+
+def forms_of(task: str | None, asked: Mapping[str, str]) -> list[tuple[type[Task], dict[str, str]]]:
+    """The columns that a file may have, with the task that they settle: those of the named task, else of all, classification
+    first. `asked` says what columns are called; one that no form has is BadInput."""
+    kinds = (
+        [known(task)] if task else [Classification, *(kind for kind in KNOWN.values() if kind is not Classification)]
+    )
+    forms = [(kind, form) for kind in kinds for form in (kind.columns, *kind.other_columns) if form]
+    optional = {name for kind in kinds for name in kind.optional_columns}
+    unknown = set(asked) - {"text", "label"} - optional - {name for _, form in forms for name in form}
+    if unknown:
+        there = listing(dict.fromkeys([*(name for _, form in forms for name in form), *sorted(optional)]), 20)
+        raise BadInput(
+            tr(
+                f"没有叫 {listing(sorted(unknown))} 的列可以指定；可以指定：{there}。",
+                f"No column to be named {listing(sorted(unknown))}; there are: {there}.",
+            )
+        )
+    return [
+        (kind, {**form, **{name: c for name, c in asked.items() if name in form or name in kind.optional_columns}})
+        for kind, form in forms
+    ]
 
 
 def load_hub(
@@ -110,26 +140,6 @@ def load_hub(
     if withheld:
         corpus = dataclasses.replace(corpus, dropped=(*corpus.dropped, Dropped("unlabelled", withheld, ())))
     return corpus
-
-
-def reviews(limit: int | None = None, seed: int = 0) -> Corpus:
-    """The packaged reviews: Chinese, written for labkit, six domains, negative or positive, with an English gloss.
-
-    >>> reviews().labels
-    ('negative', 'positive')
-    """
-    corpus = load_csv(
-        ASSETS / "reviews.csv",
-        labels={"0": "negative", "1": "positive"},
-        test_share=0.2,
-        valid_share=0.1,
-        seed=seed,
-        limit=limit,
-    )
-    return dataclasses.replace(corpus, name="reviews")
-
-
-PACKAGED = {"reviews": reviews}  # data that comes with labkit, by name: the command takes these too
 
 
 # From rows to a corpus

@@ -1,6 +1,6 @@
 """Files as tables of raw rows: CSV with any usual separator, JSON Lines, Excel; and one clear message for what cannot be read.
 
-The header settles separator and first row: it is the first of the top lines that names all columns that are wanted.
+The header settles separator and first row: it is the first of the top lines that names all columns of a form that is wanted.
 """
 
 import csv
@@ -21,8 +21,9 @@ ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".xlsx")
 SPLIT_FILES = {"train": ("train", "training"), "valid": ("valid", "validation", "dev"), "test": ("test",)}
 
 
-def read_table(path, columns: dict[str, str]) -> Table:
-    """The rows of one file; `columns` are those that a task reads, {"text": "review"}: they are there, and come stripped.
+def read_table(path, *forms: dict[str, str]) -> Table:
+    """The rows of one file. A form names the columns that a task reads, {"text": "review"}: those of the first form that
+    is all there come stripped; BadInput where none is.
 
     >>> read_table("reviews.tsv", {"text": "review", "label": "stars"}).notes       # what was settled by itself
     ('separated by tabs',)
@@ -30,7 +31,7 @@ def read_table(path, columns: dict[str, str]) -> Table:
     path = Path(path)
     kind = ending(path)
     if kind == ".xlsx":
-        return checked(path, columns, *excel_rows(path))
+        return checked(path, forms, *excel_rows(path))
     content, encoding = decode(path)
     if not content.strip():
         raise BadInput(
@@ -41,8 +42,8 @@ def read_table(path, columns: dict[str, str]) -> Table:
         )
     notes = () if encoding == "UTF-8" else (encoding,)
     if kind in (".jsonl", ".ndjson"):
-        return checked(path, columns, *json_rows(content, path), notes)
-    return checked(path, columns, *csv_rows(content, path, columns), notes)
+        return checked(path, forms, *json_rows(content, path), notes)
+    return checked(path, forms, *csv_rows(content, path, forms), notes)
 
 
 def ending(path: Path) -> str:
@@ -50,8 +51,14 @@ def ending(path: Path) -> str:
     return Path(path.name.removesuffix(".gz")).suffix.lower()
 
 
-def checked(path, columns: dict[str, str], names: Sequence[str], rows: list[Raw], more=(), notes=()) -> Table:
-    """A table with the wanted columns, stripped, and at least one row."""
+def form_of(names: Sequence[str], forms: Sequence[dict[str, str]]) -> dict[str, str]:
+    """The first form whose columns are all among the names; else the one that lacks the smallest part of its columns."""
+    return min(forms, key=lambda form: sum(column not in names for column in form.values()) / max(len(form), 1))
+
+
+def checked(path, forms: Sequence[dict[str, str]], names: Sequence[str], rows: list[Raw], more=(), notes=()) -> Table:
+    """A table with the columns of a form, stripped, and at least one row."""
+    columns = form_of(names, forms)
     check_columns(names, columns, path)
     wanted = set(columns.values())
     if not rows:
@@ -90,9 +97,9 @@ def split_files(folder: Path) -> dict[str, Path]:
 # CSV
 
 
-def csv_rows(content: str, path, columns: dict[str, str]) -> tuple[list[str], list[Raw], tuple[str, ...]]:
+def csv_rows(content: str, path, forms: Sequence[dict[str, str]]) -> tuple[list[str], list[Raw], tuple[str, ...]]:
     """Column names, rows, and what was settled by itself: the separator, lines above the header."""
-    separator, above = find_header(content, columns)
+    separator, above = find_header(content, forms)
     lines = csv_lines(content, path, separator)
     for _ in range(above):
         next(lines)
@@ -114,13 +121,13 @@ def csv_rows(content: str, path, columns: dict[str, str]) -> tuple[list[str], li
     return names, rows, tuple(notes)
 
 
-def find_header(content: str, columns: dict[str, str]) -> tuple[str, int]:
-    """The separator, and how many lines that are not blank stand above the one that names all wanted columns."""
+def find_header(content: str, forms: Sequence[dict[str, str]]) -> tuple[str, int]:
+    """The separator, and how many lines that are not blank stand above the one that names all columns of a form."""
     top = [line for line in re.split("\r\n|\r|\n", content, maxsplit=10 * TOP) if line.strip()][:TOP]
     for above, line in enumerate(top):
         for separator in SEPARATORS:
             names = [clean(name) for name in next(csv.reader([line], delimiter=separator), [])]
-            if set(columns.values()) <= set(names):
+            if any(set(form.values()) <= set(names) for form in forms):
                 return separator, above
     return max(SEPARATORS, key=lambda separator: top[0].count(separator)), 0  # the message will show its columns
 

@@ -4,7 +4,7 @@ A modality is one file in this room: a frozen dataclass whose fields are its set
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
 from labkit.base.language import tr
@@ -27,8 +27,9 @@ class Modality:
         KNOWN[cls.name] = cls
 
     def card(self) -> dict[str, Any]:
-        """Name and settings as plain values; `modality_of(card)` gives it back."""
-        return {"name": self.name, **asdict(self)}
+        """Name and the settings that are not the usual ones, as plain values; `modality_of(card)` gives it back."""
+        usual = {f.name: f.default for f in fields(self)}
+        return {"name": self.name, **{k: v for k, v in asdict(self).items() if v != usual[k]}}
 
     def load_processor(self, place: str, config, **where) -> Any:
         """What turns inputs into tensors, with its own files at `place`. Raises hub.Unreadable where they are missing."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, ClassVar
 
-from labkit.base.display import clipped
+from labkit.base.display import clipped, one_line
 from labkit.base.hub import Unreadable, reach
 from labkit.base.language import tr
 from labkit.base.records import BadInput
@@ -20,7 +20,10 @@ LIKE = 0.8  # the share of trigrams in common (Jaccard) from which two texts are
 
 @dataclass(frozen=True)
 class Text(Modality):
-    """Strings. An item is `{"input_ids": [token numbers]}`; its size is counted in tokens."""
+    """Strings, or pairs of strings. An item is `{"input_ids": [token numbers]}`, of a pair with its `token_type_ids` where
+    the model tells the two apart by them; its size is counted in tokens."""
+
+    pair: bool = False  # whether an input is two texts, (question, context)
 
     name: ClassVar[str] = "text"
     heads: ClassVar[dict[str, str]] = {
@@ -39,6 +42,8 @@ class Text(Modality):
         return {"pad_token_id": processor.pad_token_id}
 
     def check(self, inputs: Sequence) -> None:
+        if self.pair:
+            return check_pairs(inputs)
         if not inputs or not all(isinstance(x, str) and x.strip() for x in inputs):
             raise BadInput(
                 tr(
@@ -47,13 +52,22 @@ class Text(Modality):
                 )
             )
 
-    def encode(self, processor, inputs: Sequence[str], limit: int) -> list[dict]:
-        """Tokenised in one go, truncated, not padded. What looks like a special token in a text is text: a text that ends in
-        GPT-2's padding token would else be read at another place than it ends."""
+    def encode(self, processor, inputs: Sequence, limit: int) -> list[dict]:
+        """Tokenised in one go, truncated (of a pair the longer text first), not padded. What looks like a special token in a
+        text is text: a text that ends in GPT-2's padding token would else be read at another place than it ends."""
         if not inputs:
             return []
-        options = {"truncation": True, "max_length": limit, "return_attention_mask": False}
-        return [{"input_ids": i} for i in processor(list(inputs), split_special_tokens=True, **options)["input_ids"]]
+        options = {"truncation": "longest_first", "max_length": limit, "return_attention_mask": False}
+        return rows_of(processor(*self.texts(processor, inputs), split_special_tokens=True, **options))
+
+    def texts(self, processor, inputs: Sequence) -> list[list[str]]:
+        """One list of texts, or two of equal length. Where a tokenizer puts nothing between two texts, a line break does."""
+        if not self.pair:
+            return [list(inputs)]
+        first, second = ([pair[i] for pair in inputs] for i in (0, 1))
+        if processor.num_special_tokens_to_add(pair=True) == processor.num_special_tokens_to_add(pair=False):
+            second = ["\n" + text for text in second]
+        return [first, second]
 
     def size(self, item: dict) -> int:
         return len(item["input_ids"])
@@ -63,18 +77,24 @@ class Text(Modality):
         return 640 if str(device) == "cpu" else 16384
 
     def pad(self, processor, items: Sequence[dict]) -> dict[str, Any]:
-        """`input_ids` and `attention_mask`, each (rows, longest) int64."""
+        """`input_ids` and `attention_mask`, of pairs `token_type_ids`, each (rows, longest) int64."""
         import torch
 
-        longest = max(map(self.size, items))
-        pad, left = processor.pad_token_id, processor.padding_side == "left"
-        ids, mask = [], []
-        for item in items:
-            row = item["input_ids"]
-            gap = longest - len(row)
-            ids.append([pad] * gap + row if left else row + [pad] * gap)
-            mask.append([0] * gap + [1] * len(row) if left else [1] * len(row) + [0] * gap)
-        return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
+        left = processor.padding_side == "left"
+
+        def rows(values: list[list[int]], fill: int) -> Any:
+            longest = max(map(len, values))
+            gaps = [[fill] * (longest - len(row)) for row in values]
+            return torch.tensor([gap + row if left else row + gap for row, gap in zip(values, gaps, strict=True)])
+
+        ids = [item["input_ids"] for item in items]
+        inputs = {
+            "input_ids": rows(ids, processor.pad_token_id),
+            "attention_mask": rows([[1] * len(i) for i in ids], 0),
+        }
+        if "token_type_ids" in items[0]:
+            inputs["token_type_ids"] = rows([item["token_type_ids"] for item in items], processor.pad_token_type_id)
+        return inputs
 
     def stub(self, n: int, device) -> dict[str, Any]:
         import torch
@@ -82,26 +102,38 @@ class Text(Modality):
         ones = torch.ones((n, 1), dtype=torch.long, device=device)
         return {"input_ids": ones, "attention_mask": ones}
 
-    def key(self, input: str) -> str:
-        return same_text(input)
+    def key(self, input) -> Any:
+        return tuple(map(same_text, input)) if self.pair else same_text(input)
 
-    def near(self, earlier: Sequence[str], later: Sequence[str]) -> list[tuple[int, int, float]]:
-        return near_duplicates(earlier, later)
+    def near(self, earlier: Sequence, later: Sequence) -> list[tuple[int, int, float]]:
+        """Of pairs, both texts are alike: two questions on one context are not."""
+        if not self.pair:
+            return near_duplicates(earlier, later)
+        found = near_duplicates(["\n".join(x) for x in earlier], ["\n".join(x) for x in later])
+        return [(i, j, alike) for i, j, alike in found if likeness(earlier[i][0], later[j][0]) >= LIKE]
 
-    def html(self, input: str) -> str:
-        return escape(clipped(input))
+    def html(self, input) -> str:
+        return "<br>".join(escape(clipped(text)) for text in (input if self.pair else [input]))
 
-    def text(self, input: str) -> str:
-        return input
+    def text(self, input) -> str:
+        return one_line(input)
+
+    def parse(self, word: str) -> Any:
+        """A text; of pairs, two with a tabulator between them."""
+        if not self.pair:
+            return word
+        first, _, second = word.partition("\t")
+        check_pairs([(first, second)])
+        return first, second
 
     def example(self) -> str:
-        return tr("一句话", "TEXT")
+        return tr("一段文本<TAB>另一段", "TEXT<TAB>TEXT") if self.pair else tr("一句话", "TEXT")
 
     def title(self) -> str:
         return tr("文本", "text")
 
-    def extent(self, input: str) -> int:
-        return len(input)
+    def extent(self, input) -> int:
+        return sum(map(len, input)) if self.pair else len(input)
 
     def unit(self) -> str:
         return tr("字", "characters")
@@ -111,7 +143,56 @@ class Text(Modality):
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         rare = 2 if n >= 100 else 1  # in a handful of rows nearly everything stands once
-        return TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True, min_df=rare)
+        joined = {"preprocessor": lower_joined} if self.pair else {}
+        return TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True, min_df=rare, **joined)
+
+
+def lower_joined(pair: Sequence[str]) -> str:
+    return "\n".join(pair).lower()
+
+
+def check_pairs(inputs: Sequence) -> None:
+    """BadInput unless there are inputs and each is two texts that are not empty."""
+    for x in inputs or [None]:
+        two = isinstance(x, (tuple, list)) and len(x) == 2 and all(isinstance(t, str) and t.strip() for t in x)
+        if not two:
+            raise BadInput(
+                tr(
+                    f"每个输入应是两段非空的文本，如 (问题, 段落)；命令行里用制表符隔开。给的是：{clipped(str(x), 60)}",
+                    "Each input should be two texts, none of them empty, like (question, context); on the command line with a "
+                    f"tabulator between them. Given: {clipped(str(x), 60)}",
+                )
+            )
+
+
+def rows_of(encoded) -> list[dict]:
+    """What a tokenizer gave as one item a row; token types only where they tell something."""
+    types = encoded.get("token_type_ids")
+    if types is None or not any(map(any, types)):
+        return [{"input_ids": ids} for ids in encoded["input_ids"]]
+    return [{"input_ids": i, "token_type_ids": t} for i, t in zip(encoded["input_ids"], types, strict=True)]
+
+
+def windows(processor, text: Text, inputs: Sequence, limit: int, stride: int) -> list[dict]:
+    """Inputs cut into items of at most `limit` tokens that overlap by `stride`; of pairs the second text is cut.
+
+    Beside what `encode` gives, an item has `offsets`, (start, end) in characters of each token in its text; `part`, which
+    text of a pair a token stands in (None for special tokens); and `example`, the number of the input.
+
+    >>> [item["example"] for item in windows(tokenizer, Text(), ["好" * 30, "短"], limit=20, stride=4)]
+    [0, 0, 1]
+    """
+    if not inputs:
+        return []
+    options = {"truncation": "only_second" if text.pair else True, "max_length": limit, "stride": stride}
+    more = {"return_overflowing_tokens": True, "return_offsets_mapping": True, "return_attention_mask": False}
+    found = processor(*text.texts(processor, inputs), split_special_tokens=True, **options, **more)
+    return [
+        {**item, "offsets": offsets, "part": found.sequence_ids(i), "example": owner}
+        for i, (item, offsets, owner) in enumerate(
+            zip(rows_of(found), found["offset_mapping"], found["overflow_to_sample_mapping"], strict=True)
+        )
+    ]
 
 
 def checked_tokenizer(processor, config) -> Any:
@@ -160,6 +241,15 @@ def near_duplicates(earlier: Sequence[str], later: Sequence[str]) -> list[tuple[
         if alike[0] >= LIKE:
             found.append((-alike[1], j, min(alike[0], 0.999)))
     return found
+
+
+def likeness(one: str, other: str) -> float:
+    """The share of trigrams that two texts have in common, 1.0 where they are the same."""
+    a, b = same_text(one), same_text(other)
+    if a == b:
+        return 1.0
+    a, b = trigrams(a), trigrams(b)
+    return len(a & b) / max(len(a | b), 1)
 
 
 def trigrams(key: str) -> frozenset[str]:

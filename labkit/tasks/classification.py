@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+from labkit.base.display import one_line
 from labkit.base.language import tr
-from labkit.base.records import BadInput, ClassScore, Example, Table, to_json
+from labkit.base.records import BadInput, ClassScore, Example, Raw, Table, to_json
 from labkit.modalities.contract import Modality
 from labkit.modalities.text import Text
 from labkit.tasks.contract import Baseline, Batch, Metric, Task
@@ -22,7 +23,7 @@ class Prediction:
     probabilities: dict[str, float]
 
     def __str__(self) -> str:
-        return f"{self.label}\t{self.probability:.3f}\t{self.input}"
+        return f"{self.label}\t{self.probability:.3f}\t{one_line(self.input)}"
 
     def to_json(self) -> dict[str, Any]:
         """What `labkit predict --json` prints: the input stands under the name that its kind has there."""
@@ -33,7 +34,22 @@ class Prediction:
         return [tr("输入", "input"), tr("答案", "answer"), tr("概率", "probability")]
 
     def cells(self) -> list[str]:
-        return [str(self.input), self.label, f"{self.probability:.2f}"]
+        return [one_line(self.input), self.label, f"{self.probability:.2f}"]
+
+
+def with_input(tables: dict[str, Table], columns: dict[str, str]) -> tuple[dict[str, list[Raw]], list[str]]:
+    """The rows of each split whose texts are there, and the places of the others."""
+    texts = [columns[name] for name in ("text", "text_pair") if name in columns]
+    rows = {split: [r for r in table.rows if all(r.cells[t] for t in texts)] for split, table in tables.items()}
+    lines = [r.line for table in tables.values() for r in table.rows if not all(r.cells[t] for t in texts)]
+    return rows, [tr(f"第 {line} 行", f"line {line}") for line in lines]
+
+
+def example(row: Raw, columns: dict[str, str], target) -> Example:
+    """A row with the text or the two texts in these columns, and the other columns beside it."""
+    text, second = row.cells[columns["text"]], columns.get("text_pair")
+    extra = {k: v for k, v in row.cells.items() if k not in columns.values()}
+    return Example((text, row.cells[second]) if second else text, target, extra)
 
 
 def accuracy(counts) -> Any:
@@ -72,6 +88,7 @@ class Classification(Task):
     chooses: ClassVar[str] = "macro_f1"  # where classes are uneven, accuracy rises by naming the commonest
     peft_type: ClassVar[str] = "SEQ_CLS"
     columns: ClassVar[dict[str, str]] = {"text": "text", "label": "label"}
+    optional_columns: ClassVar[tuple[str, ...]] = ("text_pair",)
 
     def configure(self, config) -> dict[str, Any]:
         names = dict(enumerate(self.labels))
@@ -102,33 +119,19 @@ class Classification(Task):
 
     @classmethod
     def read(cls, tables: dict[str, Table], columns: dict[str, str], labels=None) -> tuple:
-        text, label = columns["text"], columns["label"]
         for table in tables.values():
             check_words(table, columns.values())
+        rows, empty = with_input(tables, columns)
+        label = columns["label"]
         labelled = {
-            split: Labelled(table.where, [(row.line, row.cells[label]) for row in table.rows if row.cells[text]])
-            for split, table in tables.items()
+            split: Labelled(tables[split].where, [(row.line, row.cells[label]) for row in found])
+            for split, found in rows.items()
         }
         names, classes = label_names(labelled, labels)
         examples = {
-            split: [
-                Example(
-                    row.cells[text],
-                    classes[row.cells[label]],
-                    {k: v for k, v in row.cells.items() if k not in (text, label)},
-                )
-                for row in table.rows
-                if row.cells[text]
-            ]
-            for split, table in tables.items()
+            split: [example(r, columns, classes[r.cells[label]]) for r in found] for split, found in rows.items()
         }
-        empty = [
-            tr(f"第 {row.line} 行", f"line {row.line}")
-            for table in tables.values()
-            for row in table.rows
-            if not row.cells[text]
-        ]
-        return cls(labels=names), examples, {"empty": empty}
+        return cls(Text(pair="text_pair" in columns), names), examples, {"empty": empty}
 
     def check_splits(self, where: str, train: Sequence[Example], splits: int) -> None:
         check_classes(where, [e.target for e in train], self.labels, splits)

@@ -79,6 +79,9 @@ class Task:
     pooled: ClassVar[bool] = True  # one vector a row reaches the head: what is frozen below may be kept as one vector
     peft_type: ClassVar[str | None] = None  # peft's name for it; None: peft needs none
     columns: ClassVar[dict[str, str]] = {}  # the columns that it reads, by their usual name
+    other_columns: ClassVar[tuple[dict[str, str], ...]] = ()  # further forms that its files may have
+    optional_columns: ClassVar[tuple[str, ...]] = ()  # read only where the user names them
+    default_model: ClassVar[str] = "tiny-bert-zh"  # where the user names none
 
     def __init_subclass__(cls, **more):
         super().__init_subclass__(**more)
@@ -152,6 +155,10 @@ class Task:
 
     def check_inputs(self, inputs: Sequence) -> None:
         self.modality.check(inputs)
+
+    def parse(self, word: str) -> Any:
+        """An input as a command line or a line of standard input names it."""
+        return self.modality.parse(word)
 
     # Batches
 

@@ -13,7 +13,8 @@ from labkit.base.language import tr
 from labkit.data.batching import batch_order, padding_share
 from labkit.data.corpus import Corpus
 from labkit.data.describe import balance_html, dropped_text
-from labkit.data.loading import load_csv, reviews
+from labkit.data.loading import load_csv
+from labkit.data.packaged import reviews
 from labkit.plots.charts import Bars, Drawing, Histogram
 from labkit.ui.controls import FIELDS, called, control, named
 from labkit.ui.inputs import corpus_of, load_line, model_choice

@@ -5,7 +5,8 @@ from pathlib import Path
 from labkit.base.files import numbered
 from labkit.base.language import tr
 from labkit.data.corpus import Corpus
-from labkit.data.loading import load_csv, reviews
+from labkit.data.loading import load_csv
+from labkit.data.packaged import reviews
 from labkit.models.loading import PACKAGED
 from labkit.tasks import Classification
 from labkit.ui.controls import choice

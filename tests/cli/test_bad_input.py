@@ -210,7 +210,7 @@ def test_a_limit_smaller_than_the_number_of_classes(language, refused, tiny):
     "given, named",
     [
         (["trian", "good.csv"], "trian"),
-        (["train"], "DATA.csv"),
+        (["train"], "DATA"),
         (["train", "good.csv", "--epoch", "3"], "--epoch 3"),
         (["train", "good.csv", "--epochs"], "--epochs"),
         (["train", "good.csv", "--optimizer", "lion"], "lion"),
