@@ -1,5 +1,6 @@
 """What labkit's objects look like in a notebook: small HTML pieces that fit JupyterLab's light and dark theme."""
 
+import dataclasses
 import unicodedata
 from collections.abc import Sequence
 from html import escape
@@ -72,6 +73,27 @@ def clipped(text: str, most: int = 120) -> str:
 def one_line(input) -> str:
     """An input in one line: `one_line(("问题", "段落")) == "问题 ⇥ 段落"`."""
     return " ⇥ ".join(map(str, input)) if isinstance(input, (tuple, list)) else str(input)
+
+
+def number(value: float) -> str:
+    """The shortest Python text that gives this number back.
+
+    >>> number(0.0005), number(0.1), number(3.98e-4)
+    ('5e-4', '0.1', '0.000398')
+    """
+    short = f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
+    return short if float(short) == value and len(short) < len(repr(value)) else repr(value)
+
+
+def python(value) -> str:
+    """A value as Python source; floats in their short form."""
+    return number(value) if isinstance(value, float) else repr(value)
+
+
+def called(name: str, thing) -> str:
+    """A dataclass as the call that makes it, defaults left out: `lk.TrainConfig(epochs=5, lr=5e-4)`."""
+    told = [(f.name, getattr(thing, f.name)) for f in dataclasses.fields(thing) if getattr(thing, f.name) != f.default]
+    return f"{name}({', '.join(f'{k}={python(v)}' for k, v in told)})"
 
 
 TITLES: dict[str, tuple[str, str]] = {}  # of metrics by name, Chinese and English: tasks write theirs here

@@ -10,13 +10,13 @@ import ipywidgets as widgets
 
 from labkit import strategies
 from labkit.base.config import TrainConfig
-from labkit.base.display import table_html
+from labkit.base.display import called, table_html
 from labkit.base.language import tr
 from labkit.base.records import BadInput, RunBegins, RunEnds, StepDone
 from labkit.data.corpus import Corpus
 from labkit.plots.charts import Chart
 from labkit.plots.comparing import runs_chart
-from labkit.ui.controls import FIELDS, called, control, named, read, words
+from labkit.ui.controls import FIELDS, control, named, read, words
 from labkit.ui.inputs import corpus_of, model_choice, unused
 from labkit.ui.panel import Panel, shown
 from labkit.ui.training_panel import bar_html, rows_of

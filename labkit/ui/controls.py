@@ -7,6 +7,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from labkit.base.config import TrainConfig, plain
+from labkit.base.display import number
 from labkit.base.language import tr
 
 AUTO = object()  # stands for None: widgets take None for "nothing chosen"
@@ -148,27 +149,6 @@ def control(name: str) -> Any:
 def read(widget) -> Any:
     """The value that a control stands for."""
     return None if widget.value is AUTO else widget.value
-
-
-def number(value: float) -> str:
-    """The shortest Python text that gives this number back.
-
-    >>> number(0.0005), number(0.1), number(3.98e-4)
-    ('5e-4', '0.1', '0.000398')
-    """
-    short = f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
-    return short if float(short) == value and len(short) < len(repr(value)) else repr(value)
-
-
-def python(value) -> str:
-    """A value as Python source; floats in their short form."""
-    return number(value) if isinstance(value, float) else repr(value)
-
-
-def called(name: str, thing) -> str:
-    """A dataclass as the call that makes it, defaults left out: `lk.TrainConfig(epochs=5, lr=5e-4)`."""
-    told = [(f.name, getattr(thing, f.name)) for f in dataclasses.fields(thing) if getattr(thing, f.name) != f.default]
-    return f"{name}({', '.join(f'{k}={python(v)}' for k, v in told)})"
 
 
 def html(name: str, value: str = "") -> Any:

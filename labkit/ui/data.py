@@ -9,6 +9,7 @@ from typing import ClassVar
 import ipywidgets as widgets
 
 from labkit.base.config import TrainConfig
+from labkit.base.display import called
 from labkit.base.language import tr
 from labkit.data.batching import batch_order, padding_share
 from labkit.data.corpus import Corpus
@@ -16,7 +17,7 @@ from labkit.data.describe import balance_html, dropped_text
 from labkit.data.loading import load_csv
 from labkit.data.packaged import reviews
 from labkit.plots.charts import Bars, Drawing, Histogram
-from labkit.ui.controls import FIELDS, called, control, named
+from labkit.ui.controls import FIELDS, control, named
 from labkit.ui.inputs import corpus_of, load_line, model_choice
 from labkit.ui.panel import Panel
 

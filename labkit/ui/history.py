@@ -8,12 +8,12 @@ from typing import ClassVar
 
 import ipywidgets as widgets
 
-from labkit.base.display import table_html, title_of
+from labkit.base.display import number, table_html, title_of
 from labkit.base.language import listing, tr
 from labkit.base.records import Run, from_json
 from labkit.plots.charts import Chart
 from labkit.plots.learning import run_charts, run_names
-from labkit.ui.controls import named, number
+from labkit.ui.controls import named
 from labkit.ui.panel import Panel, empty_html
 
 MOST = 40  # lines of the table

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from labkit.base.config import TrainConfig
-from labkit.base.display import title_of
+from labkit.base.display import called, python, title_of
 from labkit.base.language import tr
 from labkit.base.records import Epoch, EpochDone, Measure
 from labkit.data.corpus import Corpus
 from labkit.plots.charts import Chart
 from labkit.plots.look import GREY
 from labkit.ui.charts import Recording, recorded_charts
-from labkit.ui.controls import GRIDS, called, choice, help_for, python, words
+from labkit.ui.controls import GRIDS, choice, help_for, words
 from labkit.ui.inputs import corpus_of, load_line
 from labkit.ui.panel import Panel, shown
 

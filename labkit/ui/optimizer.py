@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import ipywidgets as widgets
 
+from labkit.base.display import number
 from labkit.base.language import tr
 from labkit.landscape.surfaces import surfaces
 from labkit.landscape.trace import Traces
@@ -18,7 +19,7 @@ from labkit.plots.landscapes import PARTS, colours
 from labkit.plots.look import GREY
 from labkit.plots.scene import parts_words, scene
 from labkit.ui.charts import chart_html, key
-from labkit.ui.controls import choice, hint, html, named, number
+from labkit.ui.controls import choice, hint, html, named
 from labkit.ui.panel import Panel, shown
 
 OFFERED = ("SGD", "momentum", "Nesterov", "Adagrad", "RMSprop", "Adam", "AdamW")

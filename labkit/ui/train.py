@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 import ipywidgets as widgets
 
 from labkit import strategies
+from labkit.base.display import number
 from labkit.base.language import tr
 from labkit.data.corpus import Corpus
 from labkit.plots.charts import Chart
 from labkit.ui.charts import Recording, recorded_charts
-from labkit.ui.controls import FIELDS, choice, control, number, words
+from labkit.ui.controls import FIELDS, choice, control, words
 from labkit.ui.inputs import load_line, model_choice, unused
 from labkit.ui.panel import shown
 from labkit.ui.training_panel import TrainingPanel

@@ -8,11 +8,11 @@ from typing import Any
 
 from labkit import strategies
 from labkit.base.config import TrainConfig
-from labkit.base.display import title_of
+from labkit.base.display import called, title_of
 from labkit.base.language import tr
 from labkit.base.records import Notice, Scores, StepDone
 from labkit.data.corpus import Corpus
-from labkit.ui.controls import FIELDS, called, choice, read, words
+from labkit.ui.controls import FIELDS, choice, read, words
 from labkit.ui.inputs import corpus_of
 from labkit.ui.panel import Panel, shown
 
