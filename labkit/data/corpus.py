@@ -86,7 +86,7 @@ class Corpus:
 
     def counts(self, split: str = "train") -> dict[str, int]:
         """Rows of each class: `{"negative": 5603, "positive": 2790}`."""
-        rows = Counter(self.task.group(example) for example in self.splits[split])
+        rows = Counter(label for example in self.splits[split] for label in self.task.classes(example))
         return {name: rows.get(i, 0) for i, name in enumerate(self.labels)}
 
     def __repr__(self) -> str:

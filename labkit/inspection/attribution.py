@@ -96,7 +96,7 @@ def attribute(
 
 def check(model, texts: Sequence, label: str | None, method: str) -> None:
     task = model.task
-    if not isinstance(task, Classification) or task.modality.name != "text":
+    if task.name != Classification.name or task.modality != Classification().modality:
         raise BadInput(
             tr(
                 f"attribute 只解释文本的分类；这个模型的任务是 {task.name}（{task.modality.name}）。",

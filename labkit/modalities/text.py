@@ -28,6 +28,7 @@ class Text(Modality):
     name: ClassVar[str] = "text"
     heads: ClassVar[dict[str, str]] = {
         "classification": "AutoModelForSequenceClassification",
+        "multi-label": "AutoModelForSequenceClassification",
         "tagging": "AutoModelForTokenClassification",
         "question-answering": "AutoModelForQuestionAnswering",
         "generation": "AutoModelForCausalLM",

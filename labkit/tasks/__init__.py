@@ -3,6 +3,7 @@
 from labkit.base.display import title_of
 from labkit.tasks.classification import Classification, TextClassification
 from labkit.tasks.contract import KNOWN, Baseline, Batch, Metric, Task, known, task_of
+from labkit.tasks.multi_label import MultiLabel
 
 __all__ = [
     "KNOWN",
@@ -10,6 +11,7 @@ __all__ = [
     "Batch",
     "Classification",
     "Metric",
+    "MultiLabel",
     "Task",
     "TextClassification",
     "known",

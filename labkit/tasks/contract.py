@@ -149,6 +149,10 @@ class Task:
         """What splits are stratified by: rows of one group are shared out evenly."""
         return None
 
+    def classes(self, example: Example) -> Sequence[int]:
+        """The numbers of the labels that an example counts for: what tables of a corpus count."""
+        return [self.group(example)]
+
     def key(self, example: Example) -> Any:
         """What two examples share that ask the same."""
         return self.modality.key(example.input)

@@ -110,12 +110,16 @@ def check_classes(where: str, classes: Sequence[int], names: Sequence[str], need
         )
     rare = [f"{name!r} ({count[i]})" for i, name in enumerate(names) if count[i] < need]
     if rare:
+        several = any("|" in name for name in names)
+        hint = tr(
+            "一行有几个标签时用 task='multi-label'。", " Where a row has several labels, take task='multi-label'."
+        )
         raise BadInput(
             tr(
                 f"{where}：这些类别的行数不够：{listing(rare)}。训练和要切出的部分各要一行，每类至少 {need} 行。"
-                "请补充数据、去掉这些类别，或检查标签列是否选对。",
+                "请补充数据、去掉这些类别，或检查标签列是否选对。" + several * hint,
                 f"{where}: classes with too few rows: {listing(rare)}. Training and each split to be made need one, so {need} a class. "
-                "Add rows, remove those classes, or check that the label column is the right one.",
+                "Add rows, remove those classes, or check that the label column is the right one." + several * hint,
             )
         )
 
