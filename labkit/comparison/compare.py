@@ -46,7 +46,7 @@ class Comparison(list):
 def compare(
     strategies: Sequence[Strategy],
     corpus: Corpus,
-    model: str = "tiny-bert-zh",
+    model: str | None = None,
     seeds: Sequence[int] = (0,),
     config: TrainConfig | Mapping[Strategy, TrainConfig] | None = None,
     *,
@@ -61,7 +61,7 @@ def compare(
     >>> print(runs)
     >>> verdicts(runs)
 
-    Learning rate and epochs are each strategy's own where the config leaves them open; a dict gives a strategy another
+    Without a model it is the task's usual one. Learning rate and epochs are each strategy's own where the config leaves them open; a dict gives a strategy another
     config. With `out`, each run is a JSON file there: one that is there already is read instead of repeated, so that an
     interrupted comparison goes on. A run that fails is kept with its error and tried again next time (`retry=False`:
     not again); the others go on. Ctrl-C gives the runs that are finished. With `forgetting`, what each run forgot of its
@@ -96,7 +96,7 @@ class Comparing:
         self,
         strategies: Sequence[Strategy],
         corpus: Corpus,
-        model: str = "tiny-bert-zh",
+        model: str | None = None,
         seeds: Sequence[int] = (0,),
         config: TrainConfig | Mapping[Strategy, TrainConfig] | None = None,
         *,
@@ -106,7 +106,7 @@ class Comparing:
     ):
         self.corpus, self.folder = corpus, Path(out) if out else None
         self.jobs = [
-            Job(strategy, chosen, corpus, str(model), forgetting=forgetting)
+            Job(strategy, chosen, corpus, str(model or corpus.task.default_model), forgetting=forgetting)
             for strategy, chosen in planned(strategies, seeds, config)
         ]
         self.done = [self.stored(job.file_name(), job.identity(), retry) for job in self.jobs]  # None: still to do

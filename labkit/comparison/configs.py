@@ -28,7 +28,7 @@ def compare_configs(
     configs: Mapping[str, TrainConfig],
     corpus: Corpus,
     strategy: Strategy | None = None,
-    model: str = "tiny-bert-zh",
+    model: str | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     *,
     out=None,

@@ -28,7 +28,7 @@ def when_to_freeze(
     strategies: Sequence[Strategy],
     corpus: Corpus,
     sizes: Sequence[int | None] = SIZES,
-    model: str = "tiny-bert-zh",
+    model: str | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     config: TrainConfig | None = None,
     *,
@@ -47,7 +47,7 @@ def when_to_freeze(
     training and not too few rows. Ctrl-C gives the sizes that are finished.
     """
     cells, wanted = [], counts(corpus, sizes)
-    example = load(model, task=corpus.task)
+    example = load(model or corpus.task.default_model, task=corpus.task)
     for n in wanted:
         finished, cheap = [], []
         for seed in seeds:

@@ -269,5 +269,5 @@ class RunFolder:
 
 def train_into(out, corpus: Corpus, strategy: Strategy | None = None, config: TrainConfig | None = None, **more) -> Run:
     """Train into a folder, crash-safe: `train_into("runs/mine", corpus, LoRA(), model="tiny-bert-zh")`; see RunFolder."""
-    model, listen = more.pop("model", "tiny-bert-zh"), more.pop("listen", None)
+    model, listen = more.pop("model", corpus.task.default_model), more.pop("listen", None)
     return RunFolder(out, model, corpus, strategy, config, **more).fit(*([listen] if listen else []))
