@@ -3,8 +3,9 @@
     python tools/make_tiny.py general.txt.xz --vocab-text reviews.csv.gz --steps 6000 --out models/general
     python tools/make_tiny.py reviews.csv.gz --start models/general --steps 16000 --out models/tiny
 
-`.txt`, `.txt.xz`, `.txt.gz` hold one text a line; of `.csv` and `.csv.gz` only the column `text` is read, never
-labels. Interrupt it whenever you like: the same command goes on from the last save in OUT.partial.
+`.txt`, `.txt.xz`, `.txt.gz` hold one text a line; of `.csv` and `.csv.gz` only the column `text` is read, of `.jsonl` and
+`.jsonl.gz` the field `text` or `context`, never labels. Texts of `--leave-out` files are kept out, also where they stand
+inside others. make_tiny_gpt.py does the same for a GPT. Interrupt it whenever you like: the same command goes on from the last save in OUT.partial.
 """
 
 import argparse
@@ -26,12 +27,15 @@ EMOJI = "😀😁😂🤣😃😄😅😆😉😊😋😎😍😘🥰🙂🤔�
 
 
 def read_texts(path):
-    """Texts of one file, in file order: lines of a text file, or the `text` column of a CSV."""
+    """Texts of one file, in file order: lines of a text file, the `text` column of a CSV, `text` or `context` of JSON Lines."""
     name = str(path)
     opener = lzma.open if name.endswith(".xz") else gzip.open if name.endswith(".gz") else open
     with opener(path, "rt", encoding="utf-8", newline="") as f:
         if ".csv" in Path(name).suffixes:
             yield from (row["text"].strip() for row in csv.DictReader(f))
+        elif ".jsonl" in Path(name).suffixes:
+            rows = map(json.loads, f)
+            yield from ((row["text"] if "text" in row else row["context"]).strip() for row in rows)
         else:
             yield from (line.strip() for line in f)
 
@@ -49,6 +53,29 @@ def build_vocabulary(texts, min_count):
         return not unicodedata.category(c).startswith(("P", "M")) and not "\u3400" <= c <= "\u9fff"
 
     return SPECIAL + kept + ["##" + c for c in kept if joins(c)]
+
+
+SHARED = 20  # characters in a row that two texts share only where one was taken from the other
+
+
+def bare(text):
+    """What two texts must share to count as one: width, case, punctuation and white space are ignored."""
+    return "".join(c for c in unicodedata.normalize("NFKC", text).lower() if c.isalnum())
+
+
+def without(texts, left_out):
+    """The texts that share no 20 characters in a row with one left out, nor hold a whole one of 8 to 19 characters, nor
+    equal a shorter one; and how many were dropped."""
+    held = {bare(t) for t in left_out}
+    pieces = {t[i : i + SHARED] for t in held for i in range(max(1, len(t) - SHARED + 1))}
+    sizes = sorted({len(p) for p in pieces if len(p) >= 8})
+
+    def told(text):
+        line = bare(text)
+        return line in held or any(line[i : i + n] in pieces for n in sizes for i in range(len(line) - n + 1))
+
+    kept = [t for t in texts if not told(t)]
+    return kept, len(texts) - len(kept)
 
 
 def batches(lengths, tokens, rng):
@@ -94,52 +121,22 @@ def name_a_character(ids, rarity, generator, times=2):
 
 
 class Pretraining:
-    """Model, data and the state that a resumed run needs."""
+    """Model, data and the state that a resumed run needs. A subclass says otherwise what the network is and what it learns."""
+
+    command = "make_tiny.py"
+    aims = {"summary": 0.2}  # what training asks for besides the held-out loss
 
     def __init__(self, args):
         import torch
-        from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
         self.args, self.torch = args, torch
         self.partial = Path(f"{args.out}.partial")
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        texts = [t for f in args.text for t in read_texts(f)]
-        if args.packaged_reviews:
-            import labkit
-
-            texts += [r.input for r in labkit.reviews().train] * args.packaged_reviews
-        texts = [t for t in texts if len(t) >= 4]
-        if args.start:
-            self.tokenizer = BertTokenizer.from_pretrained(args.start)
-        else:
-            extra = [t for f in args.vocab_text for t in read_texts(f)]
-            vocab = build_vocabulary(texts + extra, args.min_count)
-            self.tokenizer = BertTokenizer(vocab={t: i for i, t in enumerate(vocab)}, model_max_length=512)
+        texts = self.read()
+        self.tokenizer = self.make_tokenizer(texts)
         self.train, self.held = self.encode(texts)
-        counts = torch.bincount(torch.tensor([i for r in self.train for i in r]), minlength=len(self.tokenizer))
-        self.rarity = (counts + 1.0).rsqrt()
-        self.rarity[: len(SPECIAL)] = 0
         torch.manual_seed(args.seed)
-        if args.start:
-            self.model = BertForMaskedLM.from_pretrained(args.start)
-        else:
-            self.model = BertForMaskedLM(
-                BertConfig(
-                    vocab_size=len(self.tokenizer),
-                    hidden_size=args.width,
-                    num_hidden_layers=args.layers,
-                    num_attention_heads=args.width // 32,
-                    intermediate_size=4 * args.width,
-                    max_position_embeddings=512,
-                    initializer_range=args.init,
-                    hidden_dropout_prob=0.0,  # tiny models underfit: dropout costs them time and accuracy
-                    attention_probs_dropout_prob=0.0,
-                    classifier_dropout=0.1,
-                )
-            )
-        self.model.to(self.device).train()
-        if args.compile:
-            self.model.bert.encoder.compile(dynamic=True)
+        self.model = self.make_model().to(self.device).train()
         decay = [p for p in self.model.parameters() if p.ndim > 1]
         rest = [p for p in self.model.parameters() if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
@@ -149,6 +146,52 @@ class Pretraining:
             fused=True,
         )
         self.step, self.seconds, self.curve = 0, 0.0, []
+
+    def read(self):
+        """The texts to learn from, without those that are left out."""
+        args = self.args
+        texts, self.dropped = [t for f in args.text for t in read_texts(f)], 0
+        if args.leave_out:
+            texts, self.dropped = without(texts, [t for f in args.leave_out for t in read_texts(f)])
+            say(f"{self.dropped} texts left out")
+        if args.packaged_reviews:
+            import labkit
+
+            texts += [r.input for r in labkit.reviews().train] * args.packaged_reviews
+        return [t for t in texts if len(t) >= 4]
+
+    def make_tokenizer(self, texts):
+        from transformers import BertTokenizer
+
+        if self.args.start:
+            return BertTokenizer.from_pretrained(self.args.start)
+        extra = [t for f in self.args.vocab_text for t in read_texts(f)]
+        vocab = build_vocabulary(texts + extra, self.args.min_count)
+        return BertTokenizer(vocab={t: i for i, t in enumerate(vocab)}, model_max_length=512)
+
+    def make_model(self):
+        from transformers import BertConfig, BertForMaskedLM
+
+        args, torch = self.args, self.torch
+        counts = torch.bincount(torch.tensor([i for r in self.train for i in r]), minlength=len(self.tokenizer))
+        self.rarity = (counts + 1.0).rsqrt()
+        self.rarity[: len(SPECIAL)] = 0
+        config = BertConfig(
+            vocab_size=len(self.tokenizer),
+            hidden_size=args.width,
+            num_hidden_layers=args.layers,
+            num_attention_heads=args.width // 32,
+            intermediate_size=4 * args.width,
+            max_position_embeddings=512,
+            initializer_range=args.init,
+            hidden_dropout_prob=0.0,  # tiny models underfit: dropout costs them time and accuracy
+            attention_probs_dropout_prob=0.0,
+            classifier_dropout=0.1,
+        )
+        model = BertForMaskedLM.from_pretrained(args.start) if args.start else BertForMaskedLM(config)
+        if args.compile:
+            model.bert.encoder.compile(dynamic=True)
+        return model
 
     def encode(self, texts):
         """Token ids in pieces of at most 254 characters, one text in a hundred held out (chosen by its own hash)."""
@@ -257,7 +300,7 @@ class Pretraining:
             shift = int(torch.randint(0, 513 - longest, (1,), generator=generator)) if self.step % 10 == 0 else 0
             for g in self.optimizer.param_groups:
                 g["lr"] = self.rate()
-            loss = self.loss(rows, generator, shift, summary=0.2)
+            loss = self.loss(rows, generator, shift, **self.aims)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             self.optimizer.step()
@@ -277,19 +320,24 @@ class Pretraining:
                 )
                 self.save()
 
+    def shipped(self, model):
+        """The model as it is written."""
+        return model
+
     def finish(self):
         """The model directory that transformers loads, with its curve beside it."""
         out = Path(self.args.out)
         fresh = Path(f"{out}.new")
         shutil.rmtree(fresh, ignore_errors=True)
-        self.model.to("cpu").eval().save_pretrained(fresh)
+        self.shipped(self.model.to("cpu").eval()).save_pretrained(fresh)
         self.tokenizer.save_pretrained(fresh)
         files = [
             {"file": Path(f).name, "sha256": hashlib.sha256(Path(f).read_bytes()).hexdigest()} for f in self.args.text
         ]
         record = {
-            "command": "python tools/make_tiny.py " + " ".join(shorten(a) for a in sys.argv[1:]),
+            "command": f"python tools/{self.command} " + " ".join(shorten(a) for a in sys.argv[1:]),
             "texts": files,
+            "left_out": {"files": [Path(f).name for f in self.args.leave_out], "texts_dropped": self.dropped},
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "pieces": {"train": len(self.train), "held_out": len(self.held)},
             "minutes": round(self.seconds / 60, 1),
@@ -316,11 +364,24 @@ def say(text):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("text", nargs="+", help="text files to learn from")
-    parser.add_argument("--out", required=True, help="model directory to write")
+    parser = arguments(__doc__)
+    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--min-count", type=int, default=5, help="characters rarer than this become [UNK]")
     parser.add_argument("--start", help="go on from this model, with its vocabulary")
     parser.add_argument("--vocab-text", nargs="*", default=[], help="more files to count characters in")
+    parser.add_argument(
+        "--compile", action="store_true", help="torch.compile: a minute to start, then 1.25 times faster"
+    )
+    carry_out(Pretraining(parser.parse_args()))
+
+
+def arguments(doc):
+    """The options that every kind of pretraining has."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("text", nargs="+", help="text files to learn from")
+    parser.add_argument("--out", required=True, help="model directory to write")
+    parser.add_argument("--leave-out", nargs="*", default=[], help="files of texts that must not be learned from")
     parser.add_argument(
         "--packaged-reviews",
         type=int,
@@ -328,20 +389,18 @@ def main():
         metavar="N",
         help="add the training part of the packaged reviews, N times",
     )
-    parser.add_argument("--min-count", type=int, default=5, help="characters rarer than this become [UNK]")
-    parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--init", type=float, default=0.05, help="standard deviation of the first weights")
     parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--tokens", type=int, default=2048, help="tokens a batch")
-    parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--warmup", type=int, default=400, help="steps")
     parser.add_argument("--every", type=int, default=500, help="steps between saves")
-    parser.add_argument(
-        "--compile", action="store_true", help="torch.compile: a minute to start, then 1.25 times faster"
-    )
     parser.add_argument("--seed", type=int, default=0)
-    training = Pretraining(parser.parse_args())
+    return parser
+
+
+def carry_out(training):
+    """Train from where the last save was, and write the model."""
     training.resume()
     size = sum(p.numel() for p in training.model.parameters())
     say(
