@@ -11,16 +11,44 @@ from labkit_exercises.journal import entries, note, place
 from labkit import tr
 
 
+class Plain:
+    """Errors that a notebook shows as one line, without the frames that led to them."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]  # asked for by IPython
+
+
+class WrongAnswer(Plain, AssertionError):
+    """The answer is not right yet: what is wrong with it was printed above."""
+
+
+class NotBegun(Plain, NotImplementedError):
+    """The answer is as it was handed out."""
+
+
 @dataclass(frozen=True)
 class Result:
-    """True where the answer is right, so that a cell can say `assert check(...)`; the words were printed already."""
+    """What `check` found; its words were printed already. `passed` says whether the answer is right.
+
+    >>> assert check("01.2", padding_share)
+    ✓ 01.2 The share of padding: right.
+
+    Such a line stops where the answer is wrong, with one sentence: a wrong result has no truth, asking for it raises.
+    """
 
     id: str
     passed: bool
     text: str
 
     def __bool__(self) -> bool:
-        return self.passed
+        if self.passed:
+            return True
+        raise WrongAnswer(
+            tr(
+                f"✗ {self.id} 还不对：改好上面的答案，运行它，再运行这一格。",
+                f"✗ {self.id} is not right yet: change the answer above, run it, then run this cell again.",
+            )
+        )
 
     def __str__(self) -> str:
         return self.text
@@ -32,15 +60,16 @@ class Result:
 def check(id: str, answer) -> Result:
     """Judge the answer to an exercise, print what is found and note the try.
 
-    >>> assert check("01.2", padding_share)
+    >>> check("01.2", padding_share).passed
     ✓ 01.2 The share of padding: right.
+    True
 
-    An answer that still raises NotImplementedError is not begun: no try is counted, and the error passes through.
+    An answer that still raises NotImplementedError is not begun: no try is counted, and NotBegun, which is one, is raised.
     """
     task = find(id)
     outcome, finding = judge(task, answer)
     if outcome == UNTOUCHED:
-        raise NotImplementedError(tr(f"{id} {task.title}：还没开始。", f"{id} {task.title}: not begun yet.")) from None
+        raise NotBegun(tr(f"{id} {task.title}：还没开始。", f"{id} {task.title}: not begun yet."))
     trouble = note(id, outcome)
     text = worded(task, outcome, finding)
     if trouble:

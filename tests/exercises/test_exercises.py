@@ -53,8 +53,16 @@ def test_a_right_answer_is_true_and_said_to_be_right(capsys):
 
 def test_a_wrong_answer_is_false_and_told_what_is_wrong(capsys):
     result = lk.check("01.2", wrong)
-    assert not result and str(result) + "\n" == capsys.readouterr().out
+    assert result.passed is False and str(result) + "\n" == capsys.readouterr().out
     assert str(result).startswith("✗ 01.2 The share of padding\npadding_share([2, 4], [[0, 1]]) should give 0.25")
+
+
+@pytest.mark.parametrize("code, said", [("en", "01.2 is not right yet: change"), ("zh", "01.2 还不对：改好")])
+def test_a_wrong_answer_stops_its_cell_with_one_sentence(code, said):
+    language(code)
+    with pytest.raises(AssertionError, match=said) as caught:
+        assert lk.check("01.2", wrong)
+    assert caught.value._render_traceback_() == [str(caught.value)] and "\n" not in str(caught.value)
 
 
 def test_each_further_failing_call_gives_the_next_hint_and_then_the_place_to_read():
@@ -72,8 +80,9 @@ def test_hints_of_one_exercise_do_not_count_for_another():
 
 
 def test_an_untouched_exercise_raises_not_implemented_and_counts_no_try():
-    with pytest.raises(NotImplementedError, match=r"01\.2 The share of padding: not begun yet"):
+    with pytest.raises(NotImplementedError, match=r"01\.2 The share of padding: not begun yet") as caught:
         lk.check("01.2", untouched)
+    assert caught.value._render_traceback_() == [str(caught.value)]
     assert statuses()["01.2"] == (UNTOUCHED, 0, 0)
 
 

@@ -1,4 +1,7 @@
-"""nbgrader takes our exercises from the instructor's notebook to a grade: generate, validate, autograde, in a folder of its own."""
+"""nbgrader takes our exercises from the instructor's notebook to a grade: generate, validate, autograde, in a folder of its own.
+
+And nbval sees a wrong answer in a notebook of solutions.
+"""
 
 import json
 import os
@@ -36,13 +39,15 @@ json.dump(say, open("said.json", "w"))
 """
 
 
-def kept(folder):
+def kept(folder, exercises=KEPT):
     """A built notebook with its prose, its set-up cell and three of its exercises."""
     notebook = json.loads((ROOT / folder / "en" / f"{NAME}.ipynb").read_text(encoding="utf-8"))
 
     def stays(cell):
         graded = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
-        return cell["cell_type"] == "markdown" or "setup" in cell["metadata"].get("tags", []) or graded.endswith(KEPT)
+        return (
+            cell["cell_type"] == "markdown" or "setup" in cell["metadata"].get("tags", []) or graded.endswith(exercises)
+        )
 
     return notebook | {"cells": [cell for cell in notebook["cells"] if stays(cell)]}
 
@@ -98,3 +103,29 @@ def test_a_right_answer_gets_its_points_a_wrong_and_an_untouched_one_none(said):
     _, found = said
     assert found["autograde"][0], found["autograde"]
     assert found["grades"] == {"check-01-1": [0, 1], "check-01-2": [0, 1], "check-01-4": [1, 1]}
+
+
+def test_a_wrong_and_an_untouched_answer_are_told_in_words_and_without_frames(said):
+    course, _ = said
+    marked = json.loads((course / "autograded" / "bo" / "one" / f"{NAME}.ipynb").read_text(encoding="utf-8"))
+    outputs = {c["metadata"].get("nbgrader", {}).get("grade_id"): c.get("outputs") for c in marked["cells"]}
+    words, stopped = outputs["check-01-2"]
+    assert "".join(words["text"]).startswith("✗ 01.2 The share of padding\npadding_share(")
+    assert stopped["traceback"] == [
+        "✗ 01.2 is not right yet: change the answer above, run it, then run this cell again."
+    ]
+    (stopped,) = outputs["check-01-1"]
+    assert stopped["traceback"] == ["01.1 Collate a batch: not begun yet."]
+
+
+def test_nbval_fails_a_notebook_of_solutions_with_a_wrong_answer(tmp_path):
+    notebook = kept("solutions", ("01-4",))
+    answer(notebook, "answer-01-4", "def rate(step, steps, warm):\n    return 7.0")
+    for number, cell in enumerate((c for c in notebook["cells"] if c["cell_type"] == "code"), start=1):
+        cell["execution_count"] = number  # without it nothing is compared
+    (tmp_path / "it.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q", "-p", "no:cacheprovider"]
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    done = subprocess.run([*command, "it.ipynb"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 1 and "01.4 is not right yet" in done.stdout, done.stdout[-3000:]
+    assert "1 failed, 2 passed" in done.stdout
