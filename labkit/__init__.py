@@ -76,6 +76,7 @@ _HOME = {
     "slice_loss": "landscape.slices",
     "path_plane": "landscape.planes",
     "record_path": "landscape.planes",
+    "search": "comparison.search",
     "compare_configs": "comparison.configs",
     "optimizer_grid": "comparison.configs",
     "preflight": "inspection.forecast",

@@ -33,6 +33,7 @@ DOORS = {  # heavy libraries, and the rooms or files that may import them
     "huggingface_hub": ("base/hub",),
     "matplotlib": ("plots",),
     "ipywidgets": ("ui",),
+    "optuna": ("comparison/study",),
 }
 FACES = ("labkit/__init__.py", "labkit/__main__.py")  # they hand names on, and may know every room
 COURSE = "labkit_exercises"  # knows labkit by its public names alone; the command and the public names know it
