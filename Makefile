@@ -10,7 +10,7 @@ WIDGETS7 = test -d .venv/widgets7 || $(RUN) -m pip install -q --target .venv/wid
 CODE = labkit exercises/checks tests tools notebooks solutions
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test unit test-widgets7 check notebooks bench pack clean
+.PHONY: help lab demo test unit test-widgets7 check notebooks bench wheel pack clean
 
 help:
 	@echo "make lab             打开第一本笔记        open JupyterLab on the first notebook (LABKIT_LANG=en, NOTEBOOK=..., NO_BROWSER=1)"
@@ -21,6 +21,7 @@ help:
 	@echo "make check           检查代码风格          lint, and check the format"
 	@echo "make notebooks       重建笔记              build the notebooks from their sources (LABKIT_SOURCE=... for Colab)"
 	@echo "make bench           测速度                measure the speed on this machine"
+	@echo "make wheel           给 Colab 的一个文件   one file for Colab: dist/labkit-….whl"
 	@echo "make pack            课堂离线安装包        one archive for a classroom without a network"
 	@echo "make clean           删除环境和缓存        remove .venv and caches; runs/ and out/ stay"
 
@@ -55,6 +56,14 @@ notebooks: .venv/.ready-test
 
 bench: .venv/.ready-test
 	$(RUN) tools/bench.py
+
+wheel: .venv/.ready-core
+	@rm -f dist/labkit-*.whl
+	@$(RUN) -m pip wheel --disable-pip-version-check -q --no-deps -w dist .
+	@rm -rf build
+	@ls dist/labkit-*.whl
+	@echo "在 Colab 里：运行笔记的第一格，在对话框里选这个文件；或放到 Google Drive 里挂载（MyDrive 或它的一个文件夹）。"
+	@echo "In Colab: run a notebook's first cell and choose this file in the dialog; or put it on a mounted Google Drive (MyDrive or a folder in it)."
 
 pack: .venv/.ready-test
 	$(RUN) tools/make_pack.py

@@ -45,17 +45,36 @@ COLAB = """\
 # @title Colab：安装 labkit · install labkit (elsewhere this cell does nothing)
 import importlib.metadata
 import importlib.util
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-SOURCE = "{source}"  # a wheel or a Git address
+SOURCE = "{source}"  # a wheel or a Git address; where it is empty, labkit-….whl is looked for
 
 if "google.colab" in sys.modules and not importlib.util.find_spec("labkit"):
-    assert SOURCE, "SOURCE: 请写 labkit 的 wheel 或 Git 地址 · name a wheel of labkit or its Git address"
-    keep = [f"{{name}}=={{importlib.metadata.version(name)}}\\n" for name in ("torch", "numpy")]  # Colab's own stay
+    if not SOURCE:
+        drive = Path("/content/drive")
+        places = [Path(), Path("/content"), *drive.glob("*"), *drive.glob("*/*")]
+        found = [wheel for place in places for wheel in place.glob("labkit-*.whl")]
+        if not found:
+            print("这里还没有 labkit：请在对话框里选择 labkit-….whl，老师发的，或自己用 make wheel 做的。")
+            print("labkit is not here yet: choose labkit-….whl in the dialog, from your teacher or by `make wheel`.")
+            from google.colab import files
+
+            found = [Path(name) for name in files.upload() if name.endswith(".whl")]
+        if not found:
+            sys.exit("没有选 wheel：请再运行这一格。 No wheel was chosen: run this cell again.")
+        wheel = max(found, key=lambda path: path.stat().st_mtime)
+        SOURCE = re.sub(r" ?\\(\\d+\\)", "", wheel.name)  # a second download is called "… (1).whl"
+        if wheel.resolve() != Path(SOURCE).resolve():
+            shutil.copyfile(wheel, SOURCE)
+    stay = ("torch", "numpy", "ipywidgets")  # as Colab brought them
+    keep = [f"{{name}}=={{importlib.metadata.version(name)}}\\n" for name in stay if importlib.util.find_spec(name)]
     Path("keep.txt").write_text("".join(keep))
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-c", "keep.txt", SOURCE], check=True)"""
+    pip = [sys.executable, "-m", "pip", "install", "-q", "-c", "keep.txt"]
+    subprocess.run([*pip, SOURCE], check=True)"""
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 
