@@ -10,7 +10,7 @@ WIDGETS7 = test -d .venv/widgets7 || $(RUN) -m pip install -q --target .venv/wid
 CODE = labkit exercises/checks tests tools notebooks solutions
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test unit test-widgets7 check notebooks bench wheel pack clean
+.PHONY: help lab demo test unit test-widgets7 test-colab test-newest check notebooks bench wheel pack clean
 
 help:
 	@echo "make lab             打开第一本笔记        open JupyterLab on the first notebook (LABKIT_LANG=en, NOTEBOOK=..., NO_BROWSER=1)"
@@ -18,6 +18,8 @@ help:
 	@echo "make test            所有测试和笔记        run every test and every notebook (ARGS=...)"
 	@echo "make unit            只跑单元测试          the unit tests alone: no browser, no other processes, no notebooks"
 	@echo "make test-widgets7   用旧版控件再测面板    test the panels with ipywidgets 7.7.1, as Colab has it"
+	@echo "make test-colab      在 Colab 的版本下测试  unit tests, panels and two notebooks with Colab's versions"
+	@echo "make test-newest     最新版本出问题了吗    the same payload on the tested and on the newest versions (PIN=...)"
 	@echo "make check           检查代码风格          lint, and check the format"
 	@echo "make notebooks       重建笔记              build the notebooks from their sources (LABKIT_SOURCE=... for Colab)"
 	@echo "make bench           测速度                measure the speed on this machine"
@@ -44,6 +46,21 @@ test-widgets7: .venv/.ready-test
 	@$(WIDGETS7)
 	PYTHONPATH=.venv/widgets7 $(RUN) -m pytest tests/ui -m "not integration"
 
+# Colab's Python is 3.13; another may be named: make test-colab COLAB_PYTHON=python3.12
+COLAB_PYTHON ?= python3.13
+COLAB_NEEDS = pytest pytest-xdist nbval nbclient nbformat jupytext openpyxl torchao notebook
+test-colab: .venv-colab/.ready
+	@unset MPLBACKEND; .venv-colab/bin/python -m pytest tests -m "not integration" $(WORKERS) $(ARGS)
+	@unset MPLBACKEND; .venv-colab/bin/python -m pytest notebooks/zh/01_first_finetune.ipynb notebooks/en/03_training_a_sliver.ipynb
+
+.venv-colab/.ready: constraints-colab.txt pyproject.toml
+	"$(COLAB_PYTHON)" -m venv .venv-colab
+	.venv-colab/bin/python -m pip install --disable-pip-version-check -q -c constraints-colab.txt -e ".[lab]" $(COLAB_NEEDS)
+	@touch $@
+
+test-newest: .venv/.ready-test
+	@unset MPLBACKEND; $(RUN) tools/canary.py $(foreach pin,$(PIN),--pin "$(pin)") $(ARGS)
+
 unit: .venv/.ready-test
 	@unset MPLBACKEND; $(RUN) -m pytest tests -m "not integration" $(WORKERS) $(ARGS)
 
@@ -69,7 +86,7 @@ pack: .venv/.ready-test
 	$(RUN) tools/make_pack.py
 
 clean:
-	rm -rf .venv build dist labkit.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv .venv-colab .venv-newest build dist labkit.egg-info .pytest_cache .ruff_cache
 	find labkit tests tools notebooks -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp is written last: an install that was interrupted goes on at the next call.
