@@ -5,6 +5,6 @@ One file a lesson holds its exercises; solutions/src/NN_name.py asks them. Works
 
 from labkit_exercises.checking import check
 from labkit_exercises.handin import report
-from labkit_exercises.journal import progress
+from labkit_exercises.overview import progress
 
 __all__ = ["check", "progress", "report"]

@@ -66,8 +66,14 @@ def exercise(id: str) -> Callable[[Callable], Exercise]:
 
 @functools.cache
 def words(lesson: str) -> dict[str, dict]:
-    """Title, hints and reading of each exercise of a lesson, (Chinese, English)."""
+    """Title, hints and reading of each exercise of a lesson, (Chinese, English); `lesson` is the title of them all."""
     return tomllib.loads((WORDS / f"{lesson}.toml").read_text(encoding="utf-8"))
+
+
+def lesson_title(lesson: str) -> str:
+    """ "Freeze or not" for "02"; "" for a lesson that is not of this version."""
+    known = lesson in {e.lesson for e in catalogue().values()}
+    return tr(*words(lesson).get("lesson", ("", ""))) if known else ""
 
 
 @functools.cache

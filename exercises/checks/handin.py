@@ -11,7 +11,8 @@ from html import escape
 from pathlib import Path
 
 from labkit_exercises.exercise import Exercise
-from labkit_exercises.journal import Progress, Standing, spoken, standings
+from labkit_exercises.journal import PATIENCE, Standing, standings
+from labkit_exercises.overview import folded_html, spoken, summary
 
 import labkit as lk
 from labkit import BadInput, __version__, language, tr
@@ -54,8 +55,9 @@ def report(name: str, folder=".", *, lesson: str | None = None) -> Report:
     paths = [stem.with_name(stem.name + ending) for ending in (".json", ".html")]
     shown = body(name.strip(), written, lines)
     Path(folder).mkdir(parents=True, exist_ok=True)
-    lk.files.write_text(paths[0], json.dumps(record, ensure_ascii=False, indent=1) + "\n")
-    lk.files.write_text(paths[1], page(tr("labkit 练习报告", "labkit report") + f" · {name.strip()}", shown))
+    with lk.files.held(stem, wait=PATIENCE):  # two notebooks may hand in under one name
+        lk.files.write_text(paths[0], json.dumps(record, ensure_ascii=False, indent=1) + "\n")
+        lk.files.write_text(paths[1], page(tr("labkit 练习报告", "labkit report") + f" · {name.strip()}", shown))
     return Report(*paths, shown)
 
 
@@ -72,12 +74,14 @@ def file_name(name: str) -> str:
 def body(name: str, written: str, lines: list[tuple[Exercise, Standing]]) -> str:
     header = [tr("练习", "exercise"), "", tr("状态", "status"), tr("次数", "tries"), tr("提示", "hints")]
     header += [tr("第一次", "first try"), tr("通过", "passed")]
-    rows = [
-        [task.id, task.title, spoken(s.status), s.tries, s.hints, clock(s.first), clock(s.passed)] for task, s in lines
-    ]
+
+    def table(lines):
+        rows = [[t.id, t.title, spoken(s.status), s.tries, s.hints, clock(s.first), clock(s.passed)] for t, s in lines]
+        return lk.display.table_html(header, rows, left=3)
+
     note = tr(f"写于 {clock(written)}，时间为 UTC", f"written {clock(written)}, times in UTC")
-    title = f"<h2>{escape(name)}</h2><p><b>{Progress(lines).summary}</b> <span class='m'>{note}</span></p>"
-    return lk.display.box(title, lk.display.table_html(header, rows, left=3))
+    title = f"<h2>{escape(name)}</h2><p><b>{summary(lines)}</b> <span class='m'>{note}</span></p>"
+    return lk.display.box(title, folded_html(lines, table))
 
 
 def clock(time: str | None) -> str:
@@ -89,7 +93,7 @@ def page(title: str, inner: str) -> str:
     """A whole HTML page that needs nothing outside itself."""
     return (
         f'<!doctype html>\n<html lang="{language()}"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        "<style>body{font-family:system-ui,sans-serif;margin:2em auto;max-width:96em;padding:0 1em}"
+        "<style>:root{color-scheme:light dark}body{font-family:system-ui,sans-serif;margin:2em auto;max-width:96em;padding:0 1em}"
         "img{max-width:100%}.labkit{max-width:none!important}</style>"
         f"</head><body>{inner}</body></html>\n"
     )

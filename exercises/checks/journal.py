@@ -1,7 +1,7 @@
-"""The journal of a student's tries: one line a try, in a small file beside the notebook. `progress` reads it.
+"""The journal of a student's tries: one line a try, in a small file beside the notebook. Of it `standings` tells where one is.
 
-A line is appended in one write and flushed; one that was cut short by a crash is skipped. LABKIT_PROGRESS names another
-file or folder. Where nothing can be written, the session's memory does, and `note` says so.
+A line is appended in one write and flushed, while no other notebook appends; one that was cut short by a crash is skipped.
+LABKIT_PROGRESS names another file or folder. Where nothing can be written, the session's memory does, and `note` says so.
 """
 
 import json
@@ -14,10 +14,11 @@ from pathlib import Path
 from labkit_exercises.exercise import FAILED, PASSED, UNTOUCHED, Exercise, chosen
 
 import labkit as lk
-from labkit import tr
+from labkit import BadInput
 
 FILE = "labkit-progress.jsonl"
 TRIED = "tried"
+PATIENCE = 10.0  # seconds that a notebook waits for another one to write its line
 _unsaved: list[dict] = []
 
 
@@ -31,10 +32,11 @@ def note(id: str, outcome: str) -> str | None:
     """Write one try down; the reason where that is impossible."""
     entry = {"id": id, "outcome": outcome, "at": datetime.now(UTC).isoformat(timespec="seconds")}
     try:
-        append(place(), json.dumps(entry).encode())
-    except OSError as error:
+        with lk.files.held(place(), wait=PATIENCE):
+            append(place(), json.dumps(entry).encode())
+    except (OSError, BadInput) as error:
         _unsaved.append(entry)
-        return error.strerror or str(error)
+        return getattr(error, "strerror", None) or str(error)
 
 
 def append(path: Path, line: bytes) -> None:
@@ -97,44 +99,3 @@ def standing(id: str, tries: Sequence[dict]) -> Standing:
 def standings(lesson: str | None = None) -> list[tuple[Exercise, Standing]]:
     tries = entries()
     return [(task, standing(task.id, tries)) for task in chosen(lesson)]
-
-
-def spoken(status: str) -> str:
-    return {
-        PASSED: tr("✓ 通过", "✓ passed"),
-        TRIED: tr("✗ 还没通过", "✗ not yet"),
-        UNTOUCHED: tr("· 未开始", "· not begun"),
-    }[status]
-
-
-class Progress:
-    """Where a student stands, as text and as HTML."""
-
-    def __init__(self, lines: list[tuple[Exercise, Standing]]):
-        self.lines = lines
-
-    @property
-    def summary(self) -> str:
-        done = sum(s.status == PASSED for _, s in self.lines)
-        return tr(f"通过 {done} / {len(self.lines)}", f"{done} of {len(self.lines)} passed")
-
-    @property
-    def header(self) -> list[str]:
-        return [tr("练习", "exercise"), "", tr("状态", "status"), tr("次数", "tries"), tr("提示", "hints")]
-
-    @property
-    def cells(self) -> list[list[str]]:
-        return [[t.id, t.title, spoken(s.status), str(s.tries), str(s.hints)] for t, s in self.lines]
-
-    def __repr__(self) -> str:
-        lines = [f"{id}  {status}  ({tries}, {hints})  {title}" for id, title, status, tries, hints in self.cells]
-        note = tr("（次数, 用过的提示）", "(tries, hints used)")
-        return "\n".join([f"{self.summary} {note}", *lines])
-
-    def _repr_html_(self) -> str:
-        return lk.display.box(f"<b>{self.summary}</b>", lk.display.table_html(self.header, self.cells, left=3))
-
-
-def progress(lesson: str | None = None) -> Progress:
-    """Where you stand: every exercise with its status, tries and hints; `progress("03")` shows one lesson."""
-    return Progress(standings(lesson))

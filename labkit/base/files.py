@@ -137,8 +137,9 @@ def new_folder(folder) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def held(place) -> Iterator[None]:
-    """Within the block no other process or thread that asks here writes to this folder or file; BadInput where one does.
+def held(place, wait: float = 0) -> Iterator[None]:
+    """Within the block no other process or thread that asks here writes to this folder or file; BadInput where one does,
+    after `wait` seconds.
 
     The lock is the system's own, on a file in the temporary folder: it ends with its owner, also by kill -9.
     """
@@ -147,7 +148,7 @@ def held(place) -> Iterator[None]:
     place = Path(place).resolve()
     locks = Path(tempfile.gettempdir()) / f"labkit-locks-{os.getuid() if hasattr(os, 'getuid') else getpass.getuser()}"
     locks.mkdir(mode=0o700, exist_ok=True)
-    lock = FileLock(locks / f"{hashlib.sha256(str(place).encode()).hexdigest()[:32]}.lock", timeout=0)
+    lock = FileLock(locks / f"{hashlib.sha256(str(place).encode()).hexdigest()[:32]}.lock", timeout=wait)
     try:
         lock.acquire()
     except Timeout:

@@ -6,11 +6,13 @@ import random
 import re
 import subprocess
 import sys
+import threading
 
 import pytest
 from labkit_exercises import journal
-from labkit_exercises.exercise import FAILED, PASSED, UNTOUCHED, Exercise, catalogue, find, judge
+from labkit_exercises.exercise import FAILED, PASSED, UNTOUCHED, Exercise, catalogue, find, judge, lesson_title
 from labkit_exercises.handin import file_name
+from labkit_exercises.overview import bar_text
 
 import labkit as lk
 from labkit.base.language import language
@@ -190,8 +192,31 @@ def test_progress_tells_status_tries_and_hints():
     found = statuses()
     assert found["01.2"] == (PASSED, 4, 2) and found["01.4"] == ("tried", 1, 0) and found["01.1"] == (UNTOUCHED, 0, 0)
     assert repr(lk.progress("01")).splitlines()[0] == "1 of 7 passed (tries, hints used)"
-    assert "01.2  ✓ passed  (4, 2)  The share of padding" in repr(lk.progress())
+    assert "01.2  ✓ passed  (4, 2)  The share of padding" in repr(lk.progress("01"))
     assert '<td class="t">✗ not yet</td>' in lk.progress("01")._repr_html_()
+
+
+def test_the_whole_progress_has_a_line_and_a_bar_a_lesson_and_folds_the_rest():
+    lk.check("01.2", right)
+    lk.check("01.4", wrong)
+    said, page = repr(lk.progress()).splitlines(), lk.progress()._repr_html_()
+    lessons = {e.lesson for e in catalogue().values()}
+    assert said[0] == f"1 of {len(catalogue())} passed" and len(said) == 2 + len(lessons)
+    assert said[1] == "01  █░░░░░░░░░  1 / 7  Your first fine-tune"
+    assert page.count("<details>") == len(lessons) and "open" not in page
+    assert 'style="width:14.29%;background:#228833"' in page and "1 / 7" in page and "✗ not yet" in page
+    assert "<details>" not in lk.progress("01")._repr_html_()
+
+
+@pytest.mark.parametrize("share, bar", [(0, "░░░░"), (0.01, "█░░░"), (0.5, "██░░"), (0.99, "███░"), (1, "████")])
+def test_a_bar_is_empty_or_full_only_where_the_share_is(share, bar):
+    assert bar_text(share, width=4) == bar
+
+
+def test_every_lesson_has_a_title_in_both_languages():
+    for lesson in {e.lesson for e in catalogue().values()}:
+        zh, en = (language(code) and lesson_title(lesson) for code in ("zh", "en"))
+        assert zh and en and zh != en, lesson
 
 
 def test_progress_of_an_unknown_lesson_is_refused():
@@ -240,6 +265,21 @@ def test_two_notebooks_write_into_one_journal_without_losing_a_try(own_journal):
     assert statuses()["01.2"][1] == 80
 
 
+def test_a_notebook_waits_while_another_writes_its_try_and_remembers_it_when_that_takes_too_long(
+    own_journal, monkeypatch
+):
+    with lk.files.held(own_journal):
+        writer = threading.Thread(target=journal.note, args=("01.2", "failed"))
+        writer.start()
+        assert statuses()["01.2"][1] == 0
+    writer.join()
+    assert statuses()["01.2"][1] == 1
+    monkeypatch.setattr(journal, "PATIENCE", 0.0)
+    with lk.files.held(own_journal):
+        assert "being written by another program" in str(lk.check("01.2", wrong))
+    assert statuses()["01.2"][1] == 2 and len(own_journal.read_bytes().splitlines()) == 1
+
+
 def test_where_nothing_can_be_written_the_session_remembers_and_check_says_so(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("LABKIT_PROGRESS", str(tmp_path / "file" / "progress.jsonl"))
@@ -268,6 +308,25 @@ def test_the_page_needs_nothing_outside_itself_and_escapes_the_name(tmp_path):
     text = lk.report("<script>x", tmp_path).html.read_text(encoding="utf-8")
     assert "<script" not in text and "&lt;script&gt;x" in text
     assert "src=" not in text and "href" not in text and "http" not in text
+
+
+def test_the_page_folds_a_lesson_away_and_a_page_of_one_lesson_does_not(tmp_path):
+    lk.check("01.2", right)
+    page = lk.report("Lin", tmp_path).html.read_text(encoding="utf-8")
+    assert page.count("<details>") == len({e.lesson for e in catalogue().values()})
+    assert page.index("</summary>") < page.index("The share of padding") < page.index("</details>")
+    assert "<details>" not in lk.report("Lin", tmp_path, lesson="03").html.read_text(encoding="utf-8")
+
+
+def test_reports_under_one_name_at_once_are_whole(tmp_path):
+    writers = [threading.Thread(target=lk.report, args=("Lin", tmp_path)) for _ in range(6)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert json.loads((tmp_path / "labkit-report-Lin.json").read_text("utf-8"))["name"] == "Lin"
+    assert (tmp_path / "labkit-report-Lin.html").read_text("utf-8").endswith("</html>\n")
+    assert len(list(tmp_path.glob("*Lin*"))) == 2
 
 
 def test_a_report_of_one_lesson_has_its_own_file(tmp_path):
