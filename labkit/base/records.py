@@ -131,6 +131,7 @@ class StepDone:
     epoch: int
     lr: float
     loss_tensor: Any = field(repr=False, compare=False)
+    number: int = 0  # of its run in a comparison, as RunBegins tells it; 0 where there is one alone
 
     @property
     def loss(self) -> float:
@@ -142,6 +143,7 @@ class EpochDone:
     epoch: Epoch
     scores: Scores  # on the validation rows
     best: bool  # the best epoch so far
+    number: int = 0  # of its run in a comparison
 
 
 @dataclass(frozen=True)
@@ -242,6 +244,7 @@ class RunEnds:
     """One of the runs of a comparison has ended, well or with an error."""
 
     run: Run
+    number: int = 0  # 0: a baseline
 
 
 def to_json(record) -> Any:

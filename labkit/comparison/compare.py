@@ -1,11 +1,13 @@
 """Many runs on the same rows: strategies x seeds, the cheap baselines beside them. Notebook 02 uses it.
 
-A comparison is a plan of jobs (job.py): what is in the folder already is read, the rest is trained one after the other.
+A comparison is a plan of jobs (job.py): what is in the folder already is read, the rest is trained, one after the other
+or several at once (workers.py).
 Tables (table.py), verdicts (verdict.py) and figures are made from the runs and nothing else.
 """
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, EpochDone, Notice, Run, RunBegins, RunEnds, StepDone
 from labkit.comparison.baselines import baseline, baseline_identity, is_baseline
 from labkit.comparison.job import Job
+from labkit.comparison.workers import Workers, refuse_unclear
 from labkit.data.corpus import Corpus
 from labkit.models.loading import load
 from labkit.strategies import Strategy, name_of
@@ -53,6 +56,9 @@ def compare(
     forgetting: bool = False,
     retry: bool = True,
     out=None,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    cluster: str | None = None,
     listen: Callable[[Any], None] | None = None,
 ) -> Comparison:
     """One run for each strategy and seed, each on a fresh model, over the same batches; the task's cheap baselines beside.
@@ -66,8 +72,15 @@ def compare(
     interrupted comparison goes on. A run that fails is kept with its error and tried again next time (`retry=False`:
     not again); the others go on. Ctrl-C gives the runs that are finished. With `forgetting`, what each run forgot of its
     pretraining is measured. Raises BadInput for what concerns all runs, and for a file in `out` of another comparison.
+
+    With `workers=4`, four processes of this machine share the runs; `executor` (any of concurrent.futures) and `cluster`
+    (a Dask scheduler, "tcp://host:8786") carry them elsewhere (docs/SCALING.md). A worker computes with its share of this
+    process's threads; with equally many, the runs are the same to the last bit. Without them everything happens here.
     """
-    plan = Comparing(strategies, corpus, model, seeds, config, forgetting=forgetting, retry=retry, out=out)
+    plan = Comparing(
+        strategies, corpus, model, seeds, config, forgetting=forgetting, retry=retry, out=out,
+        workers=workers, executor=executor, cluster=cluster,
+    )  # fmt: skip
     return plan.fit(*([listen] if listen else []))
 
 
@@ -87,9 +100,11 @@ class Comparing:
 
     Building it reads what is in `out` and trains nothing; BadInput where strategies or seeds are given twice, and where a
     file there is of another comparison. `runs` is at any time what is finished, stored runs included. Leaving the loop
-    over `run()` stops within a step: the run under way is lost, finished ones stay, in `runs` and as files; calling
+    over `run()` stops within a step: the runs under way are lost, finished ones stay, in `runs` and as files; calling
     `run()` again goes on with the rest. Stored runs give no events. `number` and `total` of a RunBegins tell where in
-    the whole plan it stands. A baseline that is computed gives a RunEnds alone, at the end.
+    the whole plan it stands, and the events of that run bear its number. A baseline that is computed gives a RunEnds
+    alone, at the end. With several workers the events of several runs are mixed, some StepDone are left out, and None
+    comes while there is no news, so that the loop can be left.
     """
 
     def __init__(
@@ -103,7 +118,12 @@ class Comparing:
         forgetting: bool = False,
         retry: bool = True,
         out=None,
+        workers: int | None = None,
+        executor: Executor | None = None,
+        cluster: str | None = None,
     ):
+        refuse_unclear(workers, executor, cluster)
+        self.means = {"workers": workers, "executor": executor, "cluster": cluster}
         self.corpus, self.folder = corpus, Path(out) if out else None
         self.jobs = [
             Job(strategy, chosen, corpus, str(model or corpus.task.default_model), forgetting=forgetting)
@@ -122,13 +142,13 @@ class Comparing:
         """Do all that is missing and return the runs. Ctrl-C stops after the current step and gives those that are finished."""
         with contextlib.suppress(KeyboardInterrupt), contextlib.closing(self.run()) as events, patient() as stop:
             for event in events:
-                for listen in listeners:
+                for listen in listeners if event is not None else ():
                     listen(event)
                 if stop():
                     break
         return self.runs
 
-    def run(self) -> Iterator[RunBegins | StepDone | EpochDone | Notice | RunEnds]:
+    def run(self) -> Iterator[RunBegins | StepDone | EpochDone | Notice | RunEnds | None]:
         """Train what is missing, one event at a time. Leave the loop to stop; call again to go on."""
         if not all(self.done):
             refuse_unfit(self.jobs)
@@ -136,24 +156,35 @@ class Comparing:
         main = Engine(first.device, first.precision).main  # a device that is not there is said now
         folder = self.folder if main else None  # of several processes one writes
         with held(folder) if folder else contextlib.nullcontext():
-            for number, run in enumerate(self.done):
-                if run is None:
-                    yield from self.train(number, folder)
+            yield from self.train(folder)
             yield from self.add_baselines(folder)
         self.complete = True
 
-    def train(self, number: int, folder: Path | None) -> Iterator[Any]:
-        """One job, announced; its run is written before its end is told."""
-        job, total = self.jobs[number], len(self.jobs)
-        text = tr(f"{job.name}，种子 {job.config.seed}", f"{job.name}, seed {job.config.seed}")
-        place = tr(f"（{number + 1}/{total}）", f" ({number + 1} of {total})")
-        yield RunBegins(text + place, job.name, job.config.seed, number + 1, total)
-        for event in job.run():
-            if isinstance(event, RunEnds):
-                self.done[number] = write(event.run, folder, job.file_name())
-                if event.run.error:
-                    yield Notice(tr(f"{text}，失败：{event.run.error}", f"{text} failed: {event.run.error}"))
-            yield event
+    def train(self, folder: Path | None) -> Iterator[Any]:
+        """What is missing, by whoever carries it out."""
+        missing = [number for number, run in enumerate(self.done) if run is None]
+        if not missing:
+            return
+        with Workers(**self.means) as workers, contextlib.closing(workers.events()) as events:
+            for number in missing:
+                workers.submit(number, self.jobs[number])
+            for number, event in events:
+                yield from self.tell(number, event, folder)
+
+    def tell(self, number: int | None, event: Any, folder: Path | None) -> Iterator[Any]:
+        """An event of one job, with its place in the plan; its run is written before its end is told."""
+        if isinstance(event, RunBegins):
+            place = tr(f"（{number + 1}/{len(self.jobs)}）", f" ({number + 1} of {len(self.jobs)})")
+            event = replace(event, text=event.text + place, number=number + 1, total=len(self.jobs))
+        elif isinstance(event, (StepDone, EpochDone, RunEnds)):
+            event = replace(event, number=number + 1)
+        if isinstance(event, RunEnds):
+            job = self.jobs[number]
+            self.done[number] = write(event.run, folder, job.file_name())
+            if event.run.error:
+                why = event.run.error
+                yield Notice(tr(f"{job.title}，失败：{why}", f"{job.title} failed: {why}"))
+        yield event
 
     def add_baselines(self, folder: Path | None) -> Iterator[RunEnds]:
         """What the task offers as cheap baselines, read where it is stored."""

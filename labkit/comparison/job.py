@@ -13,6 +13,7 @@ from typing import Any
 
 from labkit.base import machine
 from labkit.base.config import TrainConfig
+from labkit.base.language import tr
 from labkit.base.records import BadInput, Run, RunEnds
 from labkit.data.corpus import Corpus
 from labkit.models import added
@@ -50,6 +51,11 @@ class Job:
         """What tables call the run: the strategy, and what retains the pretrained knowledge."""
         return run_name(self.strategy, self.retain)
 
+    @property
+    def title(self) -> str:
+        """The run for people: "top-2, seed 0"."""
+        return tr(f"{self.name}，种子 {self.config.seed}", f"{self.name}, seed {self.config.seed}")
+
     def identity(self) -> dict[str, Any]:
         """What makes it this run and no other: two jobs with equal identities give equal runs. Settings that are left open
         are None in it, whatever the strategy makes of them."""
@@ -68,7 +74,7 @@ class Job:
         """
         gc.collect()  # no model of an earlier run is in this one's memory
         model = load(self.model, task=self.corpus.task, seed=self.config.seed)
-        check(model, self.corpus)
+        check(model, self.corpus, self.config)
         try:
             trainer = Trainer(model, self.corpus, self.strategy, self.config, retain=self.retain)
             yield from trainer.run()

@@ -3,13 +3,11 @@
 Not a ProcessPoolExecutor: there a killed worker breaks the whole pool, nobody learns which job killed it, and nothing is
 heard of a job before its end. Here each worker has a pipe of its own: over it come jobs and orders to stop, and back
 go events; a worker whose pipe closes has died, and a worker whose own pipe closes has lost its parent and leaves at once.
-Leans on job. Used by workers alone.
+Leans on packing. Used by workers alone.
 """
 
 import contextlib
 import functools
-import hashlib
-import io
 import multiprocessing
 import os
 import pickle
@@ -19,122 +17,19 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 import types
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
 from labkit.base.language import language, tr
-from labkit.base.records import BadInput, StepDone
+from labkit.base.records import BadInput, RunEnds
 from labkit.comparison.job import Job
-from labkit.data.corpus import Corpus
+from labkit.comparison.packing import REST, Begins, Died, Packing, carry_out, unpacked
 
-PAUSE = 0.05  # seconds between two StepDone of a run that are told: a quick run would drown the others
-REST = 0.2  # seconds without news after which whoever iterates gets to speak
 PATIENCE = 5.0  # seconds that a worker has to leave by itself
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")  # read at import
-
-
-@dataclass(frozen=True)
-class Begins:
-    """A worker has taken the job up."""
-
-
-@dataclass(frozen=True)
-class Died:
-    """The job's worker is gone, and why, as far as the system says."""
-
-    why: str
-
-
-# Jobs as bytes: the corpus, which all jobs share, apart from the rest
-
-
-class Packing:
-    """Jobs as bytes that name their corpus, and the corpora as bytes by those names, each made once.
-
-    >>> packing = Packing()
-    >>> first, second = packing.pack(Job(Full(), config, corpus, model)), packing.pack(Job(HeadOnly(), config, corpus, model))
-    >>> len(packing.corpora), unpacked(first, packing.corpora.get).corpus == corpus
-    (1, True)
-    """
-
-    def __init__(self):
-        self.corpora: dict[str, bytes] = {}
-        self.names: dict[int, tuple[str, Corpus]] = {}  # by id, held so that no id is used again
-
-    def pack(self, job: Job) -> bytes:
-        """BadInput where a part of the job is defined in the script or notebook itself: no other process can import it."""
-        file = io.BytesIO()
-        JobPickler(file, self.name).dump(job)
-        return file.getvalue()
-
-    def name(self, corpus: Corpus) -> str:
-        if id(corpus) not in self.names:
-            file = io.BytesIO()
-            JobPickler(file, None).dump(corpus)
-            data = file.getvalue()
-            name = hashlib.sha256(data).hexdigest()[:32]
-            self.names[id(corpus)], self.corpora[name] = (name, corpus), data
-        return self.names[id(corpus)][0]
-
-
-class JobPickler(pickle.Pickler):
-    """Pickles all but corpora, where there is somebody to name them, and nothing of the module that is run."""
-
-    def __init__(self, file, name: Callable[[Corpus], str] | None):
-        super().__init__(file, pickle.HIGHEST_PROTOCOL)
-        self.name = name
-
-    def persistent_id(self, found: Any) -> str | None:
-        return self.name(found) if self.name and isinstance(found, Corpus) else None
-
-    def reducer_override(self, found: Any) -> Any:
-        if getattr(found, "__module__", None) == "__main__" and isinstance(found, (type, types.FunctionType)):
-            raise BadInput(
-                tr(
-                    f"{found.__qualname__} 是在脚本或 notebook 里定义的，别的进程导入不了。"
-                    "请把它写进一个 .py 模块再导入，或用 workers=1。",
-                    f"{found.__qualname__} is defined in the script or notebook itself, which other processes cannot import. "
-                    "Write it into a module (.py) and import it from there, or take workers=1.",
-                )
-            )
-        return NotImplemented
-
-
-def unpacked(job: bytes, corpus_of: Callable[[str], bytes]) -> Job:
-    """A packed job whose corpora are asked for by name; one that was asked for lately is kept as it was."""
-
-    class JobUnpickler(pickle.Unpickler):
-        def persistent_load(self, name: str) -> Corpus:
-            if name not in _corpora:
-                while len(_corpora) > 1:  # memory holds two
-                    _corpora.pop(next(iter(_corpora)))
-                _corpora[name] = pickle.loads(corpus_of(name))
-            return _corpora[name]
-
-    return JobUnpickler(io.BytesIO(job)).load()
-
-
-_corpora: dict[str, Corpus] = {}
-
-
-def told(job: Job, tell: Callable[[Any], None], stop: Callable[[], bool], pause: float = PAUSE) -> Any:
-    """Carry out a job: tell its events, and return the last, its RunEnds; None where `stop` said so after some step."""
-    last, event = 0.0, None
-    with contextlib.closing(job.run()) as events:
-        for event in events:
-            if stop():
-                return None
-            if not isinstance(event, StepDone):
-                tell(event)
-            elif (now := time.monotonic()) - last >= pause or event.step == event.steps:
-                last = now
-                tell(replace(event, loss_tensor=event.loss))
-    return event
 
 
 # In the worker
@@ -161,7 +56,7 @@ def serve(link, folder: str, threads: int, spoken: str) -> None:
         try:
             job = unpacked(data, lambda name: Path(folder, name).read_bytes())
             link.send((key, Begins()))
-            end = told(job, lambda event, key=key: link.send((key, event)), lambda key=key: key in stopped)
+            end = carry_out(job, lambda event, key=key: link.send((key, event)), lambda key=key: key in stopped)
             if end is None:
                 link.send((key, None))
         except Exception as error:  # of what concerns all runs; a run that fails is a record
@@ -227,6 +122,8 @@ class Worker:
 class Processes:
     """As many workers as `slots`, started when there is something to do."""
 
+    takes_all = False
+
     def __init__(self, slots: int):
         self.slots, self.workers, self.packing = slots, [], Packing()
         self.folder: Path | None = None
@@ -234,7 +131,7 @@ class Processes:
 
     @property
     def room(self) -> int:
-        """How many jobs can start at once."""
+        """How many more jobs can start."""
         return self.slots - sum(w.key is not None for w in self.workers)
 
     @functools.cached_property
@@ -246,12 +143,12 @@ class Processes:
 
     def start(self, key, job: Job) -> None:
         """Give the job to an idle worker, or to a new one."""
-        data = self.packing.pack(job)
+        data, names = self.packing.pack(job)
         if self.folder is None:
             self.folder = Path(tempfile.mkdtemp(prefix="labkit-workers-"))
-        for name, corpus in self.packing.corpora.items():
+        for name in names:
             if not (self.folder / name).exists():
-                (self.folder / name).write_bytes(corpus)
+                (self.folder / name).write_bytes(self.packing.corpora[name])
         worker = next((w for w in self.workers if w.key is None), None)
         if worker is None:
             worker = Worker(self.folder, self.threads)
@@ -314,8 +211,6 @@ class Processes:
 
 def ends(event: Any) -> bool:
     """Whether nothing more comes of a job after this."""
-    from labkit.base.records import RunEnds
-
     return event is None or isinstance(event, (RunEnds, Exception))
 
 

@@ -31,6 +31,8 @@ DOORS = {  # heavy libraries, and the rooms or files that may import them
     "datasets": ("data/hub_sets",),
     "openpyxl": ("data/tables",),
     "huggingface_hub": ("base/hub",),
+    "dask": ("comparison/workers",),
+    "distributed": ("comparison/workers",),
     "matplotlib": ("plots",),
     "ipywidgets": ("ui",),
     "optuna": ("comparison/study",),
