@@ -11,6 +11,7 @@ from labkit.plots.landscapes import mountain, one_step, slice_map, step_sizes, w
 from labkit.plots.learning import bars, confusion, curves, lengths, run_names, running_mean, steps
 from labkit.plots.look import COLOURS, FONT, MARKERS, drawn, figure, glyphs, printable
 from labkit.plots.scene import scene
+from labkit.plots.searching import importance, parallel, trials
 
 __all__ = [
     "COLOURS",
@@ -34,9 +35,11 @@ __all__ = [
     "forgetting",
     "glyphs",
     "grid",
+    "importance",
     "lengths",
     "mountain",
     "one_step",
+    "parallel",
     "pareto",
     "printable",
     "rates",
@@ -47,6 +50,7 @@ __all__ = [
     "slice_map",
     "step_sizes",
     "steps",
+    "trials",
     "verdicts",
     "walk_losses",
     "walk_map",

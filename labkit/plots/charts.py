@@ -32,6 +32,7 @@ class Line:
     dashed: bool = False
     opacity: float = 1.0
     name: str = ""
+    joined: bool = True  # False: dots alone
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,7 @@ class Chart(Drawing):
     wide: bool = False
 
     def key(self) -> list[tuple[str, str, str]]:
-        looks = (
-            "band" if isinstance(m, Band) else "dashed" if m.dashed else "bold" if m.bold else "thin"
-            for m in self.marks
-        )
-        return [(m.label, m.colour, look) for m, look in zip(self.marks, looks, strict=True) if m.label]
+        return [(m.label, m.colour, look_of(m)) for m in self.marks if m.label]
 
     def visible(self) -> list[Line | Band]:
         """The marks as far as their numbers can be drawn, bands below."""
@@ -171,9 +168,8 @@ class Chart(Drawing):
             else:
                 xs, ys = [x for x, _ in mark.points], [y for _, y in mark.points]
                 look = {"color": mark.colour, "alpha": mark.opacity, "label": mark.label or None, "marker": mark.marker}
-                axes.plot(
-                    xs, ys, "--" if mark.dashed else "-", lw=2 if mark.bold else 1, ms=5 if mark.bold else 4, **look
-                )
+                style = "--" if mark.dashed else "-" if mark.joined else "none"
+                axes.plot(xs, ys, ls=style, lw=2 if mark.bold else 1, ms=5 if mark.bold else 4, **look)
         axes.set_yscale("log" if self.log else "linear")
         axes.set(title=self.heading(), xlabel=self.x, ylabel=self.y, xlim=margin(frame.left, frame.right), ylim=(frame.low, frame.high))  # fmt: skip
         axes.set_xticks(frame.x_ticks, [f"{tick:g}" for tick in frame.x_ticks])
@@ -181,6 +177,15 @@ class Chart(Drawing):
         axes.minorticks_off()
         for line in self.named(marks):
             axes.annotate(line.name, line.points[-1], (6, 0), textcoords="offset points", va="center", fontsize=9)
+
+
+def look_of(mark: Line | Band) -> str:
+    """How the key shows a mark."""
+    if isinstance(mark, Band):
+        return "band"
+    if not mark.joined:
+        return "filled"
+    return "dashed" if mark.dashed else "bold" if mark.bold else "thin"
 
 
 def drawn_mark(mark: Line | Band, across: Callable, up: Callable, right: int) -> str:
@@ -193,7 +198,8 @@ def drawn_mark(mark: Line | Band, across: Callable, up: Callable, right: int) ->
     if not mark.points:
         return ""
     places = [(across(x), up(y)) for x, y in mark.points]
-    line = svg.stroke(places, mark.colour, BOLD if mark.bold else THIN, "14,8" if mark.dashed else "", mark.opacity)
+    dashes = "14,8" if mark.dashed else ""
+    line = svg.stroke(places, mark.colour, BOLD if mark.bold else THIN, dashes, mark.opacity) if mark.joined else ""
     return line + (svg.dots(places, mark.colour, 15 if mark.bold else 11, mark.opacity) if mark.marker else "")
 
 
