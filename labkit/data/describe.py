@@ -61,9 +61,9 @@ def examples_html(corpus) -> str:
     ordered = sorted(groups, key=lambda group: group if isinstance(group, int) else 0)  # others as they come
     some = [e for group in ordered[:8] for e in groups[group][:each]]
     columns = {
-        tr("例子", "examples"): [Html(task.modality.html(e.input)) for e in some],
+        tr("例子", "examples"): [Html(task.html(e.input, task.truth(e))) for e in some],
         tr("译文", "in English"): [clipped(e.extra.get("gloss", "")) for e in some],
-        tr("标签", "label") if corpus.labels else tr("目标", "target"): [task.words(task.truth(e)) for e in some],
+        tr("标签", "label") if corpus.labels else tr("目标", "target"): [task.told(task.truth(e), e.input) for e in some],
     }
     if language() == "zh" or not any(e.extra.get("gloss") for e in some):
         del columns[tr("译文", "in English")]

@@ -1,4 +1,4 @@
-"""Files as tables of raw rows: CSV with any usual separator, JSON Lines, Excel; and one clear message for what cannot be read.
+"""Files as tables of raw rows: CSV with any usual separator, JSON Lines, Excel, CoNLL; and one clear message for what cannot be read.
 
 The header settles separator and first row: it is the first of the top lines that names all columns of a form that is wanted.
 """
@@ -12,12 +12,13 @@ from pathlib import Path
 
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Raw, Table
+from labkit.data.conll import conll_rows
 from labkit.data.decoding import clean, decode
 
 END = "\x1e"  # a line of its own behind a file's last: inside an open quote it is swallowed
 SEPARATORS = {",": "", "\t": ("制表符分隔", "separated by tabs"), ";": ("分号分隔", "separated by semicolons")}
 TOP = 5  # lines in which the header is looked for
-ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".xlsx")
+ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".xlsx", ".conll", ".bio")
 SPLIT_FILES = {"train": ("train", "training"), "valid": ("valid", "validation", "dev"), "test": ("test",)}
 
 
@@ -41,6 +42,8 @@ def read_table(path, *forms: dict[str, str]) -> Table:
             )
         )
     notes = () if encoding == "UTF-8" else (encoding,)
+    if kind in (".conll", ".bio"):
+        return checked(path, forms, *conll_rows(content, path), notes)
     if kind in (".jsonl", ".ndjson"):
         return checked(path, forms, *json_rows(content, path), notes)
     return checked(path, forms, *csv_rows(content, path, forms), notes)
@@ -68,8 +71,16 @@ def checked(path, forms: Sequence[dict[str, str]], names: Sequence[str], rows: l
                 f"{path} has a header and no rows. Give it a text and a label a line.",
             )
         )
-    rows = [Raw({k: plain(v) if k in wanted else v for k, v in row.cells.items()}, row.line) for row in rows]
+    rows = [Raw(stripped(row.cells, wanted), row.line) for row in rows]
     return Table(str(path), rows, tuple(names), (*notes, *more))
+
+
+def stripped(cells: dict, wanted: set[str]) -> dict:
+    """The cells with those that are wanted stripped; as they are where one holds several values, whose places are counted
+    in the text as it stands: entities, answers."""
+    if any(isinstance(cells.get(name), (list, dict)) for name in wanted):
+        return cells
+    return {k: plain(v) if k in wanted else v for k, v in cells.items()}
 
 
 def plain(value):

@@ -141,7 +141,7 @@ def read(place: str, source, seed: int, task: Task, **where) -> tuple[Any, Task]
         reason = tr("权重文件缺少，或形状不符：", "its weights lack, or have in another shape: ")
         raise Unreadable(reason + listing(lost, 3))
     refuse_broken(model)
-    if trained and task.labels and stored != list(task.labels):
+    if trained and task.labels and stored != list(task.outputs):
         draw(reset_head, seed, model)
     model.processor = processor
     return model, task

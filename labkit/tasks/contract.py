@@ -112,6 +112,11 @@ class Task:
 
     # The network
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of what the head puts out, as its configuration has them: the labels, unless a task says more."""
+        return self.labels
+
     def auto_class(self) -> Any:
         """The transformers class whose head fits task and modality."""
         import transformers
@@ -170,6 +175,10 @@ class Task:
         """Un-padded items with their `target`. A long example may give several, each with its number as `example`."""
         items = self.modality.encode(processor, [e.input for e in examples], limit)
         return [{**item, "target": e.target} for item, e in zip(items, examples, strict=True)]
+
+    def remarks(self, split: str, examples: Sequence[Example], items: Sequence[dict]) -> list[str]:
+        """What encoding a split has cost, in sentences: said before training."""
+        return []
 
     def size(self, item: dict) -> int:
         return self.modality.size(item)
@@ -297,6 +306,14 @@ class Task:
     def words(self, value) -> str:
         """A stored answer or target in words."""
         return str(value)
+
+    def told(self, value, input) -> str:
+        """The same beside its input, of which it may be a part."""
+        return self.words(value)
+
+    def html(self, input, value) -> str:
+        """An input as it looks in a notebook, with an answer or target marked in it where that is a part of it."""
+        return self.modality.html(input)
 
 
 def task_of(card: dict[str, Any]) -> Task:

@@ -92,6 +92,7 @@ def worst(model, examples: Sequence[Example], k: int = 10, *, max_length: int = 
     task, mistakes = model.task, Mistakes()
     losses = task.per_example(losses, items, len(examples))
     for i in losses.argsort(descending=True, stable=True)[:k].tolist():
-        said, truth = task.words(task.said(answers[i])), task.words(task.truth(examples[i]))
-        mistakes.append(Mistake(examples[i], truth, said, losses[i].item(), task.probability(answers[i])))
+        example = examples[i]
+        said, truth = (task.told(x, example.input) for x in (task.said(answers[i]), task.truth(example)))
+        mistakes.append(Mistake(example, truth, said, losses[i].item(), task.probability(answers[i])))
     return mistakes
