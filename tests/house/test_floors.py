@@ -35,6 +35,9 @@ DOORS = {  # heavy libraries, and the rooms or files that may import them
     "distributed": ("comparison/workers",),
     "matplotlib": ("plots",),
     "ipywidgets": ("ui",),
+    "fastapi": ("deploy/serve_app",),
+    "starlette": ("deploy/serve_app",),
+    "uvicorn": ("deploy/serve",),
     "optuna": ("comparison/study",),
 }
 FACES = ("labkit/__init__.py", "labkit/__main__.py")  # they hand names on, and may know every room

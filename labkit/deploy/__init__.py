@@ -1,0 +1,1 @@
+"""A trained model at work: a service that answers over HTTP, and what its log says against the training data."""
