@@ -176,7 +176,7 @@ class Task:
         items = self.modality.encode(processor, [e.input for e in examples], limit)
         return [{**item, "target": e.target} for item, e in zip(items, examples, strict=True)]
 
-    def remarks(self, split: str, examples: Sequence[Example], items: Sequence[dict]) -> list[str]:
+    def remarks(self, split: str, items: Sequence[dict]) -> list[str]:
         """What encoding a split has cost, in sentences: said before training."""
         return []
 

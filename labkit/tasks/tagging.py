@@ -143,7 +143,7 @@ class Tagging(Task):
         """Windows of long texts, each with the pieces that it answers for: every piece of a text is asked once.
 
         An item has `pieces`, (begin, end) in characters; `target`, a number for each token: its tag's, UNTAGGED, or
-        PADDING where nothing is asked; `lost`, the true entities that no tags can name.
+        PADDING where nothing is asked; `true`, how many entities there are, and `lost`, those that no tags can name.
         """
         number = {tag: i for i, tag in enumerate(self.outputs)}
         found = windows(processor, self.modality, [e.input for e in examples], limit, limit // 4)
@@ -153,22 +153,23 @@ class Tagging(Task):
             owned = shared_out([pieces_of(text, item["offsets"]) for item in group])
             every = [piece[1:] for some in owned for piece in some]
             tags, lost = tags_of(examples[i].target or (), every)
+            true = len(examples[i].target or ())
             numbers = iter([UNTAGGED if tag is None else number[tag] for tag in tags])
             for item, some in zip(group, owned, strict=True):
                 target = [PADDING] * len(item["input_ids"])
                 for token, *_ in some:
                     target[token] = next(numbers)
                 kept = {k: v for k, v in item.items() if k not in ("offsets", "part")}
-                items.append({**kept, "pieces": [p[1:] for p in some], "target": target, "lost": lost})
-                lost = ()
+                items.append({**kept, "pieces": [p[1:] for p in some], "target": target, "true": true, "lost": lost})
+                true, lost = 0, ()
         return items
 
-    def remarks(self, split: str, examples: Sequence[Example], items: Sequence[dict]) -> list[str]:
+    def remarks(self, split: str, items: Sequence[dict]) -> list[str]:
         """How many entities no tags can name, with the F1 that this leaves."""
         lost = sum(len(item["lost"]) for item in items)
         if not lost:
             return []
-        true = sum(len(e.target) for e in examples)
+        true = sum(item["true"] for item in items)
         best = 2 * (true - lost) / (2 * true - lost)
         return [
             tr(

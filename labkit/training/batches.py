@@ -50,6 +50,10 @@ class Batches:
         """What the summed loss of these rows is divided by."""
         return self.task.units([self.items[split][i] for i in rows])
 
+    def remarks(self) -> list[str]:
+        """What encoding has cost, as the task tells it."""
+        return [text for split, items in self.items.items() for text in self.task.remarks(split, items)]
+
     def balance(self) -> list[float]:
         """A weight for each training row that makes the task's groups count alike."""
         return self.task.balance(self.items["train"])

@@ -105,6 +105,7 @@ class Trainer:
         """Train, one event at a time. Leave the loop to stop; call again to go on."""
         self.stopped = self.stopped if self.finished else None
         with self.at_work():
+            yield from self.remark()
             while not self.finished:
                 yield from self.keep_frozen()
                 done = self.step - len(self.history) * self.batches_per_epoch
@@ -290,6 +291,13 @@ class Trainer:
     def new_frozen(self) -> FrozenPart:
         c = self.config
         return FrozenPart(self.model, self.task, cache=c.cache, limit_mb=c.cache_mb, around=self.engine.autocast)
+
+    def remark(self) -> Iterator[Notice]:
+        """What encoding the rows has cost, once."""
+        for text in self.batches.remarks():
+            if text not in self.notices:
+                self.notices.append(text)
+                yield Notice(text)
 
     def keep_frozen(self) -> Iterator[Notice]:
         """Compute the frozen part once, if there is one, for the rows that every epoch asks again; say so where it can't be."""
