@@ -4,6 +4,7 @@ from labkit.base.display import title_of
 from labkit.tasks.classification import Classification, TextClassification
 from labkit.tasks.contract import KNOWN, Baseline, Batch, Metric, Task, known, task_of
 from labkit.tasks.multi_label import MultiLabel
+from labkit.tasks.tagging import Tagging
 
 __all__ = [
     "KNOWN",
@@ -12,6 +13,7 @@ __all__ = [
     "Classification",
     "Metric",
     "MultiLabel",
+    "Tagging",
     "Task",
     "TextClassification",
     "known",
