@@ -36,6 +36,9 @@ def arguments() -> Parser:
 
     train_flags(command("train", "用一个 CSV 微调模型并保存", "fine-tune a model on a CSV and save it"))
     compare_flags(command("compare", "在同样的数据上比较多种策略", "compare strategies on the same rows"))
+    search_flags(
+        command("search", "搜索策略和设置，再用新种子核实", "search strategies and settings, confirmed on fresh seeds")
+    )
     predict_flags(command("predict", "用保存的模型给文本分类", "classify texts with a saved model"))
     json_flag(command("doctor", "检查版本、设备、内存，缺什么", "check versions, device, memory, what is missing"))
     demo = command("demo", "用自带的数据和模型比较几种策略", "compare strategies on the packaged data and model")
@@ -81,6 +84,38 @@ def compare_flags(command: Parser) -> None:
     group.add_argument("--forgetting", action="store_true", help=forgets)
     again = tr("--out 里失败的训练不再重试", "leave runs alone that failed before in --out")
     group.add_argument("--no-retry", action="store_false", dest="retry", help=again)
+    output_flags(command)
+
+
+def search_flags(command: Parser) -> None:
+    from labkit.comparison.space import SEARCHED
+    from labkit.strategies import NAMES
+
+    data_flags(command)
+    group = command.add_argument_group(tr("搜索", "search"))
+    total = tr("一共试多少次，含以前的 (40)", "trials in all, earlier calls included (40)")
+    group.add_argument("--trials", type=whole, metavar="N", help=total)
+    budget = tr("这一次最多多少秒，含最后的核实", "seconds of this call, the confirmation included")
+    group.add_argument("--seconds", type=number, metavar="S", help=budget)
+    every = tr("不写则用能用的全部", "all that work on the model, if not given")
+    group.add_argument("--strategies", metavar="S,S", help=f"{', '.join(NAMES)} ({every})")
+    varied = tr("搜索哪些设置", "what is searched beside the strategy")
+    group.add_argument("--space", default=",".join(SEARCHED), metavar="X,X", help=f"{varied} ({','.join(SEARCHED)})")
+    group.add_argument("--metric", metavar="M", help=tr("按哪个指标", "the metric to go by"))
+    each = tr("每次试验几个种子 (1)", "seeds of each trial (1)")
+    group.add_argument("--seeds", type=whole, default=1, metavar="N", help=each)
+    fresh = tr("用几个新种子核实 (5)", "fresh seeds of the confirmation (5)")
+    group.add_argument("--confirm", type=whole, default=5, metavar="N", help=fresh)
+    crew = tr("同时几个进程 (1)", "processes at once (1)")
+    group.add_argument("--workers", type=whole, metavar="N", help=crew)
+    book = tr(
+        "几个终端一起搜索时，试验记在哪里，如", "where trials are kept when several terminals search together, such as"
+    )
+    group.add_argument("--storage", metavar="URL", help=f"{book} sqlite:///search.db")
+    group.add_argument("--sampler", default="tpe", metavar="X", help="tpe, random (tpe)")
+    whole_runs = tr("不剪掉差的试验", "let poor trials go to their end")
+    group.add_argument("--no-prune", action="store_false", dest="prune", help=whole_runs)
+    config_flags(command.add_argument_group(tr("训练（不搜索的设置）", "training (what is not searched)")))
     output_flags(command)
 
 

@@ -22,7 +22,7 @@ from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Run
 from labkit.cli.arguments import arguments
 from labkit.cli.progress import Progress
-from labkit.cli.report import describe, flat, line, say, show_run, write_comparison
+from labkit.cli.report import describe, flat, line, say, search_json, show_run, write_comparison, write_search
 
 
 def main(given: list[str] | None = None) -> int:
@@ -73,6 +73,7 @@ def answered(options) -> int:
     commands = {
         "train": train,
         "compare": compare,
+        "search": search,
         "predict": predict,
         "doctor": doctor,
         "demo": demo,
@@ -251,6 +252,36 @@ def compare(options) -> None:
         print(table(found), verdicts(found), sep="\n\n")
     if any(r.error for r in found):
         sys.exit(1)
+
+
+def search(options) -> None:
+    """The best settings within a budget, and whether they hold on fresh seeds."""
+    from labkit.comparison.search import search
+    from labkit.training.folder import claimed
+
+    config, several = config_of(options), options.strategies
+    strategies = None if several is None else [s for s in several.split(",") if s.strip()]
+    space = [name for name in options.space.split(",") if name.strip()]
+    corpus = corpus_of(options)
+    taken = (
+        "trials",
+        "seconds",
+        "metric",
+        "seeds",
+        "workers",
+        "storage",
+        "model",
+        "sampler",
+        "prune",
+        "confirm",
+        "out",
+    )
+    ask = {name: getattr(options, name) for name in taken} | {"space": space, "config": config}
+    with claimed(Path(options.out), lock=False) if options.out else contextlib.nullcontext(), Progress() as progress:
+        found = search(corpus, strategies, listen=progress, **ask)
+        if options.out:
+            write_search(found, Path(options.out))
+    print(json.dumps(search_json(found), ensure_ascii=False) if options.json else found)
 
 
 def stop_if_fewer(found: list[Run], wanted: int) -> None:

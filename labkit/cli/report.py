@@ -83,3 +83,45 @@ def write_comparison(found, out: Path) -> None:
     for name, fig in figures.items():
         fig.savefig(out / f"{name}.png", dpi=150)
     say(tr("表和图：", "Table and figures: ") + str(out))
+
+
+def write_search(found, out: Path) -> None:
+    """The trials as JSON and the figures, beside the run files; nothing where no trial is done."""
+    from labkit import plots
+    from labkit.base.files import write_text
+
+    if not found.done:
+        return
+    write_text(out / "search.json", json.dumps(search_json(found), ensure_ascii=False, indent=1) + "\n")
+    figures = {"trials": plots.trials(found), "parallel": plots.parallel(found)}
+    if found.importance:
+        figures["importance"] = plots.importance(found)
+    if found.verdict:
+        figures["confirmed"] = plots.forest(found.confirmed, found.metric.name)
+    for name, fig in figures.items():
+        fig.savefig(out / f"{name}.png", dpi=150)
+    say(tr("试验和图：", "Trials and figures: ") + str(out))
+
+
+def search_json(found) -> dict[str, Any]:
+    """A search as `--json` prints it."""
+    judged = found.verdict
+    about = {
+        "metric": found.metric.name,
+        "trials": found.records(),
+        "best": found.best and found.best.number,
+        "best_default": found.default and found.default.number,
+        "importance": found.importance,
+        "confirmed": [flat(run) for run in found.confirmed],
+        "verdict": judged
+        and {
+            "word": judged.word,
+            "difference": judged.difference,
+            "low": judged.low,
+            "high": judged.high,
+            "seeds": judged.seeds,
+        },
+        "seconds": found.seconds,
+        "call": found.call,
+    }
+    return to_json(about)

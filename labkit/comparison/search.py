@@ -42,7 +42,7 @@ def search(
     workers: int | None = None,
     storage: str | None = None,
     *,
-    model: str = "tiny-bert-zh",
+    model: str | None = None,
     space: Sequence[str] = SEARCHED,
     config: TrainConfig | None = None,
     sampler: str = "tpe",
@@ -110,7 +110,7 @@ class Searching:
         workers: int | None = None,
         storage: str | None = None,
         *,
-        model: str = "tiny-bert-zh",
+        model: str | None = None,
         space: Sequence[str] = SEARCHED,
         config: TrainConfig | None = None,
         sampler: str = "tpe",
@@ -120,7 +120,8 @@ class Searching:
         out=None,
     ):
         refuse_budgets(trials, seconds, seeds, confirm, workers)
-        self.corpus, self.model, self.metric = corpus, str(model), corpus.task.metric(metric)
+        self.corpus, self.metric = corpus, corpus.task.metric(metric)
+        self.model = str(model or corpus.task.default_model)
         self.unseen = replace(corpus, test=())  # all that a trial gets to see
         if not corpus.valid:
             raise BadInput(tr("搜索要有验证行来评判：语料的 valid 是空的。", "A search is judged on validation rows, and this corpus has none: give it some."))  # fmt: skip
