@@ -84,6 +84,17 @@ def compare_flags(command: Parser) -> None:
     group.add_argument("--forgetting", action="store_true", help=forgets)
     again = tr("--out 里失败的训练不再重试", "leave runs alone that failed before in --out")
     group.add_argument("--no-retry", action="store_false", dest="retry", help=again)
+    several = command.add_argument_group(tr("同时训练", "several at once"))
+    cores = tr(
+        "同时训练几个，各用一个进程（默认：物理核数；用 GPU 时 1）",
+        "runs at once, each in a process of its own (default: physical cores; 1 on a GPU)",
+    )
+    several.add_argument("--workers", type=whole, metavar="N", help=cores)
+    cluster = tr(
+        "Dask 调度器，如 tcp://主机:8786：由它的机器来训练",
+        "a Dask scheduler, such as tcp://host:8786, whose machines train",
+    )
+    several.add_argument("--cluster", metavar="URL", help=cluster)
     output_flags(command)
 
 

@@ -221,9 +221,10 @@ def train_in(out: Path, corpus, strategy, config, options) -> tuple[Run, bool]:
 
 
 def compare(options) -> None:
-    from labkit.comparison.compare import compare
+    from labkit.comparison.compare import Comparing
     from labkit.comparison.table import table
     from labkit.comparison.verdict import verdicts
+    from labkit.comparison.workers import usual_workers
     from labkit.strategies import by_name
     from labkit.training.folder import claimed
 
@@ -239,9 +240,13 @@ def compare(options) -> None:
         ) from None
     configs = [config_of(options, seed=s) for s in seeds]  # all are checked before the first run
     corpus = corpus_of(options)
-    ask = {"forgetting": options.forgetting, "retry": options.retry, "out": options.out}
-    with claimed(Path(options.out), lock=False) if options.out else contextlib.nullcontext(), Progress() as progress:
-        found = compare(strategies, corpus, options.model, seeds, configs[0], listen=progress, **ask)
+    ask = {"forgetting": options.forgetting, "retry": options.retry, "out": options.out, "cluster": options.cluster}
+    if options.workers is None and not options.cluster:
+        options.workers = usual_workers(options.device, len(strategies) * len(seeds))
+    with claimed(Path(options.out), lock=False) if options.out else contextlib.nullcontext():
+        plan = Comparing(strategies, corpus, options.model, seeds, configs[0], workers=options.workers, **ask)
+        with Progress(len(plan.runs)) as progress:
+            found = plan.fit(progress)
         stop_if_fewer(found, len(strategies) * len(seeds))
         if options.out and machine.main_process():
             write_comparison(found, Path(options.out))

@@ -168,6 +168,8 @@ class Comparing:
         with Workers(**self.means) as workers, contextlib.closing(workers.events()) as events:
             for number in missing:
                 workers.submit(number, self.jobs[number])
+            if workers.about:
+                yield Notice(workers.about)
             for number, event in events:
                 yield from self.tell(number, event, folder)
 

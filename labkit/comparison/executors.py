@@ -18,6 +18,7 @@ class Remote:
     """Any executor: it gets jobs as bytes and gives runs back."""
 
     takes_all = False  # whether what waits may as well wait there
+    about: str | None = None
     wire: Wire | None = None  # how those at work tell what happens, if they can
 
     def __init__(self, executor: Executor, most: int | None = None):

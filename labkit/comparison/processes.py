@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import types
+import weakref
 from collections.abc import Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -47,9 +48,6 @@ def serve(link, folder: str, threads: int, spoken: str) -> None:
     jobs: queue.SimpleQueue[tuple[Any, bytes]] = queue.SimpleQueue()
     stopped: set = set()
     threading.Thread(target=listen, args=(link, jobs, stopped, folder), daemon=True).start()
-    import torch
-
-    torch.set_num_threads(threads)
     link.send((None, Begins()))
     while True:
         key, data = jobs.get()
@@ -141,11 +139,28 @@ class Processes:
 
         return max(1, torch.get_num_threads() // self.slots)
 
+    @property
+    def about(self) -> str:
+        import torch
+
+        alone = torch.get_num_threads()
+        text = tr(
+            f"{self.slots} 个进程，每个 {self.threads} 个计算线程",
+            f"{self.slots} processes with {self.threads} compute thread{'s' * (self.threads > 1)} each",
+        )
+        if alone == self.threads:
+            return text + tr("。", ".")
+        return text + tr(
+            f"；单个进程会用 {alone} 个线程，结果的末几位可能不同。",
+            f"; a single process would use {alone}, and the last digits of its results may differ.",
+        )
+
     def start(self, key, job: Job) -> None:
         """Give the job to an idle worker, or to a new one."""
         data, names = self.packing.pack(job)
         if self.folder is None:
             self.folder = Path(tempfile.mkdtemp(prefix="labkit-workers-"))
+            weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)  # also where nobody calls close
         for name in names:
             if not (self.folder / name).exists():
                 (self.folder / name).write_bytes(self.packing.corpora[name])

@@ -6,6 +6,7 @@ on job, processes and executors. The only door to dask.
 
 import functools
 import itertools
+import os
 import pickle
 import uuid
 import warnings
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from typing import Any
 
-from labkit.base import machine
+from labkit.base import machine, memory
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Notice, Run, RunBegins, RunEnds
 from labkit.comparison.executors import Remote
@@ -86,6 +87,11 @@ class Workers:
     def free(self) -> int:
         """How many more jobs would start at once."""
         return max(0, self.crew.room - len(self.waiting))
+
+    @property
+    def about(self) -> str | None:
+        """Who works, for people; None where it is this process."""
+        return self.crew.about
 
     def submit(self, key, job: Job) -> None:
         """A job to do, under a name that its events will bear."""
@@ -159,6 +165,19 @@ class Workers:
         self.crew.close()
 
 
+def usual_workers(device: str, jobs: int) -> int:
+    """How many workers suit this machine: one a physical core, two GB of memory for each, no more than there are jobs; one
+    where a GPU computes, and under a launcher that has started several processes."""
+    import psutil
+
+    if machine.several_processes() or (machine.device() if device == "auto" else device) != "cpu":
+        return 1
+    cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
+    _, total = memory.memory_mb() or (0, 2048 * cores)
+    return max(1, min(cores, allowed, int(total // 2048), jobs))
+
+
 def refuse_unclear(workers: int | None, executor: Executor | None, cluster: str | None) -> None:
     """BadInput where what was given cannot be had, or not together."""
     if workers is not None and workers < 1:
@@ -207,7 +226,7 @@ def refuse_other(job: Job, run: Run) -> None:
 class Here:
     """This process: one job after the other, an event each time that it is asked for one."""
 
-    takes_all = False
+    takes_all, about = False, None
 
     def __init__(self):
         self.ticket, self.steps = None, None
@@ -264,6 +283,13 @@ class Cluster(Remote):
     @property
     def room(self) -> int:
         return len(self.client.nthreads()) - len(self.futures)
+
+    @property
+    def about(self) -> str:
+        count, where = len(self.client.nthreads()), self.client.scheduler.address
+        if not count:
+            return tr(f"{where} 还没有工作进程：等它们来。", f"There are no workers at {where} yet: waiting for them.")
+        return tr(f"{where} 有 {count} 个工作进程。", f"{count} workers at {where}.")
 
     def hand_over(self, corpus: bytes) -> Any:
         """A task of its own, so that the scheduler can make it again when who holds it dies."""

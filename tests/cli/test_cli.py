@@ -412,6 +412,7 @@ def test_demo_prints_a_table_and_writes_its_figures(lab, here, labkit, monkeypat
 
 def test_compare_json_holds_each_run_and_the_baseline(lab, here, labkit):
     given = ["compare", lab / "data.csv", "--model", lab / "tiny", "--strategies", "head,top-2", "--seeds", "0,1"]
+    given += ["--workers", 1]
     status, out, err = labkit(*given, "--epochs", 1, "--json")
     assert (status, out.count("\n")) == (0, 1)
     found = json.loads(out)
@@ -424,6 +425,7 @@ def test_compare_json_holds_each_run_and_the_baseline(lab, here, labkit):
 def test_compare_writes_runs_table_and_figures_and_prints_verdicts(lab, here, labkit, monkeypatch):
     monkeypatch.setattr(TopK, "groups", lambda *_: 1 / 0)
     given = ["compare", lab / "data.csv", "--model", lab / "tiny", "--strategies", "head,top-2,full", "--epochs", 1]
+    given += ["--workers", 1]
     status, out, err = labkit(*given, "--out", "made")
     assert status == 1  # one of them failed: it is said, and the others are there
     assert "top-2, seed 0 failed: ZeroDivisionError" in err and "top-2 (seed 0) failed" in out
@@ -457,6 +459,7 @@ def test_compare_stopped_by_ctrl_c_keeps_the_finished_runs_and_says_so(lab, here
 
     monkeypatch.setattr(commands, "Progress", Stopping)
     given = ["compare", lab / "data.csv", "--model", lab / "tiny", "--strategies", "head,top-2,full", "--epochs", 1]
+    given += ["--workers", 1]
     status, out, err = labkit(*given, "--out", "kept")
     assert (status, out) == (1, "")
     assert err == "Interrupted.\n1 of 3 runs were done.\n"
