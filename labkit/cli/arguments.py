@@ -84,17 +84,7 @@ def compare_flags(command: Parser) -> None:
     group.add_argument("--forgetting", action="store_true", help=forgets)
     again = tr("--out 里失败的训练不再重试", "leave runs alone that failed before in --out")
     group.add_argument("--no-retry", action="store_false", dest="retry", help=again)
-    several = command.add_argument_group(tr("同时训练", "several at once"))
-    cores = tr(
-        "同时训练几个，各用一个进程（默认：物理核数；用 GPU 时 1）",
-        "runs at once, each in a process of its own (default: physical cores; 1 on a GPU)",
-    )
-    several.add_argument("--workers", type=whole, metavar="N", help=cores)
-    cluster = tr(
-        "Dask 调度器，如 tcp://主机:8786：由它的机器来训练",
-        "a Dask scheduler, such as tcp://host:8786, whose machines train",
-    )
-    several.add_argument("--cluster", metavar="URL", help=cluster)
+    several_flags(command)
     output_flags(command)
 
 
@@ -117,8 +107,6 @@ def search_flags(command: Parser) -> None:
     group.add_argument("--seeds", type=whole, default=1, metavar="N", help=each)
     fresh = tr("用几个新种子核实 (5)", "fresh seeds of the confirmation (5)")
     group.add_argument("--confirm", type=whole, default=5, metavar="N", help=fresh)
-    crew = tr("同时几个进程 (1)", "processes at once (1)")
-    group.add_argument("--workers", type=whole, metavar="N", help=crew)
     book = tr(
         "几个终端一起搜索时，试验记在哪里，如", "where trials are kept when several terminals search together, such as"
     )
@@ -128,6 +116,20 @@ def search_flags(command: Parser) -> None:
     group.add_argument("--no-prune", action="store_false", dest="prune", help=whole_runs)
     config_flags(command.add_argument_group(tr("训练（不搜索的设置）", "training (what is not searched)")))
     output_flags(command)
+
+
+def several_flags(command: Parser) -> None:
+    several = command.add_argument_group(tr("同时训练", "several at once"))
+    cores = tr(
+        "同时训练几个，各用一个进程（默认：物理核数；用 GPU 时 1）",
+        "runs at once, each in a process of its own (default: physical cores; 1 on a GPU)",
+    )
+    several.add_argument("--workers", type=whole, metavar="N", help=cores)
+    cluster = tr(
+        "Dask 调度器，如 tcp://主机:8786：由它的机器来训练",
+        "a Dask scheduler, such as tcp://host:8786, whose machines train",
+    )
+    several.add_argument("--cluster", metavar="URL", help=cluster)
 
 
 def predict_flags(command: Parser) -> None:

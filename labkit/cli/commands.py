@@ -262,25 +262,17 @@ def compare(options) -> None:
 def search(options) -> None:
     """The best settings within a budget, and whether they hold on fresh seeds."""
     from labkit.comparison.search import search
+    from labkit.comparison.workers import usual_workers
     from labkit.training.folder import claimed
 
     config, several = config_of(options), options.strategies
     strategies = None if several is None else [s for s in several.split(",") if s.strip()]
     space = [name for name in options.space.split(",") if name.strip()]
     corpus = corpus_of(options)
-    taken = (
-        "trials",
-        "seconds",
-        "metric",
-        "seeds",
-        "workers",
-        "storage",
-        "model",
-        "sampler",
-        "prune",
-        "confirm",
-        "out",
-    )
+    if options.workers is None and not options.cluster:
+        options.workers = usual_workers(options.device, options.trials or 40)
+    taken = ("trials", "seconds", "metric", "seeds", "workers", "cluster", "storage")
+    taken += ("model", "sampler", "prune", "confirm", "out")
     ask = {name: getattr(options, name) for name in taken} | {"space": space, "config": config}
     with claimed(Path(options.out), lock=False) if options.out else contextlib.nullcontext(), Progress() as progress:
         found = search(corpus, strategies, listen=progress, **ask)

@@ -1,7 +1,7 @@
 """Search: which strategy with which settings suits these rows? Optuna asks, jobs answer; validation rows decide.
 
 Test rows are not given to a trial at all; the best settings and the best defaults meet on them once, with fresh seeds.
-Notebook 13 uses it. The only door to optuna. Leans on space (what is searched), found (the report) and workers.
+Notebook 13 uses it. Leans on space (what is searched), study (Optuna's book of trials), found (the report) and workers.
 """
 
 import contextlib
@@ -42,6 +42,7 @@ def search(
     workers: int | None = None,
     storage: str | None = None,
     *,
+    cluster: str | None = None,
     model: str | None = None,
     space: Sequence[str] = SEARCHED,
     config: TrainConfig | None = None,
@@ -65,7 +66,7 @@ def search(
     `pip install 'labkit[search]'`. Raises BadInput for what cannot be searched, and for the storage of another search.
     """
     plan = Searching(
-        corpus, strategies, trials, seconds, metric, seeds, workers, storage, model=model, space=space, config=config,
+        corpus, strategies, trials, seconds, metric, seeds, workers, storage, cluster=cluster, model=model, space=space, config=config,
         sampler=sampler, prune=prune, confirm=confirm, seed=seed, out=out,
     )  # fmt: skip
     return plan.fit(*([listen] if listen else []))
@@ -110,6 +111,7 @@ class Searching:
         workers: int | None = None,
         storage: str | None = None,
         *,
+        cluster: str | None = None,
         model: str | None = None,
         space: Sequence[str] = SEARCHED,
         config: TrainConfig | None = None,
@@ -126,7 +128,8 @@ class Searching:
         if not corpus.valid:
             raise BadInput(tr("搜索要有验证行来评判：语料的 valid 是空的。", "A search is judged on validation rows, and this corpus has none: give it some."))  # fmt: skip
         self.trials = trials if trials or seconds else TRIALS
-        self.seconds, self.seeds, self.workers, self.confirm = seconds, seeds, workers, confirm
+        self.seconds, self.seeds, self.confirm = seconds, seeds, confirm
+        self.workers, self.cluster = workers, cluster
         self.folder, self.storage, self.prune = Path(out) if out else None, storage, prune
         self.space = space_of(load(self.model, task=corpus.task), corpus, strategies, space, config)
         self.first_seed = self.space.config.seed + seed
@@ -155,7 +158,7 @@ class Searching:
         lock = held(self.folder) if self.folder and not self.storage else contextlib.nullcontext()
         self.began = time.monotonic()
         try:
-            with lock, Workers(self.workers) as workers:
+            with lock, Workers(self.workers, cluster=self.cluster) as workers:
                 self.study.begin(self.space.starts())
                 yield from self.try_out(workers)
                 yield from self.confirm_best(workers)
