@@ -115,6 +115,7 @@ def search_flags(command: Parser) -> None:
     whole_runs = tr("不剪掉差的试验", "let poor trials go to their end")
     group.add_argument("--no-prune", action="store_false", dest="prune", help=whole_runs)
     config_flags(command.add_argument_group(tr("训练（不搜索的设置）", "training (what is not searched)")))
+    several_flags(command)
     output_flags(command)
 
 
