@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
 from labkit.base.language import tr
+from labkit.base.records import BadInput
 
 KNOWN: dict[str, type["Modality"]] = {}  # by name, as cards and command lines have it
 
@@ -86,6 +87,13 @@ class Modality:
     def parse(self, word: str) -> Any:
         """An input as a command line names it: the text itself, or the path of a file."""
         return word
+
+    def receive(self, value) -> Any:
+        """An input as a request to a service brings it, from a JSON value. Never by the path of a file, as `parse` may take
+        it: a request would read whatever lies on the machine that serves."""
+        raise BadInput(
+            tr(f"{self.title()}不能放在 JSON 里发送。", f"An input of the kind {self.name} cannot be sent as JSON.")
+        )
 
     def example(self) -> str:
         """A word that stands for an input on a command line: TEXT."""

@@ -1,7 +1,9 @@
 """Texts: tokens by a tokenizer, likeness by shared trigrams. The only file that knows that inputs are strings."""
 
 import functools
+import json
 import math
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ from labkit.base.language import tr
 from labkit.base.records import BadInput
 from labkit.modalities.contract import Modality
 
+DAMAGED = re.compile("[\0\ud800-\udfff]")  # what no file of UTF-8 text should hold
 LIKE = 0.8  # the share of trigrams in common (Jaccard) from which two texts are nearly the same
 
 
@@ -127,6 +130,13 @@ class Text(Modality):
         check_pairs([(first, second)])
         return first, second
 
+    def receive(self, value) -> Any:
+        """A string; of pairs, a list of two, or one string with a tabulator between them."""
+        parts = value if self.pair and isinstance(value, list) else [value]
+        for part in parts:
+            check_string(part)
+        return tuple(parts) if self.pair and isinstance(value, list) else self.parse(value)
+
     def example(self) -> str:
         return tr("一段文本<TAB>另一段", "TEXT<TAB>TEXT") if self.pair else tr("一句话", "TEXT")
 
@@ -146,6 +156,20 @@ class Text(Modality):
         rare = 2 if n >= 100 else 1  # in a handful of rows nearly everything stands once
         joined = {"preprocessor": lower_joined} if self.pair else {}
         return TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True, min_df=rare, **joined)
+
+
+def check_string(value) -> None:
+    """BadInput unless a JSON value is a text that can be written down: no NUL, no half of a character."""
+    if isinstance(value, str) and not DAMAGED.search(value):
+        return
+    kinds = {dict: tr("对象", "an object"), list: tr("列表", "a list"), str: tr("坏掉的文本", "a damaged text")}
+    given = kinds.get(type(value)) or clipped(json.dumps(value), 40)
+    raise BadInput(
+        tr(
+            f"输入是{given}；应是文本（字符串），不含 NUL 和残缺的字符（单独的代理码）。",
+            f"The input is {given}; give a text (a string) without NUL and without halves of characters (lone surrogates).",
+        )
+    )
 
 
 def lower_joined(pair: Sequence[str]) -> str:

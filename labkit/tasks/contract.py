@@ -169,6 +169,12 @@ class Task:
         """An input as a command line or a line of standard input names it."""
         return self.modality.parse(word)
 
+    def receive(self, value) -> Any:
+        """An input as a request to a service brings it, from a JSON value; BadInput where it is none."""
+        input = self.modality.receive(value)
+        self.check_inputs([input])
+        return input
+
     # Batches
 
     def encode(self, processor, examples: Sequence[Example], limit: int) -> list[dict]:
@@ -222,6 +228,10 @@ class Task:
         """(losses, answers) of a batch, in one forward pass."""
         outputs = model(**batch.inputs)
         return self.losses(outputs, batch), self.answers(outputs, batch)
+
+    def go_on(self, model, batch: Batch, answers: list) -> list:
+        """The answers with what is asked of the whole network beyond that pass: no shortcut is taken then."""
+        return answers
 
     def merge(self, answers: list, items: Sequence[dict]) -> list:
         """Answers to items as answers to examples."""
