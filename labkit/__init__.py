@@ -52,6 +52,7 @@ _HOME = {
     "RunFolder": "training.folder",
     "train_into": "training.folder",
     "predict": "training.evaluation",
+    "generate": "models.generating",
     "evaluate": "training.evaluation",
     "worst": "training.evaluation",
     "attribute": "inspection.attribution",

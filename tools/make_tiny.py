@@ -21,6 +21,7 @@ import sys
 import time
 import unicodedata
 from pathlib import Path
+from typing import ClassVar
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 EMOJI = "😀😁😂🤣😃😄😅😆😉😊😋😎😍😘🥰🙂🤔🙄😏😣😥😮😪😫😴😌😛😜😝😒😓😔🙃😲🙁😖😞😟😤😢😭😦😨😩🤯😬😰😱😳🤪😡😠🤬🤮🤢🤧🥺🤡👍👎👌👏🙏💪🎉🔥💔✨⭐🌟🌹🍗🍜🍲☕❤💩🐶🐱🤷🤦"
@@ -124,7 +125,7 @@ class Pretraining:
     """Model, data and the state that a resumed run needs. A subclass says otherwise what the network is and what it learns."""
 
     command = "make_tiny.py"
-    aims = {"summary": 0.2}  # what training asks for besides the held-out loss
+    aims: ClassVar[dict] = {"summary": 0.2}  # what training asks for besides the held-out loss
 
     def __init__(self, args):
         import torch

@@ -9,6 +9,7 @@ last fifth of the steps: a run that is to be longer or shorter is started again 
 import collections
 import hashlib
 import unicodedata
+from typing import ClassVar
 
 from make_tiny import Pretraining, arguments, carry_out
 
@@ -55,7 +56,8 @@ def character_tokenizer(texts, min_count):
 class CausalPretraining(Pretraining):
     """Every next character of <s> text </s>, and the text's end with them."""
 
-    command, aims = "make_tiny_gpt.py", {}
+    command = "make_tiny_gpt.py"
+    aims: ClassVar[dict] = {}
 
     def make_tokenizer(self, texts):
         return character_tokenizer(texts, self.args.min_count)

@@ -106,7 +106,7 @@ def add_lora(
         lora_alpha=alpha,
         lora_dropout=dropout,
         target_modules=list(places),
-        modules_to_save=list(head),
+        modules_to_save=list(head) or None,  # a head that is the embeddings has nothing of its own
         fan_in_fan_out=transposed,
     )
     return wrapped(model, config)
@@ -124,7 +124,7 @@ def add_prompts(model, head: Sequence[str], *, tokens: int, hidden: int | None) 
         num_virtual_tokens=tokens,
         prefix_projection=hidden is not None,
         encoder_hidden_size=hidden,
-        modules_to_save=list(head),
+        modules_to_save=list(head) or None,
     )
     return wrapped(model, config)
 

@@ -40,7 +40,19 @@ class HeadOnly(Strategy):
     pooler: bool = True
     name: ClassVar[str] = "head"
 
+    def check(self, model) -> None:
+        if not blocks(model)[-1].parameters:
+            raise BadInput(
+                tr(
+                    "策略 head 不适用于这个模型：它的语言模型头就是嵌入层（权重共用），没有自己的参数可训。"
+                    "可以用 full、top-K、lora，或 OnlyBlocks(('embeddings',))。",
+                    "Strategy head does not work on this model: its language-model head is its embeddings (tied weights) and "
+                    "has no parameters of its own. Take full, top-K or lora, or OnlyBlocks(('embeddings',)).",
+                )
+            )
+
     def prepare(self, model) -> Any:
+        self.check(model)
         head = blocks(model)[-1]
         last = head.modules[-1] + "."
         return train_only(model, {n for n in head.parameters if self.pooler or n.startswith(last)})
@@ -150,7 +162,8 @@ class GradualUnfreeze(Strategy):
         checked_number("factor", self.factor, 1, 100)
 
     def prepare(self, model) -> Any:
-        return train_only(model, set(blocks(model)[-1].parameters))
+        first = next(block for block in reversed(blocks(model)) if block.parameters)  # a tied head has none
+        return train_only(model, set(first.parameters))
 
     def groups(self, model, lr: float) -> list[dict]:
         return by_depth(model, lr, 1 / self.factor)

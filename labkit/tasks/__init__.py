@@ -3,6 +3,7 @@
 from labkit.base.display import title_of
 from labkit.tasks.classification import Classification, TextClassification
 from labkit.tasks.contract import KNOWN, Baseline, Batch, Metric, Task, known, task_of
+from labkit.tasks.generation import Generation
 from labkit.tasks.multi_label import MultiLabel
 from labkit.tasks.tagging import Tagging
 
@@ -11,6 +12,7 @@ __all__ = [
     "Baseline",
     "Batch",
     "Classification",
+    "Generation",
     "Metric",
     "MultiLabel",
     "Tagging",

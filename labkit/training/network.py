@@ -48,7 +48,8 @@ class Network:
     def ask(self, batch: Batch, split: str | None = None, rows: Sequence[int] = ()) -> tuple[Any, list]:
         """Losses (rows,) and answers of a batch, to be judged: in full precision."""
         with self.shortened(split, rows):
-            return self.task.ask(self.model, batch)
+            losses, answers = self.task.ask(self.model, batch)
+        return losses, self.task.go_on(self.model, batch, answers)
 
     def answers(
         self, processor, items: Sequence[dict], *, batch_size: int = 64, split: str | None = None

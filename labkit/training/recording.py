@@ -73,7 +73,7 @@ def scores_of(trainer) -> tuple[dict, dict]:
 
 def still_head(trainer, moved: tuple[str, ...], head: tuple[str, ...]) -> list[str]:
     """What to say where training left the head as it was."""
-    if trainer.step <= 1 or set(moved) & set(head):
+    if trainer.step <= 1 or not head or set(moved) & set(head):
         return []
     return [
         tr(
