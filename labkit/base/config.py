@@ -9,15 +9,43 @@ from typing import Any
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
 
-OPTIMIZERS = ("adamw", "adam", "sgd", "momentum")
-SCHEDULES = ("linear", "cosine", "constant")
-CACHES = ("memory", "half", "off")
+OPTIMIZERS = {
+    "adamw": ("AdamW", "AdamW"),
+    "adam": ("Adam", "Adam"),
+    "sgd": ("SGD", "SGD"),
+    "momentum": ("带动量的 SGD", "SGD with momentum"),
+}
+SCHEDULES = {
+    "linear": ("直线下降", "falls in a line"),
+    "cosine": ("余弦下降", "falls as a cosine"),
+    "constant": ("保持不变", "stays as it is"),
+}
+CACHES = {
+    "memory": ("内存，32 位", "memory, 32 bits"),
+    "half": ("内存，16 位", "memory, 16 bits"),
+    "off": ("不存，每轮重算", "none: every epoch anew"),
+}
+WEIGHTINGS = {"none": ("每行一样重", "each row alike"), "balanced": ("各类一样重", "each class alike")}
+PRECISIONS = {
+    "auto": ("自动", "automatic"),
+    "fp32": ("32 位（fp32）", "32 bits (fp32)"),
+    "bf16": ("16 位（bf16）", "16 bits (bf16)"),
+    "fp16": ("16 位（fp16）", "16 bits (fp16)"),
+}
+DEVICES = {"auto": ("自动", "automatic"), "cpu": ("CPU", "CPU"), "cuda": ("GPU（CUDA）", "GPU (CUDA)"), "mps": ("GPU（Apple）", "GPU (Apple)")}  # fmt: skip
+GROUPS = {
+    "basic": ("基本", "basics"),
+    "optimizer": ("优化器", "optimizer"),
+    "memory": ("内存和设备", "memory and device"),
+}
 
 
-def setting(default, low=None, high=None, choices=None, *, label: tuple[str, str], help: tuple[str, str]):
+def setting(
+    default, low=None, high=None, choices=None, *, group="basic", label: tuple[str, str], help: tuple[str, str]
+):
     """A field of TrainConfig with its bounds and its words, Chinese and English: checks, command-line flags and panels are
-    made from them."""
-    rule = {"low": low, "high": high, "choices": choices, "label": label, "help": help}
+    made from them. `choices` are values with what each is called; `group` is one of GROUPS."""
+    rule = {"low": low, "high": high, "choices": choices, "group": group, "label": label, "help": help}
     return field(default=default, metadata=rule)
 
 
@@ -55,37 +83,37 @@ class TrainConfig:
         help=("随机种子：决定新的分类头、顺序和 dropout", "decides the new head, order and dropout"),
     )
     optimizer: str = setting(
-        "adamw", choices=OPTIMIZERS,
+        "adamw", choices=OPTIMIZERS, group="optimizer",
         label=("优化器", "optimizer"),
         help=("优化器", "how to step"),
     )
     weight_decay: float = setting(
-        0.01, 0.0, 10.0,
+        0.01, 0.0, 10.0, group="optimizer",
         label=("权重衰减", "weight decay"),
         help=("权重衰减，只作用于矩阵", "on matrices; never on biases and norms"),
     )
     schedule: str = setting(
-        "linear", choices=SCHEDULES,
+        "linear", choices=SCHEDULES, group="optimizer",
         label=("学习率计划", "schedule"),
         help=("学习率怎样下降", "how the rate falls"),
     )
     warmup: float = setting(
-        0.1, 0.0, 1.0,
+        0.1, 0.0, 0.9, group="optimizer",  # what rises to the very end never trains at a rate that falls
         label=("热身", "warm-up"),
         help=("学习率上升阶段占总步数的比例", "share of the steps in which the rate rises"),
     )
     clip: float = setting(
-        1.0, 0.0, 1e9,
+        1.0, 0.0, 1e9, group="optimizer",
         label=("梯度裁剪", "clipping"),
         help=("梯度范数的上限；0：不裁剪", "largest gradient norm; 0: no clipping"),
     )
     accumulation: int = setting(
-        1, 1, 4096,
+        1, 1, 4096, group="memory",
         label=("梯度累积", "accumulation"),
         help=("每批分几次算，以节省内存", "pieces a batch is cut into, to save memory"),
     )
     class_weights: str = setting(
-        "none", choices=("none", "balanced"),
+        "none", choices=WEIGHTINGS,
         label=("类别权重", "class weights"),
         help=("balanced：少数类的权重更大", "weigh rare classes more"),
     )
@@ -95,27 +123,27 @@ class TrainConfig:
         help=("连续几轮没有进步就停，取最好的一轮", "stop after this many epochs without progress, restore the best"),
     )
     precision: str = setting(
-        "auto", choices=("auto", "fp32", "bf16", "fp16"),
+        "auto", choices=PRECISIONS, group="memory",
         label=("数值精度", "precision"),
         help=("数值精度；auto：GPU 支持时用 bf16", "auto: bf16 on a GPU that has it"),
     )
     bucket: bool = setting(
-        True,
+        True, group="memory",
         label=("分桶", "bucketing"),
         help=("长短相近的行放在同一批", "rows of like length share a batch"),
     )
     cache: str = setting(
-        "memory", choices=CACHES,
+        "memory", choices=CACHES, group="memory",
         label=("缓存", "cache"),
         help=("冻结部分的结果存在哪里；off：每轮重算", "where to keep what the frozen part computes; half: as float16"),
     )
     cache_mb: int = setting(
-        2048, 0, 10**9,
+        2048, 0, 10**9, group="memory",
         label=("缓存（MB）", "cache (MB)"),
         help=("这些结果最多占多少 MB 内存，超出则每轮重算", "most memory for that; what takes more is computed every epoch"),
     )
     device: str = setting(
-        "auto", choices=("auto", "cpu", "cuda", "mps"),
+        "auto", choices=DEVICES, group="memory",
         label=("设备", "device"),
         help=("在哪里计算", "where to compute"),
     )
@@ -124,6 +152,19 @@ class TrainConfig:
     def __post_init__(self):
         for f in fields(self):
             object.__setattr__(self, f.name, checked(f.name, getattr(self, f.name), f.type, f.metadata))
+        check_pieces(self.accumulation, self.batch_size)
+
+
+def check_pieces(pieces: int, rows: int) -> None:
+    """BadInput where a batch of so many rows cannot be cut into so many pieces."""
+    if pieces > rows:
+        raise BadInput(
+            tr(
+                f"accumulation={pieces} 不行：一批 {rows} 行，最多分成 {rows} 份。请写 1 到 {rows}，或让批大一些。",
+                f"accumulation={pieces} won't do: a batch of {rows} rows has {rows} pieces at most. "
+                f"Give 1 to {rows}, or take larger batches.",
+            )
+        )
 
 
 def checked(name: str, value, kind, rule) -> Any:

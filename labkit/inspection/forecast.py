@@ -80,8 +80,8 @@ def preflight(model, corpus: Corpus, strategy: Strategy | None = None, config: T
                 "preflight works in one process: ask it without accelerate launch, beforehand.",
             )
         )
-    check(model, corpus)
     strategy, config = strategy or Full(), config or TrainConfig()
+    check(model, corpus, config)
     kind = machine.device() if config.device == "auto" else config.device
     memory.hand_back()
     taken, room = memory.used_mb(kind), memory.room_mb(kind)

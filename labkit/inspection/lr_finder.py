@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from labkit.base.config import TrainConfig
-from labkit.base.language import tr
+from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
 from labkit.data.corpus import Corpus
 from labkit.inspection.probe import throwaway
+from labkit.models.loading import broken_weights
 from labkit.strategies import Full, Strategy, name_of
 from labkit.training.trainer import Trainer
 
@@ -60,6 +61,14 @@ def find_lr(
             tr(
                 f"steps={steps} 不行：应在 20 到 10000 之间，一般用 100。",
                 f"steps={steps} won't do: give 20 to 10000; 100 is usual.",
+            )
+        )
+    if broken := broken_weights(model):
+        raise BadInput(
+            tr(
+                f"模型的权重里有不是数的值（NaN）：{listing(broken, 3)}。这样哪个学习率都没有损失可看。请重新载入一个完好的模型。",
+                f"The model has weights that are no numbers (NaN): {listing(broken, 3)}. At no rate would there be a loss "
+                "to look at. Load a sound model again.",
             )
         )
     strategy, rates, losses = strategy or Full(), [], []

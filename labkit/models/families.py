@@ -43,6 +43,7 @@ class Family:
     summed: bool = False  # the first two embeddings are modules of their own, added up outside them
     causal: bool = False  # reads from left to right; pretrained on the next token instead of hidden ones
     transposed: bool = False  # linear maps are stored turned over
+    in_tuples: bool = False  # a layer answers with a tuple, its hidden states first
     position_offset: bool = False  # positions are counted from behind the padding token's number
     width: str = "hidden_size"  # where the config has the length of a token's vector; "" where there is none
     rate: float = 1.0  # default learning rates, as times those of a BERT as wide
@@ -59,7 +60,7 @@ FAMILIES = {
     "bert": BERT,
     **dict.fromkeys(("roberta", "xlm-roberta", "camembert"), ROBERTA),
     "ernie": BERT,
-    "megatron-bert": replace(BERT, top=("encoder.ln",)),
+    "megatron-bert": replace(BERT, top=("encoder.ln",), in_tuples=True),
     "electra": replace(BERT, embeddings=("embeddings", "embeddings_project")),
     "albert": Family(
         ("embeddings", "encoder.embedding_hidden_mapping_in"),

@@ -11,15 +11,16 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from labkit.base.files import ASSETS, digest, new_folder, write_text
+from labkit.base.files import ASSETS, digest, new_folder, read_json, write_text
 from labkit.base.hub import Unreadable, hub_answers, reach
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
 from labkit.models import added
 from labkit.models.added import noted, prompt_length
-from labkit.models.families import FAMILIES, blocks, family_of, unknown_family
+from labkit.models.families import FAMILIES, blocks, unknown_family
 from labkit.tasks import Classification, Task, task_of
 
 PACKAGED = ("tiny-bert-zh", "tiny-bert-zh-general")
@@ -149,10 +150,15 @@ def read(place: str, source, seed: int, task: Task, **where) -> tuple[Any, Task]
 
 def refuse_broken(model) -> None:
     """Unreadable where weights are no numbers: every answer would be NaN, and no message would say why."""
+    if broken := broken_weights(model):
+        raise Unreadable(tr("权重里有不是数的值（NaN）：", "weights that are no numbers (NaN): ") + listing(broken, 3))
+
+
+def broken_weights(model) -> list[str]:
+    """Names of the parameters in which something is no number, or infinite."""
     import torch
 
-    if broken := [name for name, p in model.named_parameters() if not torch.isfinite(p).all()]:
-        raise Unreadable(tr("权重里有不是数的值（NaN）：", "weights that are no numbers (NaN): ") + listing(broken, 3))
+    return [name for name, p in model.named_parameters() if not torch.isfinite(p).all()]
 
 
 WEIGHTS = {"dtype": "float32", "ignore_mismatched_sizes": True, "output_loading_info": True}
@@ -280,8 +286,24 @@ def labels_of(model) -> list[str]:
 
 def fitting(model, max_length: int) -> int:
     """`max_length` in tokens, or what the model's positions allow if that is less; prompts take positions too."""
-    positions = getattr(model.config, "max_position_embeddings", None) or getattr(model.config, "n_positions", None)
-    if positions is None:
-        return max_length
-    reserved = model.config.pad_token_id + 1 if family_of(model).position_offset else 0
-    return min(max_length, positions - reserved - prompt_length(model))
+    positions = places(model.config)
+    return max_length if positions is None else min(max_length, positions - prompt_length(model))
+
+
+def places(config) -> int | None:
+    """How many tokens a model with this config has positions for; None where there is no such end."""
+    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+    family = FAMILIES.get(config.model_type)
+    return positions and positions - (config.pad_token_id + 1 if family and family.position_offset else 0)
+
+
+def places_at(source) -> int | None:
+    """The same of a model that is a folder or packaged, from its config.json alone; None where that does not say."""
+    place = Path(locate(str(source)))
+    try:
+        note = noted(place)
+        if "added" in note:
+            return places_at(note["source"])
+        return places(SimpleNamespace(**read_json(place / "config.json")))
+    except (OSError, BadInput, AttributeError, TypeError):  # loading it will say what is wrong
+        return None

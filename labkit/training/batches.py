@@ -9,6 +9,7 @@ from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
 from labkit.data.batching import batch_order
 from labkit.data.corpus import Corpus
+from labkit.models.loading import places
 from labkit.tasks import Batch
 
 
@@ -59,8 +60,8 @@ class Batches:
         return self.task.balance(self.items["train"])
 
 
-def check(model, corpus: Corpus) -> None:
-    """A model and a corpus that belong together, with rows to train on and to judge by."""
+def check(model, corpus: Corpus, config: TrainConfig) -> None:
+    """A model and a corpus that belong together, with rows to train on and to judge by, and no longer than it takes."""
     if not hasattr(model, "processor"):
         raise BadInput(
             tr(
@@ -78,6 +79,18 @@ def check(model, corpus: Corpus) -> None:
                     f"The corpus has no {split} rows; training needs them.",
                 )
             )
+    check_length(config.max_length, places(model.config))
+
+
+def check_length(asked: int, most: int | None) -> None:
+    """BadInput where rows longer than the model takes were asked for. The default cuts them at what there is, silently."""
+    if most is not None and asked > most and asked != TrainConfig().max_length:
+        raise BadInput(
+            tr(
+                f"最大长度 {asked} 不行：这个模型每行最多读 {most} 个词元。请写 4 到 {most}。",
+                f"A max length of {asked} won't do: this model reads {most} tokens a row at most. Give 4 to {most}.",
+            )
+        )
 
 
 def unlike(model_task, corpus_task) -> str:

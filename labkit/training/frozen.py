@@ -239,7 +239,9 @@ class FrozenPart:
         else:
             first, *others = [self.model.get_submodule(m) for b in self.below[: self.depth] for m in b.modules]
             swapped = {first: lambda *args, **kwargs: hidden}
-            swapped |= {m: (lambda x, *args, **kwargs: x) for m in others}
+            # megatron-bert alone has layers in tuples, and one module of embeddings: whatever is passed by is a layer
+            bare = not self.family.in_tuples
+            swapped |= {m: (lambda x, *args, **kwargs: x if bare else (x,)) for m in others}
             if self.family.summed:  # token and position embeddings are added up: the second adds nothing
                 swapped[others[0]] = lambda *args, **kwargs: hidden.new_zeros(1)
         before = {module: vars(module).get("forward") for module in swapped}  # others may have put theirs there

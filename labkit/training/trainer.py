@@ -58,9 +58,9 @@ class Trainer:
         sharing: "Trainer | None" = None,
         batches: Batches | None = None,
     ):
-        check(model, corpus)
-        self.corpus, self.task, self.source = corpus, corpus.task, model.source
         self.strategy, self.config, self.retain = strategy or Full(), config or TrainConfig(), retain
+        check(model, corpus, self.config)
+        self.corpus, self.task, self.source = corpus, corpus.task, model.source
         self.engine = Engine(self.config.device, self.config.precision)
         self.memory, self.shares = memory.PeakMemory(self.device.type), sharing is not None
         if sharing is None:

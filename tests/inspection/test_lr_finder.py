@@ -5,6 +5,7 @@ import math
 
 import pytest
 import stand_ins
+import torch
 
 import labkit as lk
 from labkit.inspection.lr_finder import HIGH, LOW, climb, find_lr, read
@@ -93,6 +94,29 @@ def test_the_suggested_rate_learns_and_the_sweep_ends_where_the_loss_explodes(mo
     config = lk.TrainConfig(lr=sweep.suggestion, epochs=8, batch_size=8, device="cpu")
     run = Trainer(model, corpus, lk.Full(), config).fit()
     assert run.history[-1].train_loss < 0.7 * run.history[0].train_loss
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_model_with_a_weight_that_is_no_number_is_refused_by_that_weights_name(model, corpus, language, monkeypatch):
+    monkeypatch.setenv("LABKIT_LANG", language)
+    with torch.no_grad():
+        model.classifier.weight[0, 0] = math.nan
+    with pytest.raises(lk.BadInput, match=r"NaN.*classifier\.weight"):
+        find_lr(model, corpus, steps=20)
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_layers_that_answer_in_tuples_are_passed_by_while_they_are_frozen(tmp_path, corpus, k):
+    import transformers as t
+
+    small = dict(hidden_size=32, num_hidden_layers=3, num_attention_heads=2, intermediate_size=64)
+    made = t.MegatronBertConfig(vocab_size=len(stand_ins.VOCABULARY), max_position_embeddings=64, **small)
+    place = stand_ins.keep(t.MegatronBertModel(made), stand_ins.wordpiece(), tmp_path / "megatron")
+    swept = [
+        find_lr(lk.load(place, corpus.labels), corpus, lk.TopK(k), lk.TrainConfig(cache=cache, device="cpu"), steps=20)
+        for cache in ("memory", "off")
+    ]
+    assert swept[0].losses == pytest.approx(swept[1].losses, abs=1e-4)
 
 
 @pytest.mark.parametrize("steps", [0, 19, 10_001])

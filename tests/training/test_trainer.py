@@ -678,7 +678,7 @@ def losses_alone(make, retain=None):
         ("optimizer", "lion", "adamw, adam, sgd, momentum"),
         ("weight_decay", -0.1, "from 0 to 10"),
         ("schedule", None, "linear, cosine, constant"),
-        ("warmup", 1.5, "from 0 to 1"),
+        ("warmup", 1.0, "from 0 to 0.9"),
         ("clip", -1, "from 0 to 1e+09"),
         ("accumulation", 0, "from 1 to 4096"),
         ("class_weights", "some", "none, balanced"),
@@ -695,6 +695,19 @@ def test_a_bad_setting_is_refused_with_field_value_and_range(field, value, accep
         TrainConfig(**{field: value})
     message = str(caught.value)
     assert field in message and repr(value) in message and accepted in message
+
+
+@pytest.mark.parametrize("pieces, rows", [(17, 16), (2, 1)])
+def test_a_batch_is_cut_into_no_more_pieces_than_it_has_rows(pieces, rows):
+    with pytest.raises(BadInput, match=f"accumulation={pieces} .*Give 1 to {rows}"):
+        TrainConfig(accumulation=pieces, batch_size=rows)
+    assert TrainConfig(accumulation=rows, batch_size=rows)
+
+
+def test_rows_longer_than_the_model_takes_are_refused_and_the_default_is_cut(make):
+    with pytest.raises(BadInput, match=r"8192 .*64 tokens a row.*Give 4 to 64"):
+        make(max_length=8192)
+    assert max(make().batches.sizes["train"]) <= 64  # the default is 256
 
 
 def test_every_setting_has_a_case_above_and_help():
