@@ -79,6 +79,7 @@ def dropped_text(corpus) -> str:
         "conflict": tr(f"同一{title}有两种标签", f"one {title} with two labels"),
         "leak": tr("在另一部分里出现过", "also in another split"),
         "unlabelled": tr("没有公开标签", "labels withheld"),
+        **{reason: tr(*words) for reason, words in corpus.task.reasons.items()},
     }
     parts = [f"{reasons[d.reason]} {d.count}" for d in corpus.dropped]
     return tr("去掉的行：", "Rows dropped: ") + (tr("，", ", ").join(parts) or tr("无", "none"))

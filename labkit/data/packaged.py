@@ -4,7 +4,9 @@ import dataclasses
 
 from labkit.base.files import ASSETS
 from labkit.data.corpus import Corpus
-from labkit.data.loading import load_csv
+from labkit.data.loading import build_corpus, load_csv
+from labkit.data.tables import read_table
+from labkit.tasks import Generation, QuestionAnswering
 
 
 def reviews(limit: int | None = None, seed: int = 0) -> Corpus:
@@ -24,4 +26,34 @@ def reviews(limit: int | None = None, seed: int = 0) -> Corpus:
     return dataclasses.replace(corpus, name="reviews")
 
 
-PACKAGED = {"reviews": reviews}  # by the name that the command and the panels take
+def slips(limit: int | None = None, seed: int = 0) -> Corpus:
+    """The packaged order slips: questions on what stands on them, Chinese, written by a program (tools/make_slips.py). Their
+    splits are fixed: a quarter of the test rows ask in wordings that no other row has (`extra["wording"]`).
+
+    >>> slips().test[0].extra["wording"]
+    'unseen'
+    """
+    table = read_table(ASSETS / "slips.jsonl", QuestionAnswering.columns)
+    rows = {split: [r for r in table.rows if r.cells["split"] == split] for split in ("train", "valid", "test")}
+    tables = {split: dataclasses.replace(table, rows=found) for split, found in rows.items()}
+    asked = {"labels": None, "shares": {}, "seed": seed, "limit": limit}
+    return build_corpus("slips", QuestionAnswering, tables, QuestionAnswering.columns, **asked)
+
+
+def instructions(limit: int | None = None, seed: int = 0, *, unseen: bool = False) -> Corpus:
+    """The packaged instructions: reviews under a question each, with answers in a fixed form, Chinese (written by
+    tools/make_instructions.py). Their splits are fixed. With `unseen` the test rows are the same reviews under the same
+    questions, worded as no training row is.
+
+    >>> instructions().test[0].target
+    '情感：正面'
+    """
+    parts = {"train": "train", "valid": "valid", "test": "unseen" if unseen else "test"}
+    table = read_table(ASSETS / "instructions.jsonl", Generation.columns)
+    rows = {split: [r for r in table.rows if r.cells["split"] == part] for split, part in parts.items()}
+    tables = {split: dataclasses.replace(table, rows=found) for split, found in rows.items()}
+    asked = {"labels": None, "shares": {}, "seed": seed, "limit": limit}
+    return build_corpus("instructions", Generation, tables, Generation.columns, **asked)
+
+
+PACKAGED = {"instructions": instructions, "reviews": reviews, "slips": slips}  # by the name that the command and the panels take

@@ -211,13 +211,20 @@ def windows(processor, text: Text, inputs: Sequence, limit: int, stride: int) ->
         return []
     options = {"truncation": "only_second" if text.pair else True, "max_length": limit, "stride": stride}
     more = {"return_overflowing_tokens": True, "return_offsets_mapping": True, "return_attention_mask": False}
-    found = processor(*text.texts(processor, inputs), split_special_tokens=True, **options, **more)
-    return [
-        {**item, "offsets": offsets, "part": found.sequence_ids(i), "example": owner}
-        for i, (item, offsets, owner) in enumerate(
-            zip(rows_of(found), found["offset_mapping"], found["overflow_to_sample_mapping"], strict=True)
-        )
-    ]
+    texts = text.texts(processor, inputs)
+    lead = (
+        len(texts[-1][0]) - len(inputs[0][1]) if text.pair else 0
+    )  # a line break that stands in none of the user's texts
+    found = processor(*texts, split_special_tokens=True, **options, **more)
+    items = []
+    for i, (item, owner) in enumerate(zip(rows_of(found), found["overflow_to_sample_mapping"], strict=True)):
+        part, offsets = found.sequence_ids(i), found["offset_mapping"][i]
+        if lead:
+            offsets = [
+                (max(0, b - lead), max(0, e - lead)) if p else (b, e) for (b, e), p in zip(offsets, part, strict=True)
+            ]
+        items.append({**item, "offsets": offsets, "part": part, "example": owner})
+    return items
 
 
 def checked_tokenizer(processor, config) -> Any:

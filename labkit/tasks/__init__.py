@@ -5,6 +5,7 @@ from labkit.tasks.classification import Classification, TextClassification
 from labkit.tasks.contract import KNOWN, Baseline, Batch, Metric, Task, known, task_of
 from labkit.tasks.generation import Generation
 from labkit.tasks.multi_label import MultiLabel
+from labkit.tasks.question_answering import QuestionAnswering
 from labkit.tasks.tagging import Tagging
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Generation",
     "Metric",
     "MultiLabel",
+    "QuestionAnswering",
     "Tagging",
     "Task",
     "TextClassification",
