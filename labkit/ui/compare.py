@@ -1,6 +1,7 @@
 """The Compare panel: tick strategies and seeds, and see the table fill as their runs end. Notebook 02 uses it."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -11,13 +12,14 @@ import ipywidgets as widgets
 from labkit import strategies
 from labkit.base.config import TrainConfig
 from labkit.base.display import called, table_html
+from labkit.base.files import fresh_folder, numbered
 from labkit.base.language import tr
 from labkit.base.records import BadInput, RunBegins, RunEnds, StepDone
 from labkit.data.corpus import Corpus
 from labkit.plots.charts import Chart
 from labkit.plots.comparing import runs_chart
-from labkit.ui.controls import FIELDS, control, named, read, words
-from labkit.ui.inputs import corpus_of, model_choice, unused
+from labkit.ui.controls import FIELDS, choice, control, named, read, words
+from labkit.ui.inputs import corpus_of, model_choice
 from labkit.ui.panel import Panel, shown
 from labkit.ui.training_panel import bar_html, rows_of
 
@@ -33,7 +35,7 @@ class Compare(Panel):
     >>> panel.set(full=False, lora=False, seed_1=False); panel.run_button.click(); panel.wait(); panel.runs
 
     Each run is kept as a file in a folder of its own below `out`, so that a stopped comparison can be resumed: what is
-    finished is not repeated.
+    finished is not repeated. With `workers` above 1 as many processes train at once; Stop ends them all.
     """
 
     title: ClassVar = ("比较", "Compare")
@@ -42,7 +44,9 @@ class Compare(Panel):
         super().__init__()
         self.corpus, self.corpus_source = corpus_of(corpus)
         self.out, self.folder, self.runs, self.share = Path(out), None, None, 0.0
+        self.total = 0
         self.finished = ()  # the runs so far, while others go on
+        self.under_way: dict[int, tuple[str, float]] = {}  # by number: its name, the share that is done
         self.resume_button = self.add_button("resume", tr("继续", "Resume"), "step-forward", self.on_resume)
         ticks, seeds = {}, {}
         for name in OFFERED:
@@ -53,6 +57,7 @@ class Compare(Panel):
             named(tick, name)
             tick.layout.width = "auto"
         self.settings = {"model": model_choice(model), **ticks, **seeds, **{name: control(name) for name in SETTINGS}}
+        self.settings["workers"] = choice("workers", at_once(), 1, words("workers"), slider=True)
         parts = [self.settings["model"]]
         for kind, title, found in (
             ("strategies", tr("策略", "strategies"), ticks),
@@ -62,7 +67,7 @@ class Compare(Panel):
             row.add_class("labkit-ticks")
             row.add_class(f"labkit-{kind}")
             parts.append(row)
-        self.build(*parts, *(self.settings[name] for name in SETTINGS))
+        self.build(*parts, *(self.settings[name] for name in (*SETTINGS, "workers")))
         self.set(**values)
 
     # What will run
@@ -76,20 +81,26 @@ class Compare(Panel):
     def config(self) -> TrainConfig:
         return TrainConfig(**{name: read(self.settings[name]) for name in FIELDS if name in self.settings})
 
+    def folder_name(self) -> str:
+        return f"compare-{self.corpus.name}"
+
+    def workers(self) -> int:
+        return self.settings["workers"].value
+
     def source(self) -> str:
         listed = ", ".join(called(f"lk.{type(s).__name__}", s) for s in self.strategies())
         config = "" if self.config() == TrainConfig() else f", config={called('lk.TrainConfig', self.config())}"
-        folder = unused(self.out, f"compare-{self.corpus.name}").as_posix()
+        folder = next(p for p in numbered(self.out, self.folder_name()) if not p.exists()).as_posix()
         return (
             f"import labkit as lk\n{self.corpus_source}\n"
             f'runs = lk.compare([{listed}], corpus, model="{self.settings["model"].value}", seeds={self.seeds()}{config}, '
-            f'out="{folder}")'
+            f'out="{folder}"{several})'
         )
 
     # In the worker thread
 
     def work(self) -> Iterator[None]:
-        self.folder, self.runs, self.finished = unused(self.out, f"compare-{self.corpus.name}"), None, ()
+        self.folder, self.runs, self.finished = None, None, ()
         if not self.strategies() or not self.seeds():
             raise BadInput(tr("请至少选一种策略和一个种子。", "Tick at least one strategy and one seed."))
         self.asked = (self.strategies(), self.corpus, self.settings["model"].value, self.seeds(), self.config())
@@ -104,23 +115,30 @@ class Compare(Panel):
         """The runs that are not done yet. Stop leaves the loop: the run under way is lost, finished ones stay."""
         from labkit.comparison.compare import Comparing
 
-        plan = Comparing(*self.asked, out=self.folder)
-        self.finished = plan.runs
+        self.folder = self.folder or fresh_folder(self.out, self.folder_name())
+        plan = Comparing(*self.asked, out=self.folder, workers=self.workers())
+        self.finished, self.total = plan.runs, len(plan.jobs)
+        self.under_way.clear()
         yield
         with contextlib.closing(plan.run()) as events:
             for event in events:
                 self.hear(event)
                 self.finished = plan.runs
+                self.draw(now=isinstance(event, (RunBegins, RunEnds)))
                 yield
         self.runs, self.share = plan.runs, 1.0
 
     def hear(self, event) -> None:
-        """Show where the comparison stands."""
+        """Note where the comparison stands."""
         if isinstance(event, RunBegins):
-            self.phase, self.number, self.total = event.text, event.number, event.total
+            self.phase = event.text
+            self.under_way[event.number] = f"{event.strategy}, {words('seed')} {event.seed}", 0.0
         elif isinstance(event, StepDone):
-            self.share = (self.number - 1 + event.step / event.steps) / self.total
-        self.draw(now=isinstance(event, (RunBegins, RunEnds)))
+            self.under_way[event.number] = self.under_way[event.number][0], event.step / event.steps
+        elif isinstance(event, RunEnds):
+            self.under_way.pop(event.number, None)
+        begun = sum(share for _, share in self.under_way.values())
+        self.share = (len(self.finished) + begun) / self.total
 
     @property
     def resumable(self) -> bool:
@@ -131,6 +149,7 @@ class Compare(Panel):
         self.resume_button.disabled = not self.resumable
         if state not in ("running", "waiting"):
             self.phase = ""
+            self.under_way.clear()
 
     # What it says
 
@@ -149,7 +168,7 @@ class Compare(Panel):
     def above(self) -> str:
         from labkit.comparison.table import table
 
-        progress, runs = bar_html(self.share, self.phase), self.finished
+        progress, runs = self.progress(), self.finished
         if not runs:
             return progress
         lines = table(runs)
@@ -158,9 +177,23 @@ class Compare(Panel):
         notes = "".join(f'<div class="labkit-note">{escape(note)}</div>' for note in lines.notes)
         return f'{progress}<div class="labkit-scroll">{cells}</div>{notes}'
 
+    def progress(self) -> str:
+        """The bar of the whole; where several runs are under way, one for each below it."""
+        if len(self.under_way) < 2 and self.workers() < 2:
+            return bar_html(self.share, self.phase)
+        done = tr("完成 {} / {} 次训练", "{} of {} runs done").format(len(self.finished), self.total)
+        runs = (bar_html(share, name) for name, share in self.under_way.values())
+        return bar_html(self.share, done if self.phase else "") + "".join(runs)
+
     def charts(self) -> list[Chart]:
         return [runs_chart(self.finished)] if self.finished else []
 
     def caption(self) -> str:
         names = ", ".join(strategies.name_of(s) for s in self.strategies())
         return f"{names}; {words('seed')} {', '.join(map(str, self.seeds()))}"
+
+
+def at_once() -> list[int]:
+    """How many runs at once are offered: as many as there are cores, two at the least."""
+    cores = max(2, os.cpu_count() or 1)
+    return sorted({n for n in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64) if n <= cores} | {cores})

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from labkit.base.files import numbered
 from labkit.base.language import tr
 from labkit.data.corpus import Corpus
 from labkit.data.loading import load_csv
@@ -38,8 +37,3 @@ def model_choice(model, label: str = ""):
     """The packaged models and the one that was asked for."""
     names = tuple(dict.fromkeys([*PACKAGED, str(model)]))
     return choice("model", names, str(model), label or tr("模型", "model"))
-
-
-def unused(folder: Path, name: str, ending: str = "") -> Path:
-    """The first of name, name-2, name-3 … in a folder that is not there yet."""
-    return next(p for p in numbered(folder, name, ending) if not p.exists())

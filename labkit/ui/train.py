@@ -9,12 +9,13 @@ import ipywidgets as widgets
 
 from labkit import strategies
 from labkit.base.display import number
+from labkit.base.files import fresh_file, save_run
 from labkit.base.language import tr
 from labkit.data.corpus import Corpus
 from labkit.plots.charts import Chart
 from labkit.ui.charts import Recording, recorded_charts
 from labkit.ui.controls import FIELDS, choice, control, words
-from labkit.ui.inputs import load_line, model_choice, unused
+from labkit.ui.inputs import load_line, model_choice
 from labkit.ui.panel import shown
 from labkit.ui.training_panel import TrainingPanel
 
@@ -107,14 +108,15 @@ class Train(TrainingPanel):
 
     def keep(self) -> None:
         """Write the run where History finds it."""
-        from labkit.base.files import save_run
-
         if self.out is None:
             return
-        self.out.mkdir(parents=True, exist_ok=True)
-        name = f"{self.corpus.name}-{self.result.strategy}-s{self.result.seed}"
-        self.saved = unused(self.out, name, ".json")
-        save_run(dataclasses.replace(self.result, out=str(self.out)), self.saved)
+        place = fresh_file(self.out, f"{self.corpus.name}-{self.result.strategy}-s{self.result.seed}", ".json")
+        try:
+            save_run(dataclasses.replace(self.result, out=str(self.out)), place)
+        except OSError:
+            place.unlink()
+            raise
+        self.saved = place
 
     # What it says
 

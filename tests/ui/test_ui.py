@@ -4,6 +4,7 @@ import dataclasses
 import re
 import threading
 import time
+import types
 
 import pytest
 from stand_ins import bert, corpus
@@ -210,6 +211,34 @@ def test_a_finished_run_is_kept_where_history_finds_it(train, tmp_path):
     ]
     found = History(tmp_path / "runs")
     assert len(found.runs) == 2
+
+
+def test_runs_that_end_at_the_same_moment_are_kept_in_two_files(train, tmp_path, monkeypatch):
+    first, second = clicked(train(epochs=1)), clicked(train(epochs=1))
+    first.out = second.out = tmp_path
+
+    def slow(run, path):
+        if second.saved is None:
+            monkeypatch.undo()
+            second.keep()
+        save_run(run, path)
+
+    monkeypatch.setattr("labkit.ui.train.save_run", slow)
+    first.keep()
+    assert first.saved != second.saved
+    assert sorted(tmp_path.iterdir()) == sorted([first.saved, second.saved])
+
+
+def test_a_run_that_cannot_be_written_leaves_no_empty_file(train, tmp_path, monkeypatch):
+    def full(run, path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("labkit.ui.train.save_run", full)
+    one = train(epochs=1, out=tmp_path)
+    one.run_button.click()
+    with pytest.raises(OSError, match="No space"):
+        one.wait()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_forecast_stands_in_the_panel_until_a_control_moves(train):
@@ -503,6 +532,17 @@ def test_a_stopped_comparison_goes_on_without_repeating_what_is_done(folder, tmp
     one.wait()
     assert {r.strategy for r in one.runs} == {"full", "head"}
     assert all(p.stat().st_mtime_ns == when for p, when in done.items())
+
+
+def test_comparisons_that_begin_at_the_same_moment_have_a_folder_each(folder, tmp_path, monkeypatch):
+    plan = types.SimpleNamespace(runs=(), run=lambda: (event for event in ()))
+    monkeypatch.setattr("labkit.comparison.compare.Comparing", lambda *asked, out: plan)
+    first, second = (Compare(ROWS, folder, out=tmp_path) for _ in "ab")
+    begun = [one.work() for one in (first, second)]
+    for steps in begun:
+        next(steps)
+    assert first.folder != second.folder
+    assert {first.folder, second.folder} == set(tmp_path.iterdir())
 
 
 def test_a_comparison_of_nothing_is_refused(folder, tmp_path):
