@@ -1,26 +1,23 @@
 """`labkit class DIR`: a folder of reports becomes a table and figures for the instructor.
 
-Several reports of one name are joined; for each exercise the newest one that has it counts. Its figures are in figures.py.
+Several reports of one name are joined; for each exercise the newest one that has it counts. The page is in classpage.py,
+the figures in figures.py.
 """
 
-import base64
 import csv
 import io
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from html import escape
 from pathlib import Path
 
 from labkit_exercises.exercise import PASSED, UNTOUCHED, catalogue
-from labkit_exercises.handin import KIND, page
+from labkit_exercises.handin import KIND
 from labkit_exercises.journal import TRIED, Standing
 
 import labkit as lk
 from labkit import BadInput, listing, tr
 
-MARKS = {PASSED: "✓", TRIED: "✗", UNTOUCHED: "·"}
 SHADES = {PASSED: "#22883344", TRIED: "#ee667744", UNTOUCHED: "transparent"}
 
 
@@ -38,20 +35,51 @@ class Class:
     def passed(self, name: str) -> int:
         return sum(self.of(name, id).status == PASSED for id in self.exercises)
 
+    def passed_by_lesson(self, name: str) -> list[str]:
+        return [str(sum(self.of(name, id).status == PASSED for id in ids)) for ids in self.lessons.values()]
+
     def column(self, id: str) -> list[Standing]:
         return [self.of(name, id) for name in self.students]
 
+    @property
+    def lessons(self) -> dict[str, list[str]]:
+        """The exercises of each lesson."""
+        found: dict[str, list[str]] = {}
+        for id in self.exercises:
+            found.setdefault(id.partition(".")[0], []).append(id)
+        return found
+
+    def share(self, lesson: str | None = None) -> float:
+        """How much of a lesson (of everything) the class has passed, from 0 to 1."""
+        every = [
+            s for id in self.exercises if id.partition(".")[0] == lesson or lesson is None for s in self.column(id)
+        ]
+        return sum(s.status == PASSED for s in every) / len(every)
+
+    def hardest(self) -> list[str]:
+        """Exercises, hardest first: of those who began one, who has not passed counts 1, who passed with hints ½.
+
+        One student more than began is counted, so that an exercise which only one has met does not stand in front.
+        """
+
+        def ease(id: str) -> tuple[float, int]:
+            begun = [s for s in self.column(id) if s.status != UNTOUCHED]
+            heavy = sum(1 if s.status == TRIED else 0.5 for s in begun if s.status == TRIED or s.hints)
+            return -heavy / (len(begun) + 1), -sum(s.tries for s in begun)
+
+        return sorted(self.exercises, key=ease)
+
     def __str__(self) -> str:
-        """A line a student, a column an exercise, and how many passed each."""
-        wide = max(map(lk.display.display_width, self.students))
-
-        def line(name: str, cells, total: str = "") -> str:
-            return f"{name}{' ' * (wide - lk.display.display_width(name))} {' '.join(f'{c:>4}' for c in cells)}  {total}".rstrip()
-
-        marks = {name: [MARKS[self.of(name, id).status] for id in self.exercises] for name in self.students}
-        done = [sum(s.status == PASSED for s in self.column(id)) for id in self.exercises]
-        lines = [line(name, cells, f"{self.passed(name)}/{len(cells)}") for name, cells in marks.items()]
-        return "\n".join([line("", self.exercises), *lines, line("", done)])
+        """A line a student, a column a lesson with what was passed of it, and the hardest exercises."""
+        header = ["", *self.lessons, tr("共", "all")]
+        rows = [
+            [name, *self.passed_by_lesson(name), f"{self.passed(name)}/{len(self.exercises)}"] for name in self.students
+        ]
+        rows.append(
+            [tr("全班", "class"), *(f"{self.share(lesson):.0%}" for lesson in self.lessons), f"{self.share():.0%}"]
+        )
+        hard = [f"  {id} {title_of(id)}".rstrip() for id in self.hardest()[:5] if any(s.tries for s in self.column(id))]
+        return "\n".join([lk.display.table_text(header, rows), tr("最难的：", "hardest:"), *hard])
 
     def to_json(self) -> dict:
         """What `--json` prints."""
@@ -64,6 +92,11 @@ class Class:
             for id, column in ((id, self.column(id)) for id in self.exercises)
         ]
         return {"students": students, "exercises": exercises, "skipped": self.skipped}
+
+
+def title_of(id: str) -> str:
+    """An exercise's title; "" for one that this version does not have."""
+    return catalogue()[id].title if id in catalogue() else ""
 
 
 def read_class(folder) -> Class:
@@ -101,7 +134,7 @@ def read_report(path: Path) -> tuple[str, datetime, dict[str, Standing]]:
         if not isinstance(record, dict) or record.get("kind") != KIND:
             raise ValueError
         found = [Standing(**{f.name: each[f.name] for f in fields(Standing)}) for each in record["exercises"]]
-        good = all(s.status in MARKS and min(s.tries, s.hints) >= 0 and s.id for s in found)
+        good = all(s.status in SHADES and min(s.tries, s.hints) >= 0 and s.id for s in found)
         name, written = str(record["name"]).strip(), datetime.fromisoformat(record["written"])
         if not good or not name or written.tzinfo is None:
             raise ValueError
@@ -113,24 +146,16 @@ def read_report(path: Path) -> tuple[str, datetime, dict[str, Standing]]:
 def write_class(found: Class, out) -> list[Path]:
     """class.csv (a line a student and exercise), class.html (one self-contained page), and its two figures."""
     from labkit_exercises import figures as classroom
+    from labkit_exercises.classpage import class_page
 
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    columns = {id: found.column(id) for id in found.exercises}
+    columns = {id: found.column(id) for id in found.hardest()}
     figures = {"class-standing.png": classroom.standing(columns), "class-tries.png": classroom.tries(columns)}
-    pictures = []
     for name, figure in figures.items():
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=120)
-        (out / name).write_bytes(buffer.getvalue())
-        pictures.append(
-            f'<img alt="{name}" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
-        )
+        figure.savefig(out / name, dpi=120)
     lk.files.write_text(out / "class.csv", as_csv(found))
-    title = tr("班级练习情况", "Exercises of the class")
-    lk.files.write_text(
-        out / "class.html", page(title, f"<h2>{title}</h2>{grid(found)}{''.join(pictures)}{left_out(found)}")
-    )
+    lk.files.write_text(out / "class.html", class_page(found))
     return [out / name for name in ("class.html", "class.csv", *figures)]
 
 
@@ -145,29 +170,3 @@ def as_csv(found: Class) -> str:
             safe = f"'{name}" if name[0] in "=+-@" else name
             writer.writerow([safe, id, s.status, s.tries, s.hints, s.first or "", s.passed or ""])
     return "\ufeff" + text.getvalue()
-
-
-def grid(found: Class) -> str:
-    """Students down, exercises across; each cell says the status and the tries."""
-    titles = {id: catalogue()[id].title if id in catalogue() else "" for id in found.exercises}
-    head = "".join(f'<th title="{escape(titles[id])}">{escape(id)}</th>' for id in found.exercises)
-    rows = "".join(f'<tr><td class="t">{escape(n)}</td>{student_cells(found, n)}</tr>' for n in found.students)
-    note = tr("✓ 通过，✗ 还没通过，· 未开始；数字是次数", "✓ passed, ✗ not yet, · not begun; numbers are tries")
-    table = f'<table><thead><tr><th class="t"></th>{head}<th>✓</th></tr></thead><tbody>{rows}</tbody></table>'
-    return lk.display.box(f'<p class="m">{note}</p>', table)
-
-
-def student_cells(found: Class, name: str) -> str:
-    standings: Sequence[Standing] = [found.of(name, id) for id in found.exercises]
-    cells = (
-        f'<td style="background:{SHADES[s.status]};text-align:center;padding:.15em .4em">{MARKS[s.status]} {s.tries or ""}</td>'
-        for s in standings
-    )
-    return "".join(cells) + f"<td>{found.passed(name)}</td>"
-
-
-def left_out(found: Class) -> str:
-    if not found.skipped:
-        return ""
-    lines = "".join(f"<li>{escape(name)}: {escape(why)}</li>" for name, why in found.skipped.items())
-    return f"<p>{tr('没有读的文件：', 'Files that were not read:')}</p><ul>{lines}</ul>"

@@ -66,7 +66,8 @@ def folded_html(lines: Lines, table: Callable[[Lines], str]) -> str:
         f"{escape(lesson_title(lesson))}</summary>{table(rows)}</details>"
         for lesson, rows in groups.items()
     )
-    return STYLE + "".join(parts)
+    note = tr("绿：通过，红：还没通过", "green: passed, red: not yet")
+    return f'{STYLE} <span class="m">{note}</span>{"".join(parts)}'
 
 
 class Progress:
