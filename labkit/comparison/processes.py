@@ -215,7 +215,7 @@ class Processes:
     def close(self) -> None:
         """End every worker, whatever it is at, and remove what was handed over."""
         for worker in self.workers:
-            worker.link.close()
+            worker.process.kill()
         for worker in self.workers:
             worker.end()
         self.workers.clear()

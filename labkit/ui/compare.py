@@ -91,6 +91,7 @@ class Compare(Panel):
         listed = ", ".join(called(f"lk.{type(s).__name__}", s) for s in self.strategies())
         config = "" if self.config() == TrainConfig() else f", config={called('lk.TrainConfig', self.config())}"
         folder = next(p for p in numbered(self.out, self.folder_name()) if not p.exists()).as_posix()
+        several = f", workers={self.workers()}" if self.workers() > 1 else ""
         return (
             f"import labkit as lk\n{self.corpus_source}\n"
             f'runs = lk.compare([{listed}], corpus, model="{self.settings["model"].value}", seeds={self.seeds()}{config}, '
@@ -122,8 +123,8 @@ class Compare(Panel):
         yield
         with contextlib.closing(plan.run()) as events:
             for event in events:
-                self.hear(event)
                 self.finished = plan.runs
+                self.hear(event)
                 self.draw(now=isinstance(event, (RunBegins, RunEnds)))
                 yield
         self.runs, self.share = plan.runs, 1.0

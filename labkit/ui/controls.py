@@ -18,6 +18,7 @@ NAMES = {  # of controls that are no fields of TrainConfig: those have their wor
     "rank": ("秩", "rank"),
     "tokens": ("前缀长度", "prefix tokens"),
     "size": ("瓶颈宽度", "bottleneck"),
+    "workers": ("同时训练", "runs at once"),
 }
 FIELDS = {field.name: field for field in dataclasses.fields(TrainConfig)}
 GRIDS = {  # stops of the sliders, within the field's own bounds; the first stands for None where the field takes None

@@ -535,8 +535,8 @@ def test_a_stopped_comparison_goes_on_without_repeating_what_is_done(folder, tmp
 
 
 def test_comparisons_that_begin_at_the_same_moment_have_a_folder_each(folder, tmp_path, monkeypatch):
-    plan = types.SimpleNamespace(runs=(), run=lambda: (event for event in ()))
-    monkeypatch.setattr("labkit.comparison.compare.Comparing", lambda *asked, out: plan)
+    plan = types.SimpleNamespace(runs=(), jobs=(), run=lambda: (event for event in ()))
+    monkeypatch.setattr("labkit.comparison.compare.Comparing", lambda *asked, out, workers: plan)
     first, second = (Compare(ROWS, folder, out=tmp_path) for _ in "ab")
     begun = [one.work() for one in (first, second)]
     for steps in begun:
