@@ -40,6 +40,7 @@ def arguments() -> Parser:
         command("search", "搜索策略和设置，再用新种子核实", "search strategies and settings, confirmed on fresh seeds")
     )
     predict_flags(command("predict", "用保存的模型给文本分类", "classify texts with a saved model"))
+    serve_flags(command("serve", "让保存的模型在一个端口上回答", "answer on a port with a saved model"))
     json_flag(command("doctor", "检查版本、设备、内存，缺什么", "check versions, device, memory, what is missing"))
     demo = command("demo", "用自带的数据和模型比较几种策略", "compare strategies on the packaged data and model")
     demo.add_argument("--out", metavar="DIR", default="out/demo", help=tr("图写到哪里", "where the figures go"))
@@ -200,9 +201,36 @@ def json_flag(command) -> None:
     )
 
 
-def config_flags(command, leave: tuple[str, ...] = ()) -> None:
-    """One flag for each field of TrainConfig, with its default in brackets."""
-    for f in fields(TrainConfig):
+def serve_flags(command: Parser) -> None:
+    from labkit.deploy.limits import Limits
+
+    command.add_argument("model", metavar="DIR", help=tr("labkit train 写下的目录", "a folder that labkit train wrote"))
+    group = command.add_argument_group(tr("地址和权限", "address and access"))
+    host = tr(
+        "在哪个地址上听；别的机器要能访问就写 0.0.0.0", "the address to listen at; 0.0.0.0 lets other machines in"
+    )
+    group.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help=f"{host} (127.0.0.1)")
+    port = tr("端口；0：任意空闲的", "the port; 0: any that is free")
+    group.add_argument("--port", type=whole, default=8000, metavar="N", help=f"{port} (8000)")
+    token = tr(
+        "只回答带着这个文件里的令牌的请求；也可以设环境变量 LABKIT_TOKEN",
+        "answer only requests with the token in this file; or set the environment variable LABKIT_TOKEN",
+    )
+    group.add_argument("--token-file", metavar="FILE", help=token)
+    page = tr("不要 / 上的网页和 /explain", "without the page at / and without /explain")
+    group.add_argument("--no-page", action="store_false", dest="page", help=page)
+    group = command.add_argument_group(tr("日志", "log"))
+    log = tr("每个答案记一行：长度、标签、概率、用时", "a line an answer: length, label, probability, time")
+    group.add_argument("--log", metavar="FILE", help=log)
+    group.add_argument(
+        "--log-text", action="store_true", help=tr("日志里也记输入本身", "keep the inputs in the log, too")
+    )
+    config_flags(command.add_argument_group(tr("限度", "limits")), of=Limits)
+
+
+def config_flags(command, leave: tuple[str, ...] = (), of: type = TrainConfig) -> None:
+    """One flag for each field of a config, with its default in brackets."""
+    for f in fields(of):
         if f.name in leave:
             continue
         flag, text = "--" + f.name.replace("_", "-"), tr(*f.metadata["help"])

@@ -78,6 +78,7 @@ def answered(options) -> int:
         "doctor": doctor,
         "demo": demo,
         "class": classroom,
+        "serve": serve,
     }
     try:
         commands[options.command](options)
@@ -116,10 +117,10 @@ def spelled(text: str) -> str:
 # What the arguments mean
 
 
-def config_of(options, **more):
-    names = [f.name for f in fields(TrainConfig) if hasattr(options, f.name)]
+def config_of(options, kind: type = TrainConfig, **more):
+    names = [f.name for f in fields(kind) if hasattr(options, f.name)]
     try:
-        return TrainConfig(**{n: getattr(options, n) for n in names}, **more)
+        return kind(**{n: getattr(options, n) for n in names}, **more)
     except BadInput as error:
         name, equals, rest = str(error).partition("=")  # "max_length=1 …" is what Python calls --max-length 1
         raise BadInput(f"--{name.replace('_', '-')} {rest}" if equals and name in names else str(error)) from None
@@ -293,13 +294,7 @@ def predict(options) -> None:
     from labkit.models.loading import load
     from labkit.training.evaluation import predict
 
-    if not Path(options.model).is_dir():
-        raise BadInput(
-            tr(
-                f"没有目录 {options.model}。请给 labkit train 写下的模型目录。",
-                f"No folder {options.model}. Give a model folder that labkit train wrote.",
-            )
-        )
+    check_model_folder(options.model)
     words = []
     for word in options.input:
         if word == "-":
@@ -323,6 +318,63 @@ def predict(options) -> None:
         print(json.dumps({"predictions": [p and p.to_json() for p in predictions]}, ensure_ascii=False))
     else:
         print(*("" if p is None else str(p) for p in predictions), sep="\n")
+
+
+def check_model_folder(name: str) -> None:
+    if not Path(name).is_dir():
+        raise BadInput(
+            tr(
+                f"没有目录 {name}。请给 labkit train 写下的模型目录。",
+                f"No folder {name}. Give a model folder that labkit train wrote.",
+            )
+        )
+
+
+def serve(options) -> None:
+    """Until SIGTERM or Ctrl-C; then what is in is answered first."""
+    from labkit.deploy.limits import Limits
+    from labkit.deploy.service import Service, check_format, check_installed
+
+    check_installed()
+    from labkit.deploy import serve
+    from labkit.deploy.journal import Journal
+    from labkit.deploy.serve_app import app_of
+    from labkit.inspection.attribution import attribute_one, explains
+    from labkit.models.loading import load
+
+    check_model_folder(options.model)
+    check_format(options.model)
+    if options.log_text and not options.log:
+        raise BadInput(tr("--log-text 需要 --log FILE。", "--log-text needs --log FILE."))
+    limits, token = config_of(options, kind=Limits), token_of(options)
+    with contextlib.closing(serve.bound(options.host, options.port)) as sock:
+        model = load(options.model)
+        if machine.device() != "cpu":
+            model.to(machine.device())
+        journal = Journal(options.log, model.task, texts=options.log_text) if options.log else None
+        explain = attribute_one if options.page and explains(model) else None
+        service = Service(model, limits, journal=journal, explain=explain)
+        say(tr("在 {} 上回答；Ctrl+C 结束", "Answering at {}; Ctrl+C ends it").format(serve.address(sock)))
+        if token is None and not serve.is_loopback(sock):
+            say(tr("注意：别的机器能访问，而没有令牌。", "Note: other machines can reach it, and there is no token."))
+        serve.run(service, app_of(service, token=token, page=options.page), sock)
+        say(serve.summary(service))
+
+
+def token_of(options) -> str | None:
+    """What a client has to show, from a file or the environment: on a command line everybody on the machine could read it."""
+    token = os.environ.get("LABKIT_TOKEN")
+    if options.token_file:
+        token = Path(options.token_file).read_text("utf-8").strip()
+    if token is not None and not (token.isascii() and token.isprintable() and token.strip() == token != ""):
+        raise BadInput(
+            tr(
+                "令牌不行：应是一行可打印的 ASCII 字符，不能是空的。请改 --token-file 里的文件或 LABKIT_TOKEN。",
+                "The token won't do: it should be one line of printable ASCII characters. Change the file of --token-file, "
+                "or LABKIT_TOKEN.",
+            )
+        )
+    return token
 
 
 def doctor(options) -> None:

@@ -94,6 +94,19 @@ def attribute(
         return [one(network, text, label, method, tolerance, fitting(model, max_length)) for text in texts]
 
 
+def attribute_one(model, text: str) -> Attribution:
+    """The attribution of one text: what a service says where somebody asks why."""
+    (found,) = attribute(model, text)
+    return found
+
+
+def explains(model) -> bool:
+    """Whether `attribute` has anything to say of this model: a classifier of texts that a slope can be taken of."""
+    task = model.task
+    known = task.name == Classification.name and task.modality == Classification().modality
+    return known and hasattr(model, "get_input_embeddings")
+
+
 def check(model, texts: Sequence, label: str | None, method: str) -> None:
     task = model.task
     if task.name != Classification.name or task.modality != Classification().modality:
