@@ -14,7 +14,7 @@ from typing import Any
 
 from labkit.base.config import TrainConfig
 from labkit.base.files import held, load_run
-from labkit.base.language import tr
+from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, EpochDone, Run, RunEnds
 from labkit.comparison.compare import Comparison, write
 from labkit.comparison.found import Found, TrialBegins, TrialEnds, default_name, found_name, relabelled
@@ -25,6 +25,7 @@ from labkit.comparison.workers import Workers
 from labkit.data.corpus import Corpus
 from labkit.models.loading import load, weights_digest
 from labkit.strategies import Strategy
+from labkit.tasks import Metric
 from labkit.training.engine import Engine, patient
 
 TRIALS = 40  # where neither trials nor seconds are given
@@ -122,7 +123,7 @@ class Searching:
         out=None,
     ):
         refuse_budgets(trials, seconds, seeds, confirm, workers)
-        self.corpus, self.metric = corpus, corpus.task.metric(metric)
+        self.corpus, self.metric = corpus, metric_of(corpus, metric)
         self.model = str(model or corpus.task.default_model)
         self.unseen = replace(corpus, test=())  # all that a trial gets to see
         if not corpus.valid:
@@ -316,6 +317,19 @@ class Searching:
 def key(thing: Job | Run) -> str:
     """Equal for a job and its run."""
     return json.dumps(thing.identity() if isinstance(thing, Job) else thing.identity, sort_keys=True)
+
+
+def metric_of(corpus: Corpus, name: str | None) -> Metric:
+    """The metric to go by; BadInput names those of the task."""
+    known = [metric.name for metric in corpus.task.metrics]
+    if name is not None and name not in known:
+        raise BadInput(
+            tr(
+                f"metric={name!r} 不行；可选：{listing(known)}。",
+                f"metric={name!r} won't do; choose from: {listing(known)}.",
+            )
+        )
+    return corpus.task.metric(name)
 
 
 def trial_side(name: str) -> str:
