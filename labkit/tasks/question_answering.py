@@ -120,7 +120,8 @@ class QuestionAnswering(Task):
             tables[split] = replace(table, notes=(*table.notes, *said_of({split: mended[split]})))
         lost = [f"{row.cells[columns['question']]} ⇥ {text}" for m in mended.values() for row, text in m.lost]
         task = cls(no_answer=any(not answerable(e) for e in examples["train"]))
-        return task, examples, {"lost": lost}
+        empty = [tr(f"第 {line} 行", f"line {line}") for m in mended.values() for line in m.empty]
+        return task, examples, {"empty": empty, "lost": lost}
 
     def group(self, example: Example) -> int:
         return int(answerable(example))

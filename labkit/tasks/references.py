@@ -14,7 +14,7 @@ from labkit.base.records import BadInput, Raw, Table
 Reference = tuple[str, int]
 
 NEAR = 16  # characters that a start may be off by where its text stands more than once
-SLIPS = 0.05  # share of the rows of a file whose answers may stand nowhere: more is no slip of an annotator
+SLIPS = 0.05  # share of the rows of a file that may be empty, or whose answers may stand nowhere: more is no slip
 FORM = '{"text": ["…"], "answer_start": [12]}'
 
 
@@ -24,6 +24,7 @@ class Mended:
 
     moved: list[int] = field(default_factory=list)  # lines where a start was put right
     lost: list[tuple[Raw, str]] = field(default_factory=list)  # rows none of whose references stands in the context
+    empty: list[int] = field(default_factory=list)  # lines without a question, or without a context
 
 
 def references(row: Raw, columns: dict[str, str], where: str) -> list[Reference]:
@@ -67,13 +68,17 @@ def placed(text: str, start: int, context: str) -> int:
 def read_references(table: Table, columns: dict[str, str]) -> tuple[list[tuple[Raw, tuple[Reference, ...]]], Mended]:
     """The rows of a table that can be used, each with its references, and what was settled by itself.
 
-    Starts that are off are put right where the text stands once, or once near. Rows whose answer stands nowhere are left
-    out; where they are more than slips, BadInput names the first.
+    Starts that are off are put right where the text stands once, or once near. Rows whose answer stands nowhere, and empty
+    ones, are left out; where they are more than slips, BadInput names the first.
     """
     kept, mended = [], Mended()
     for row in table.rows:
-        for name in ("question", "context"):
-            check_text(row, columns[name], table.where)
+        blank = [name for name in ("question", "context") if is_blank(row, columns[name], table.where)]
+        if blank:
+            mended.empty.append(row.line)
+            if len(mended.empty) > SLIPS * len(table.rows):
+                raise blank_cell(table.where, mended.empty[0], columns[blank[0]])
+            continue
         found = references(row, columns, table.where)
         context = row.cells[columns["context"]]
         mine = tuple((text, placed(text, start, context)) for text, start in found)
@@ -88,17 +93,27 @@ def read_references(table: Table, columns: dict[str, str]) -> tuple[list[tuple[R
     return kept, mended
 
 
-def check_text(row: Raw, column: str, where: str) -> None:
+def is_blank(row: Raw, column: str, where: str) -> bool:
+    """Whether a cell that should hold a text holds none; BadInput where it holds something else."""
     value = row.cells[column]
-    if not isinstance(value, str) or not value.strip():
-        shown = clipped(str(value), 40) if value else tr("空", "empty")
-        raise BadInput(
-            tr(
-                f"{where} 第 {row.line} 行的 {column!r} 应是一段非空的文本，现在是：{shown}。请补上，或删去这一行。",
-                f"{where}, line {row.line}: {column!r} should be a text that is not empty; it is: {shown}. "
-                "Fill it in, or remove the line.",
-            )
+    if isinstance(value, str):
+        return not value.strip()
+    raise BadInput(
+        tr(
+            f"{where} 第 {row.line} 行的 {column!r} 应是一段文本，现在是：{clipped(str(value), 40)}。请改成文本。",
+            f"{where}, line {row.line}: {column!r} should be a text; it is: {clipped(str(value), 40)}. Write a text there.",
         )
+    )
+
+
+def blank_cell(where: str, line: int, column: str) -> BadInput:
+    return BadInput(
+        tr(
+            f"{where}：太多行没有问题或段落，第一处是第 {line} 行的 {column!r}：它应是一段非空的文本。请补上，或删去这样的行。",
+            f"{where}, line {line}: {column!r} is empty, and too many rows are without a question or a context. "
+            "Fill them in, or remove those lines.",
+        )
+    )
 
 
 def nowhere(table: Table, columns: dict[str, str], lost: Sequence[tuple[Raw, str]]) -> BadInput:
