@@ -129,6 +129,8 @@ def measure(metric: Metric, same: list[Run]) -> Measure:
     """The mean of a metric over seeds with its interval."""
     values = values_on_test(metric, same)
     middle = mean(values)
+    if not math.isfinite(middle):  # a baseline that has no such number
+        return Measure(middle)
     if metric.share:
         return Measure(middle, *share_interval(metric, same, values))
     scores = bootstrapped(metric, same)
@@ -140,7 +142,7 @@ def measure(metric: Metric, same: list[Run]) -> Measure:
 
 def share_interval(metric: Metric, same: list[Run], values: list[float]) -> tuple[float, float]:
     """Of a mean share of right rows: Wilson's over as many rows as would give the rows' variance, seeds added."""
-    share, n = mean(values), same[0].n_test
+    share, n = mean(values), same[0].test.n
     scores = bootstrapped(metric, same) if len(same) > 1 else None
     error = standard_error(values, scores, rows=share * (1 - share) / n)
     effective = share * (1 - share) / error.rows if error.rows else n

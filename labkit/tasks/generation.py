@@ -3,19 +3,19 @@
 The loss is on answers alone; how good they are is asked of answers that the model writes by itself.
 """
 
-import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from labkit.base.display import one_line
 from labkit.base.language import tr
-from labkit.base.records import BadInput, Example, Raw, Table
+from labkit.base.records import BadInput, Example, Scores, Table
 from labkit.base.statistics import wilson
-from labkit.modalities.chat import Chat, trouble, turns_of
+from labkit.modalities.chat import Chat, turns_of
 from labkit.modalities.contract import Modality
 from labkit.tasks.chat import spelled, stop_tokens, text_of
+from labkit.tasks.chat_rows import example, refuse_mixed
 from labkit.tasks.chrf import chrf, chrf_counts, commonest, exactly
 from labkit.tasks.contract import Baseline, Batch, Metric, Task
 from labkit.tasks.decoding import Sampling, written
@@ -103,6 +103,7 @@ class Generation(Task):
         for split, table in tables.items():
             examples[split] = []
             for row in table.rows:
+                refuse_mixed(table, row, columns)
                 if not any(row.cells[column] for column in columns.values()):
                     empty.append(tr(f"第 {row.line} 行", f"line {row.line}"))
                 else:
@@ -199,6 +200,11 @@ class Generation(Task):
             return [0, 0, nats, tokens, *[0] * 18]
         return [1, exactly(text, truth), nats, tokens, *chrf_counts(text, truth)]
 
+    def score(self, answers: Sequence, truth: Sequence, loss: float | None = None) -> Scores:
+        """`n` is the number of rows that were answered in writing: what shares are shares of."""
+        scores = super().score(answers, truth, loss)
+        return replace(scores, n=sum(text is not None for text, *_ in answers))
+
     def interval(self, metric: Metric, value: float, table) -> tuple[float | None, float | None]:
         n = float(table[:, 0].sum())
         return wilson(value * n, n) if metric.share and n else super().interval(metric, value, table)
@@ -228,54 +234,6 @@ def nearest(features, train: Sequence[Example]) -> Baseline:
 def always(train: Sequence[Example]) -> Baseline:
     best = commonest([e.target for e in train])
     return Baseline("commonest answer", lambda inputs: [[best, 0.0, 0] for _ in inputs])
-
-
-def example(table: Table, row: Raw, columns: dict[str, str]) -> Example:
-    """A row as prompt and answer; BadInput with file and line."""
-
-    def wrong(what: str) -> BadInput:
-        return BadInput(tr(f"{table.where} 第 {row.line} 行：{what}", f"{table.where}, line {row.line}: {what}"))
-
-    cells = row.cells
-    other = "messages" if "prompt" in columns else "prompt"
-    if cells.get(other) and other not in columns.values():
-        raise wrong(
-            tr(
-                "一个文件里混有两种格式：要么每行有 prompt 和 answer，要么每行有 messages。请只用一种。",
-                "two formats are mixed in one file: give every row prompt and answer, or every row messages.",
-            )
-        )
-    extra = {k: v for k, v in cells.items() if k not in columns.values()}
-    if "messages" in columns:
-        try:
-            turns = turns_of(messages_of(cells[columns["messages"]]))
-            problem = trouble(turns, "assistant")
-        except BadInput as error:
-            problem = str(error)
-        if problem:
-            raise wrong(problem)
-        asked, answer = turns[:-1], turns[-1][1].strip()
-        return Example(asked[0][1] if len(asked) == 1 else asked, answer, extra)
-    prompt, answer = cells[columns["prompt"]], cells[columns["answer"]]
-    for name, value in (("prompt", prompt), ("answer", answer)):
-        if not isinstance(value, str) or not value:
-            raise wrong(
-                tr(
-                    f"{columns[name]!r} 是空的，或不是一段文字：每行都要有提示和答案。",
-                    f"{columns[name]!r} is empty or no text: every row needs a prompt and an answer.",
-                )
-            )
-    return Example(prompt, answer, extra)
-
-
-def messages_of(cell: Any) -> Any:
-    """A list of messages, which a CSV holds as JSON."""
-    if not isinstance(cell, str):
-        return cell
-    try:
-        return json.loads(cell)
-    except ValueError:
-        return None
 
 
 def refuse_long(lengths: Sequence[int], limit: int) -> None:
