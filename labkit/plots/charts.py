@@ -37,13 +37,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Band:
-    """A height with its interval, across the whole chart: a score on test rows."""
+    """A height with its interval, across the chart: a score on test rows."""
 
     low: float
     high: float
     middle: float | None = None
     colour: str = TEST
     label: str = ""
+    part: tuple[float, float] = (0.0, 1.0)  # from where to where, as shares of the width: two bands stand side by side
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,9 @@ class Chart(Drawing):
     y: str = ""
     note: str = ""
     x_range: tuple[float, float] | None = None
+    least: tuple[float, float] | None = (
+        None  # heights that the axis holds whatever is drawn: less would make noise a trend
+    )
     log: bool = False  # heights by their logarithm
     whole: bool = False  # whole numbers only on the horizontal axis
     from_zero: bool = False  # the horizontal axis begins at zero, with room for names at the right
@@ -123,6 +127,7 @@ class Chart(Drawing):
         lines = [mark for mark in self.visible() if isinstance(mark, Line)]
         xs, ys = [x for line in lines for x, _ in line.points], [y for line in lines for _, y in line.points]
         ys += [y for mark in self.marks if isinstance(mark, Band) for y in (mark.low, mark.high)]
+        ys += self.least or ()
         left, right = self.x_range or (0 if self.from_zero else min(xs, default=0), max(xs, default=1) * (1.12 if self.from_zero else 1))  # fmt: skip
         if left == right:
             left, right = left - 0.5, right + 0.5
@@ -162,9 +167,11 @@ class Chart(Drawing):
         frame, marks = self.frame(), self.visible()
         for mark in marks:
             if isinstance(mark, Band):
-                axes.axhspan(mark.low, mark.high, color=mark.colour, alpha=0.15, lw=0, label=mark.label or None)
+                axes.axhspan(
+                    mark.low, mark.high, *mark.part, color=mark.colour, alpha=0.15, lw=0, label=mark.label or None
+                )
                 if mark.middle is not None:
-                    axes.axhline(mark.middle, color=mark.colour, lw=0.8)
+                    axes.axhline(mark.middle, *mark.part, color=mark.colour, lw=0.8)
             else:
                 xs, ys = [x for x, _ in mark.points], [y for _, y in mark.points]
                 look = {"color": mark.colour, "alpha": mark.opacity, "label": mark.label or None, "marker": mark.marker}
@@ -192,9 +199,10 @@ def drawn_mark(mark: Line | Band, across: Callable, up: Callable, right: int) ->
     """A mark as SVG, where `across` and `up` tell places and the axes end at `right`."""
     if isinstance(mark, Band):
         top, high = up(mark.high), max(2, up(mark.low) - up(mark.high))
-        band = svg.box(svg.LEFT, top, right - svg.LEFT, high, mark.colour, mark.label, 0.2)
+        first, last = (round(svg.LEFT + share * (right - svg.LEFT)) for share in mark.part)
+        band = svg.box(first, top, last - first, high, mark.colour, mark.label, 0.2)
         middle = None if mark.middle is None else up(mark.middle)
-        return band if middle is None else band + svg.stroke([(svg.LEFT, middle), (right, middle)], mark.colour, THIN)
+        return band if middle is None else band + svg.stroke([(first, middle), (last, middle)], mark.colour, THIN)
     if not mark.points:
         return ""
     places = [(across(x), up(y)) for x, y in mark.points]

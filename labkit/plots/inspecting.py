@@ -13,7 +13,7 @@ from labkit.models.families import block_words
 from labkit.plots.charts import Line
 from labkit.plots.comparing import score_words
 from labkit.plots.labels import place_labels
-from labkit.plots.learning import Curves, headline, learning_charts
+from labkit.plots.learning import Curves, headline, learning_charts, sure_of
 from labkit.plots.look import COLOURS, GREY, MARKERS, drawn, figure, sentence, short
 
 STATES = {"frozen": "#c9d3e0", "trained": COLOURS[1], "added": COLOURS[2]}
@@ -120,6 +120,7 @@ def diagnosis(run: Run, findings: Sequence = ()) -> Any:
         train=[(e.steps, e.train_loss) for e in run.history],
         valid=[(e.steps, e.valid_loss) for e in run.history],
         score=[(e.steps, e.valid[metric]) for e in run.history],
+        sure=sure_of(run, metric),
     )
     raw = [(step, loss) for step, loss, _ in run.steps]
     charts = learning_charts([curves], metric, tr("步", "step"), raw=raw, x_range=(0, last))

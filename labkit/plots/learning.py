@@ -24,6 +24,7 @@ class Curves:
     valid: Points
     score: Points
     test: Measure | None = None
+    sure: Measure | None = None  # the score of one epoch with its 95 % interval: no axis is narrower
     name: str = ""  # in the key, where several are drawn
     colours: tuple[str, str, str] = (TRAIN, VALID, TEST)
     marker: str = "o"
@@ -39,6 +40,7 @@ def learning_charts(
         (tr("训练", "training"), tr("验证", "validation"), tr("测试（95 %）", "test (95 %)")) if alone else ("", "", "")
     )
     losses, scores = [Line(raw, TRAIN, opacity=0.35)] if raw else [], []
+    tested = [c for c in curves if c.test and c.test.low is not None]
     for one in curves:
         train, valid, test = one.colours
         look = {"opacity": 0.5} if one.pale else {"bold": True, "marker": one.marker}
@@ -46,19 +48,37 @@ def learning_charts(
         losses += [Line(one.train, train, train_word, opacity=0.5 if one.pale else 1.0)]
         losses += [Line(one.valid, valid, valid_word, **look)]
         scores += [Line(one.score, valid, **look)]
-        if one.test and one.test.low is not None:
-            scores += [Band(one.test.low, one.test.high, one.test.value, test, words[2])]
+        if one in tested:
+            part = tuple(
+                (tested.index(one) + i) / len(tested) for i in (0, 1)
+            )  # one over another could not be told apart
+            scores += [Band(one.test.low, one.test.high, one.test.value, test, words[2], part)]
     note = "" if alone else tr("细线：训练，粗线：验证", "thin: training, bold: validation")
+    bands = "" if alone or not tested else tr("色带：测试，95 %", "bands: test, 95 %")
     across = {"x": x, "x_range": x_range, "whole": True}
+    ends = [end for c in curves if c.sure and c.sure.low is not None for end in (c.sure.low, c.sure.high)]
+    least = (min(ends), max(ends)) if ends else None
     return [
         Chart(tr("损失", "loss"), losses, y=tr("交叉熵（nat）", "cross-entropy (nats)"), note=note, log=log, **across),
-        Chart(tr("验证{}", "validation {}").format(title_of(metric)), scores, y=title_of(metric), **across),
+        Chart(
+            tr("验证{}", "validation {}").format(title_of(metric)),
+            scores,
+            y=title_of(metric),
+            note=bands,
+            least=least,
+            **across,
+        ),
     ]
 
 
 def headline(runs: Sequence[Run]) -> str:
     """The name of the metric that these runs are judged by first."""
     return next((name for run in runs for e in run.history for name in e.valid), "accuracy")
+
+
+def sure_of(run: Run, metric: str) -> Measure | None:
+    """A run's score on validation rows with its interval, as of one epoch."""
+    return run.scores["valid"].metrics.get(metric) if run.scores.get("valid") else None
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:
@@ -94,6 +114,7 @@ def run_charts(runs: Sequence[Run], names: Sequence[str] = (), log: bool = False
             valid=[(e.epoch, e.valid_loss) for e in run.history],
             score=[(e.epoch, e.valid[metric]) for e in run.history],
             test=run.test.headline if run.test and len(runs) <= 2 else None,
+            sure=sure_of(run, metric),
             name="" if name in labelled else name,
             colours=(look_of[name]["color"],) * 3,
             marker=look_of[name]["marker"],

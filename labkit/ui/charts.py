@@ -64,7 +64,7 @@ class Recording:
         points = self.losses()
         means = running_mean([y for _, y in points], max(1, len(points) // 20))
         smooth = [(x, y) for (x, _), y in zip(points, means, strict=True)]
-        return Curves(smooth, self.valid.points(), self.scores.points(), test, **look)
+        return Curves(smooth, self.valid.points(), self.scores.points(), test, self.score, **look)
 
 
 def recorded_charts(curves: Sequence[Curves], recording: Recording, steps: int) -> list[Chart]:

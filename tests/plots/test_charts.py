@@ -89,6 +89,36 @@ def test_of_one_run_the_roles_are_named_of_several_the_runs():
     assert "thin: training" in loss.note and "thin: training" in figure_of([loss, score]).axes[0].get_title(loc="left")
 
 
+@pytest.mark.parametrize("points", [[(1, 0.70)], [(1, 0.70), (2, 0.71), (3, 0.705)], []])
+def test_the_axis_of_a_score_is_no_narrower_than_the_interval_of_one_epochs_score(points):
+    sure = Measure(0.705, 0.62, 0.78)
+    _, score = learning_charts([Curves([], [], points, sure=sure)], "accuracy", "step")
+    frame = score.frame()
+    assert frame.low <= 0.62 and frame.high >= 0.78
+    low, high = score.figure().axes[0].get_ylim()
+    assert (low, high) == pytest.approx((frame.low, frame.high))
+    _, bare = learning_charts([Curves([], [], points)], "accuracy", "step")
+    assert not points or bare.frame().high - bare.frame().low < 0.16
+
+
+def test_a_score_that_moves_further_than_its_interval_has_all_the_axis_it_needs():
+    _, score = learning_charts([Curves([], [], [(1, 0.5), (2, 0.9)], sure=Measure(0.9, 0.85, 0.94))], "f1", "step")
+    assert score.frame().low <= 0.5 and score.frame().high >= 0.94
+
+
+def test_the_test_bands_of_two_runs_stand_side_by_side():
+    two = [
+        Curves([(1, 0.9)], [(1, 0.8)], [(1, 0.7)], Measure(0.75, 0.7, 0.8), name=n, colours=(c,) * 3)
+        for n, c in zip("ab", COLOURS, strict=False)
+    ]
+    _, score = learning_charts(two, "accuracy", "step")
+    first, second = (box for box in shapes(score, "rect") if box["fill"] in COLOURS)
+    assert float(first["x"]) + float(first["width"]) == float(second["x"])
+    first, second = score.figure().axes[0].patches
+    assert (first.get_x(), first.get_width(), second.get_x(), second.get_width()) == (0, 0.5, 0.5, 0.5)
+    assert score.note == "bands: test, 95 %"
+
+
 def test_a_chart_of_a_metric_that_no_task_knows_goes_by_its_name():
     _, score = learning_charts([Curves([], [], [])], "some_score", "step")
     assert score.title == "validation some score"
