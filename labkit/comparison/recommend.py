@@ -38,6 +38,7 @@ ORDER = (
 )  # looked at first to last
 MARGIN = 0.03  # of the metric's range: what is no further behind the best counts as good as the best
 SEEDS = 5  # most runs of one strategy
+JUDGES = 50  # validation rows, at least, for saying that two are equally good
 FEWEST = 150  # training rows of a short run, at least
 LOOKING = 0.3  # share of the budget that forecasts may take
 
@@ -184,7 +185,7 @@ class Advisor:
         """The rows of the short runs: all, or as few as let every strategy run twice in what is left. Validation rows stand
         where test rows would: they are what is judged on."""
         judged = replace(self.corpus, test=self.corpus.valid)
-        while len(self.costs) > 2 and self.share() * len(self.corpus.train) < FEWEST:
+        while len(self.costs) > 2 and self.share() * len(self.corpus.train) < min(FEWEST, 0.9 * len(self.corpus.train)):
             dearest = max(self.costs, key=self.costs.__getitem__)
             del self.costs[dearest]
             self.unseen.append(tr(f"{name_of(dearest)}（时间不够）", f"{name_of(dearest)} (no time)"))
@@ -251,13 +252,14 @@ class Advisor:
         against = {name: verdict(runs, best, name) for name in others}
         level = [name for name in others if against[name].word == "noise"]
         good = [best, *(name for name in level if within(against[name]))]
-        self.tell_baseline(runs, best)
+        if trouble := self.against_baselines(runs, best):
+            return self.unsure(trouble)
         for name in others:
             self.why.append(told(against[name]))
         undecided = [name for name in level if name not in good]
         seconds = {line.strategy: line.seconds for line in summarise(runs)}
         chosen = min(good, key=seconds.__getitem__)
-        if undecided and chosen == best and min(seconds[name] for name in undecided) < seconds[best]:
+        if undecided and min(seconds[name] for name in undecided) < seconds[chosen]:
             return self.unsure(tr(f"{best} 领先，可是看不出它和 {listing(undecided)} 的差别，后者里有更便宜的。要更多的验证行或更多的时间。", f"{best} leads, but cannot be told from {listing(undecided)}, among which are cheaper ones. It takes more validation rows, or more time."))  # fmt: skip
         self.why.insert(0, self.reason(chosen, best, good, seconds))
         return next(s for s in self.costs if name_of(s) == chosen)
@@ -274,13 +276,19 @@ class Advisor:
     def unsure(self, why: str) -> None:
         self.why.insert(0, why)
 
-    def tell_baseline(self, runs: Comparison, best: str) -> None:
-        """A strategy that does not beat a cheap baseline is still proposed, and that is said."""
-        if runs.beside:
-            cheap = names(Comparison(runs.beside))[0]
+    def against_baselines(self, runs: Comparison, best: str) -> str:
+        """Why nothing can be proposed, where the best does not reach the cheap baselines; else "", with a warning among the
+        reasons where it is not ahead of them."""
+        for cheap in names(Comparison(runs.beside)):
             judged = verdict(runs, best, cheap)
-            if judged.word != "better":
-                self.why.append(tr(f"当心：{told(judged)}。先看看 {cheap} 够不够用。", f"Mind: {told(judged)}. See first whether {cheap} will do."))  # fmt: skip
+            if judged.word == "worse":
+                return tr(f"{told(judged)}：先用 {cheap}。", f"{told(judged)}: take {cheap} for now.")
+            if judged.word == "noise":
+                self.why.append(tr(f"当心：{told(judged)}", f"mind: {told(judged)}"))
+        constant = next((run for run in runs.beside if len({repr(a) for a in run.answers or ()}) == 1), None)
+        if constant and verdict(runs, best, constant.strategy).word != "better":
+            return tr("短跑里什么也没学到：没有一种比总答同一个好。", "Nothing was learned in the short runs: none is better than one and the same answer.")  # fmt: skip
+        return ""
 
 
 def told(judged: Verdict) -> str:
@@ -298,7 +306,9 @@ def names(runs: Sequence[Run]) -> list[str]:
 
 
 def within(judged: Verdict) -> bool:
-    """Whether the best is sure to be ahead by no more than the margin."""
+    """Whether the best is sure to be ahead by no more than the margin; a handful of rows is sure of nothing."""
+    if judged.rows < JUDGES:
+        return False
     top = judged.metric.top if judged.metric.top < float("inf") else abs(judged.difference) * 10 or 1.0
     return max(abs(judged.low), abs(judged.high)) <= MARGIN * top
 
