@@ -11,6 +11,7 @@ _HOME = {
     "Corpus": "data.corpus",
     "load_csv": "data.loading",
     "load_hub": "data.loading",
+    "names": "data.packaged",
     "reviews": "data.packaged",
     "instructions": "data.packaged",
     "batch_order": "data.batching",
