@@ -9,6 +9,7 @@ The only door to ipywidgets (7.7 up to 8), stock classes only. Each name is reso
 import importlib
 
 _HOME = {
+    "Chat": "chat",
     "Compare": "compare",
     "Data": "data",
     "FreezeMap": "freeze_map",

@@ -1,14 +1,16 @@
 """Controls and the panels' look: a widget for each field of TrainConfig, its words in both languages, one style sheet."""
 
 import dataclasses
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 import ipywidgets as widgets
 
-from labkit.base.config import TrainConfig, plain
+from labkit.base.config import GROUPS, TrainConfig, plain
 from labkit.base.display import number
 from labkit.base.language import tr
+from labkit.base.records import BadInput
 
 AUTO = object()  # stands for None: widgets take None for "nothing chosen"
 NAMES = {  # of controls that are no fields of TrainConfig: those have their words in base/config.py
@@ -59,6 +61,7 @@ STYLE = """<style>
 .labkit-ticks>.widget-label:first-child{flex:0 0 100%;font-weight:600}
 .labkit-panel .labkit-ticks .widget-checkbox{width:auto;min-width:76px}
 .labkit-panel .labkit-seeds .widget-checkbox{min-width:40px}
+.labkit-panel .widget-label.labkit-group{font-weight:600;margin-top:8px}
 .labkit-key{font-weight:400;white-space:nowrap}
 .labkit-key i{display:inline-block;width:18px;height:0;border-top:4px solid;vertical-align:middle;margin-right:5px}
 .labkit-key i.thin{border-top-width:2px}.labkit-key i.dashed{border-top-style:dashed}.labkit-key i.band,.labkit-key i.filled{border-top-width:11px}.labkit-key i.band{opacity:.4}
@@ -68,7 +71,7 @@ STYLE = """<style>
 .labkit-state::before{content:"";display:inline-block;width:9px;height:9px;border-radius:50%;margin-right:7px;background:#888}
 .labkit-state.running::before{background:#4477aa}.labkit-state.done::before{background:#228833}
 .labkit-state.waiting::before,.labkit-state.stopped::before{background:#ccbb44;border-radius:0}
-.labkit-state.failed::before{background:#ee6677;transform:rotate(45deg);border-radius:0}
+.labkit-state.failed::before,.labkit-state.refused::before{background:#ee6677;transform:rotate(45deg);border-radius:0}
 .labkit-problem{border-left:4px solid #ee6677;background:rgba(238,102,119,.12);padding:8px 12px;border-radius:0 4px 4px 0;
  white-space:pre-wrap;overflow-wrap:anywhere;margin:8px 0 2px}
 .labkit-problem details{margin-top:6px;opacity:.8}.labkit-problem pre{font-size:11px;overflow-x:auto;color:inherit;background:none}
@@ -90,6 +93,9 @@ STYLE = """<style>
 .labkit-panel th,.labkit-panel td{padding:2px 10px 2px 0;text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums;
  border-bottom:1px solid rgba(128,128,128,.25);background:none}
 .labkit-panel th{font-weight:600}.labkit-panel td.t,.labkit-panel th.t{text-align:left}
+.labkit-chat{display:flex;flex-flow:row wrap;gap:10px 18px}.labkit-side{flex:1 1 200px;min-width:0}
+.labkit-turn{white-space:pre-wrap;overflow-wrap:anywhere;padding:6px 10px;margin:6px 0;border-radius:8px;background:rgba(128,128,128,.14)}
+.labkit-turn.assistant{background:rgba(68,119,170,.16);margin-left:18px}
 .labkit-scroll{overflow-x:auto;max-width:100%}
 </style>"""
 
@@ -121,8 +127,9 @@ def named(widget, name: str, help: str = ""):
 
 
 def choice(name: str, options, value, description: str, help: str = "", slider: bool = False, none: str = ""):
-    """A slider with named stops, or a drop-down list."""
-    shown = [(none if v is AUTO else number(v) if isinstance(v, float) else str(v), v) for v in options]
+    """A slider with named stops, or a drop-down list; `options` are values, or values with what each is called."""
+    called = {v: tr(*told) for v, told in options.items()} if isinstance(options, dict) else {}
+    shown = [(none if v is AUTO else called.get(v) or spelled(v), v) for v in options]
     if slider:
         made = widgets.SelectionSlider(options=shown, value=value, description=description)
     else:
@@ -143,13 +150,37 @@ def control(name: str) -> Any:
         return choice(name, rule["choices"], default, label, help)
     if field.type is bool:
         return named(widgets.Checkbox(value=default, description=label, indent=True), name, help)
-    kind = widgets.BoundedIntText if plain(field.type) is int else widgets.BoundedFloatText
-    return named(kind(value=default, min=rule["low"], max=rule["high"], description=label), name, help)
+    kind = widgets.IntText if plain(field.type) is int else widgets.FloatText  # bounded ones clip without a word
+    bounds = tr(f"（{rule['low']:g} 到 {rule['high']:g}）", f" ({rule['low']:g} to {rule['high']:g})")
+    return named(kind(value=default, description=label), name, help + bounds)
+
+
+def groups(names: Sequence[str], found: dict[str, Any]) -> list:
+    """Controls under the headings of their groups: basics, optimizer, memory."""
+    parts = []
+    for group, title in GROUPS.items():
+        inside = [found[name] for name in names if FIELDS[name].metadata["group"] == group]
+        if inside:
+            parts += [widgets.Label(tr(*title)), *inside]
+            parts[-1 - len(inside)].add_class("labkit-group")
+    return parts
 
 
 def read(widget) -> Any:
     """The value that a control stands for."""
     return None if widget.value is AUTO else widget.value
+
+
+def config_of(settings: dict[str, Any]) -> TrainConfig:
+    """The config that the controls stand for. BadInput, with the control's own name, where there is none."""
+    try:
+        return TrainConfig(**{name: read(settings[name]) for name in FIELDS if name in settings})
+    except BadInput as error:
+        raise BadInput(f"{words(str(error).partition('=')[0])}{tr('：', ': ')}{error}") from None
+
+
+def spelled(value) -> str:
+    return number(value) if isinstance(value, float) else str(value)
 
 
 def html(name: str, value: str = "") -> Any:
