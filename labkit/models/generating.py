@@ -9,7 +9,7 @@ from labkit.base.records import BadInput
 from labkit.models.families import family_of
 from labkit.models.loading import fitting
 from labkit.models.state import asking
-from labkit.tasks.chat import continued, prompted, stop_tokens, text_of
+from labkit.tasks.chat import continued, is_conversation, prompted, stop_tokens, text_of
 from labkit.tasks.decoding import Sampling, tokens_after
 
 UNREADY = "\ufffd"  # a character of which not all bytes are there yet
@@ -39,10 +39,7 @@ def generate(
     """
     checked_number("max_new_tokens", max_new_tokens, 1, 10**6, whole=True)
     choose = Sampling(temperature, top_k, top_p, seed).chooser()
-    several = (
-        not plain and isinstance(prompt, (list, tuple)) and bool(prompt) and isinstance(prompt[0], (str, list, tuple))
-    )
-    several = several or (plain and not isinstance(prompt, str))
+    several = not isinstance(prompt, str) and (plain or not is_conversation(prompt))
     asked = list(prompt) if several else [prompt]
     check(model, asked, stream and several)
     rows = (continued if plain else prompted)(model.processor, asked)

@@ -11,7 +11,7 @@ from typing import Any
 
 from labkit.base.language import tr
 from labkit.base.records import BadInput
-from labkit.modalities.chat import Chat, Turns, turns_of
+from labkit.modalities.chat import Chat, Turns, pair_of, turns_of
 from labkit.modalities.text import Text
 
 Pieces = list[tuple[str, bool]]  # texts one after the other, and whether each is an answer
@@ -191,3 +191,8 @@ def continued(processor, texts: Sequence[str]) -> list[list[int]]:
     Text().check(texts)
     found = processor(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
     return [[*first_token(processor), *row] for row in found]
+
+
+def is_conversation(value: Sequence) -> bool:
+    """Whether a list is one conversation, and not a list of them."""
+    return bool(value) and pair_of(value[0]) is not None
