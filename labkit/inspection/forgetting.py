@@ -2,7 +2,7 @@
 ways to forget less.
 
 The fine-tuned network, with the prompts and adapters it is used with, stands under the language-model head of its
-source; that head stays as it was. Leans on models and tasks.
+source; that head stays as it was. A model that writes has a head of its own, and is asked with that. Leans on models and tasks.
 """
 
 import random
@@ -14,7 +14,7 @@ from typing import Any
 from labkit.base.language import tr
 from labkit.base.records import BadInput
 from labkit.models.families import width_of
-from labkit.models.language_head import NoLanguageHead, head_losses, last_hidden, load_masked_lm
+from labkit.models.language_head import NoLanguageHead, head_losses, head_of, last_hidden, load_masked_lm
 from labkit.models.loading import fitting
 from labkit.models.state import asking, device_of
 from labkit.tasks.masked_lm import LONGEST, Line, encode, guesses
@@ -82,5 +82,5 @@ def token_losses(model, lm, lines: Sequence[Line], seed: int, rows: int = 32) ->
     with asking(model), asking(lm.to(device)):
         for start in range(0, len(lines), rows):
             inputs, target = guesses(lm, lines[start : start + rows], rng, device)
-            losses.append(head_losses(lm, last_hidden(model, inputs), target).cpu())
+            losses.append(head_losses(head_of(model, lm), last_hidden(model, inputs), target).cpu())
     return torch.cat(losses)

@@ -56,6 +56,14 @@ def last_hidden(model, inputs: dict) -> Any:
     return caught[0][:, -inputs["input_ids"].shape[1] :]  # without places that prompts take before the text
 
 
+def head_of(model, lm) -> Any:
+    """What stands over the hidden states of `model`: its own language-model head where it has one, which trained with it, else
+    that of the pristine `lm`."""
+    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
+    own = getattr(plain, "get_output_embeddings", lambda: None)()
+    return lm if own is None else plain
+
+
 def head_losses(lm, hidden, target) -> Any:
     """Cross-entropy (guesses,) of the true tokens under the language-model head, from hidden states (rows, tokens, width)."""
     from torch.nn.functional import cross_entropy

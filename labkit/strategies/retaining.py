@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from labkit.base.config import checked_number
 from labkit.models.families import blocks
-from labkit.models.language_head import head_losses, last_hidden, load_masked_lm
+from labkit.models.language_head import head_losses, head_of, last_hidden, load_masked_lm
 from labkit.models.loading import fitting
 from labkit.models.state import device_of
 from labkit.tasks.masked_lm import LONGEST, NO_TARGET, encode, general_text, guesses
@@ -88,7 +88,7 @@ class Replay(Retainer):
         rng = random.Random((seed << 32) + step)
         inputs, target = guesses(lm, rng.sample(lines, min(self.rows, len(lines))), rng, device_of(model))
         guessed = (target != NO_TARGET).sum()
-        return head_losses(lm, last_hidden(model, inputs), target).sum() * (self.weight / guessed)
+        return head_losses(head_of(model, lm), last_hidden(model, inputs), target).sum() * (self.weight / guessed)
 
 
 def retainer_name(retain: Retainer) -> str:

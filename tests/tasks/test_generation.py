@@ -426,3 +426,24 @@ def test_a_saved_classifier_answers_the_same_in_plain_transformers(tmp_path, cla
         logits = model(**tokenizer(TEXTS[:3], padding=True, return_tensors="pt")).logits
     ours = [list(p.probabilities.values()) for p in lk.predict(classifier, TEXTS[:3])]
     assert logits.softmax(-1).tolist() == [pytest.approx(row, abs=1e-5) for row in ours]
+
+
+def test_what_it_forgets_is_measured_under_its_own_head(tmp_path):
+    found = corpus(tmp_path)
+    model = lk.load("tiny-gpt-zh", task=found.task)
+    assert lk.forgetting_of("tiny-gpt-zh", model).change == 0
+    plain = lk.masked_lm_loss("tiny-gpt-zh", ["今天天气很好", "味道不错"])
+    ids = model.processor(["今天天气很好", "味道不错"])["input_ids"]
+    with torch.no_grad():
+        losses = [model(torch.tensor([row]), labels=torch.tensor([row])).loss.item() for row in ids]
+    lengths = [len(row) - 1 for row in ids]
+    assert plain == pytest.approx(np.average(losses, weights=lengths), rel=1e-5)
+    for strategy in (lk.Full(), lk.LoRA(), lk.PTuningV2()):
+        trainer = lk.Trainer(
+            lk.load("tiny-gpt-zh", task=found.task), found, strategy, CONFIG, retain=lk.Replay(every=1)
+        )
+        trainer.fit()
+        with torch.no_grad():
+            outputs = trainer.model(torch.tensor([ids[0]]), attention_mask=torch.ones(1, len(ids[0]), dtype=torch.long))
+        direct = torch.nn.functional.cross_entropy(outputs.logits[0, :-1], torch.tensor(ids[0][1:])).item()
+        assert lk.masked_lm_loss(trainer.model, ["今天天气很好"]) == pytest.approx(direct, rel=1e-4)
