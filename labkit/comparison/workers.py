@@ -25,6 +25,7 @@ from labkit.comparison.processes import Processes
 from labkit.training.identity import differences
 
 DEATHS = 3  # workers that a job may take with it before it counts as failed
+ANSWER = 10  # seconds that a scheduler has to answer
 
 
 class Workers:
@@ -321,7 +322,7 @@ def connected(address: str) -> Any:
             )
         ) from None
     try:
-        return Client(address, timeout=10, set_as_default=False)
+        return Client(address, timeout=ANSWER, set_as_default=False)
     except (OSError, ValueError) as error:
         raise BadInput(
             tr(
