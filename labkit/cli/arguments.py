@@ -9,7 +9,7 @@ import typing
 from dataclasses import fields
 
 from labkit import __version__
-from labkit.base.config import TrainConfig, plain
+from labkit.base.config import GROUPS, TrainConfig, plain
 from labkit.base.language import tr
 
 
@@ -65,7 +65,7 @@ def train_flags(command: Parser) -> None:
     data_flags(command)
     group = command.add_argument_group(tr("训练", "training"))
     group.add_argument("--strategy", default="full", metavar="S", help=f"{', '.join(NAMES)} (full)")
-    config_flags(group)
+    config_flags(group, rest=command)
     group = output_flags(command)
     group.add_argument(
         "--resume", action="store_true", help=tr("从 --out 里的存档继续", "go on from the checkpoint in --out")
@@ -80,7 +80,7 @@ def compare_flags(command: Parser) -> None:
     several = "full,head,top-2"
     group.add_argument("--strategies", default=several, metavar="S,S", help=f"{', '.join(NAMES)} ({several})")
     group.add_argument("--seeds", default="0", metavar="N,N", help=tr("随机种子，如 0,1,2 (0)", "such as 0,1,2 (0)"))
-    config_flags(group, leave=("seed",))
+    config_flags(group, leave=("seed",), rest=command)
     forgets = tr("也测量遗忘了多少预训练所学", "also measure what is forgotten of the pretraining")
     group.add_argument("--forgetting", action="store_true", help=forgets)
     again = tr("--out 里失败的训练不再重试", "leave runs alone that failed before in --out")
@@ -228,11 +228,17 @@ def serve_flags(command: Parser) -> None:
     config_flags(command.add_argument_group(tr("限度", "limits")), of=Limits)
 
 
-def config_flags(command, leave: tuple[str, ...] = (), of: type = TrainConfig) -> None:
-    """One flag for each field of a config, with its default in brackets."""
+def config_flags(
+    command, leave: tuple[str, ...] = (), of: type = TrainConfig, rest: argparse.ArgumentParser | None = None
+) -> None:
+    """One flag for each field of a config, with its default in brackets; with `rest`, only the basics stand here and the
+    others in groups of their own there, as panels have them."""
+    groups = {name: rest.add_argument_group(tr(*title)) for name, title in GROUPS.items() if rest and name != "basic"}
+    here = command
     for f in fields(of):
         if f.name in leave:
             continue
+        command = groups.get(f.metadata["group"], here)
         flag, text = "--" + f.name.replace("_", "-"), tr(*f.metadata["help"])
         if f.type is bool:
             command.add_argument(flag, action=argparse.BooleanOptionalAction, default=f.default, help=text)

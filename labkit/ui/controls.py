@@ -176,7 +176,8 @@ def config_of(settings: dict[str, Any]) -> TrainConfig:
     try:
         return TrainConfig(**{name: read(settings[name]) for name in FIELDS if name in settings})
     except BadInput as error:
-        raise BadInput(f"{words(str(error).partition('=')[0])}{tr('：', ': ')}{error}") from None
+        name, _, rest = str(error).partition("=")  # "warmup=1.0 won't do …" is what Python is told
+        raise BadInput(f"{words(name)} {rest}") from None
 
 
 def spelled(value) -> str:

@@ -16,8 +16,10 @@ from labkit.data.corpus import Corpus
 from labkit.data.describe import balance_html, dropped_text
 from labkit.data.loading import load_csv
 from labkit.data.packaged import reviews
+from labkit.models.loading import places_at
 from labkit.plots.charts import Bars, Drawing, Histogram
-from labkit.ui.controls import FIELDS, control, named
+from labkit.training.batches import check_length
+from labkit.ui.controls import FIELDS, config_of, control, named
 from labkit.ui.inputs import corpus_of, load_line, model_choice
 from labkit.ui.panel import Panel
 
@@ -78,7 +80,9 @@ class Data(Panel):
             self.settings[name].layout.display = None if asked else "none"
 
     def config(self) -> TrainConfig:
-        return TrainConfig(**{name: self.settings[name].value for name in ("max_length", "batch_size", "bucket")})
+        config = config_of(self.settings)
+        check_length(config.max_length, places_at(self.settings["model"].value))
+        return config
 
     def place(self) -> tuple[str, dict]:
         """The file that is chosen, and which of its columns."""

@@ -23,7 +23,7 @@ from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
 from labkit.plots.charts import Drawing, figure_of
 from labkit.ui.charts import charts_html
-from labkit.ui.controls import AUTO, STYLE, code, html
+from labkit.ui.controls import AUTO, STYLE, code, html, spelled
 
 REST = 0.1  # seconds between two drawings
 _turn = threading.Lock()
@@ -150,6 +150,7 @@ class Panel:
             "stopped": tr("已停止", "stopped"),
             "done": tr("完成", "done"),
             "failed": tr("出错了，见下", "failed, see below"),
+            "refused": tr("这样设置不行，见下", "these settings won't do, see below"),
         }[state]
 
     # From cells and from clicks
@@ -164,10 +165,14 @@ class Panel:
 
     @shown
     def on_change(self):
-        self.call.value = code(self.source())
+        try:
+            self.call.value = code(self.source())
+        except BadInput as error:
+            self.refuse(error)
+            return
         if not self.busy:
             self.draw(now=True)
-        if self.state == "failed" and not self.busy:
+        if self.state in ("failed", "refused") and not self.busy:
             self.forget_error()
             self.enter("ready")
 
@@ -184,7 +189,8 @@ class Panel:
             try:
                 self.settings[name].value = AUTO if value is None else value
             except TraitError:
-                stops = listing([label for label, _ in getattr(self.settings[name], "options", ())], 40)
+                options = getattr(self.settings[name], "options", ())
+                stops = listing([label if value is AUTO else spelled(value) for label, value in options], 40)
                 raise BadInput(
                     tr(
                         f"{name}={value!r} 不在这个控件的取值里：{stops}。要用别的值，请照面板下方的代码自己写。",
@@ -234,6 +240,7 @@ class Panel:
             "stopped": tr("已停止", "stopped"),
             "done": tr("完成", "done"),
             "failed": tr("出错了", "failed"),
+            "refused": tr("这样设置不行", "these settings won't do"),
         }
         more = self.summary()
         print(f"{tr(*self.title)}{tr('：', ': ')}{said[self.state]}{tr('；', '; ') + more if more else ''}")
@@ -282,7 +289,7 @@ class Panel:
         """A new state, on the status line and on the buttons."""
         self.state = state
         at_work = state in ("running", "waiting")
-        self.run_button.disabled, self.stop_button.disabled = at_work, not at_work
+        self.run_button.disabled, self.stop_button.disabled = at_work or state == "refused", not at_work
         for widget in self.settings.values():
             widget.disabled = at_work
         name, more, words = (escape(x) for x in (tr(*self.title), self.subtitle(), self.words_for(state)))
@@ -313,6 +320,12 @@ class Panel:
         self.enter("failed")
         with contextlib.suppress(Exception):  # it may be the drawing that failed
             self.draw(now=True)
+
+    def refuse(self, error: BadInput) -> None:
+        """Say at once that the controls stand for nothing that could run."""
+        self.call.value = ""
+        self.fail(error)
+        self.enter("refused")
 
     def forget_error(self) -> None:
         self.error, self.problem.value = None, ""

@@ -14,7 +14,7 @@ from labkit.base.language import tr
 from labkit.data.corpus import Corpus
 from labkit.plots.charts import Chart
 from labkit.ui.charts import Recording, recorded_charts
-from labkit.ui.controls import FIELDS, choice, control, words
+from labkit.ui.controls import FIELDS, choice, control, groups, words
 from labkit.ui.inputs import load_line, model_choice
 from labkit.ui.panel import shown
 from labkit.ui.training_panel import TrainingPanel
@@ -48,7 +48,7 @@ class Train(TrainingPanel):
         rest = [name for name in FIELDS if name not in MAIN]
         self.settings |= {name: control(name) for name in rest}
         self.settings["strategy"].observe(self.show_knob, names="value")
-        more = widgets.Accordion(children=[widgets.VBox([self.settings[name] for name in rest])], selected_index=None)
+        more = widgets.Accordion(children=[widgets.VBox(groups(rest, self.settings))], selected_index=None)
         more.set_title(0, tr("更多设置", "more settings"))
         more.add_class("labkit-more")
         first = [widget for name, widget in self.settings.items() if name not in rest]

@@ -10,9 +10,11 @@ from labkit import strategies
 from labkit.base.config import TrainConfig
 from labkit.base.display import called, title_of
 from labkit.base.language import tr
-from labkit.base.records import Notice, Scores, StepDone
+from labkit.base.records import BadInput, Notice, Scores, StepDone
 from labkit.data.corpus import Corpus
-from labkit.ui.controls import FIELDS, choice, read, words
+from labkit.models.loading import places_at
+from labkit.training.batches import check_length
+from labkit.ui.controls import choice, config_of, words
 from labkit.ui.inputs import corpus_of
 from labkit.ui.panel import Panel, shown
 
@@ -66,7 +68,18 @@ class TrainingPanel(Panel):
         return strategies.NAMES[name](**{field: self.settings[field].value for field in fields})
 
     def config(self) -> TrainConfig:
-        return TrainConfig(**{name: read(self.settings[name]) for name in FIELDS if name in self.settings})
+        """What the controls stand for. BadInput in the reader's words where model or data do not allow it."""
+        config, rows = config_of(self.settings), len(self.corpus.train)
+        if config.accumulation > rows:
+            raise BadInput(
+                tr(
+                    f"{words('accumulation')} {config.accumulation} 不行：训练集只有 {rows} 行。请写 1 到 {rows}。",
+                    f"{words('accumulation').capitalize()} {config.accumulation} won't do: there are {rows} training rows. "
+                    f"Give 1 to {rows}.",
+                )
+            )
+        check_length(config.max_length, places_at(self.model_name()))
+        return config
 
     def trainer_line(self) -> str:
         """The call that makes the trainer, as source."""
@@ -143,7 +156,7 @@ class TrainingPanel(Panel):
     def enter(self, state: str) -> None:
         super().enter(state)
         at_work = state in ("running", "waiting")
-        self.forecast_button.disabled = at_work
+        self.forecast_button.disabled = at_work or state == "refused"
         if not at_work:
             self.phase = ""
 

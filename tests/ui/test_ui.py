@@ -102,16 +102,68 @@ def test_the_call_follows_the_controls_and_leaves_defaults_out(train):
     assert "lk.LoRA(rank=4)" in one.call.value
 
 
-def test_each_setting_has_a_control_within_its_bounds(train):
+def test_each_setting_has_a_control_whose_choices_are_its_own(train):
     one = train()
     for field in dataclasses.fields(TrainConfig):
-        widget, rule = one.settings[field.name], field.metadata
-        if hasattr(widget, "options"):
-            for _, value in widget.options:
-                TrainConfig(**{field.name: None if value is controls.AUTO else value})
-        elif rule["low"] is not None:
-            assert (widget.min, widget.max) == (rule["low"], rule["high"])
+        widget = one.settings[field.name]
+        for _, value in getattr(widget, "options", ()):
+            TrainConfig(**{field.name: None if value is controls.AUTO else value})
         assert f"labkit-{field.name.replace('_', '-')}" in widget._dom_classes
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize(
+    "values, told",
+    [
+        ({"warmup": 1.0}, "0.9"),
+        ({"accumulation": 17}, "1 .* 16"),
+        ({"batch_size": 64, "accumulation": 33}, "1 .* 32"),  # of 32 training rows
+        ({"max_length": 8192}, "4 .* 64"),
+        ({"cache_mb": -1}, "1000000000"),
+    ],
+)
+def test_what_could_not_run_is_refused_at_the_control_in_one_sentence(train, values, told, language, monkeypatch):
+    monkeypatch.setenv("LABKIT_LANG", language)
+    one = train()
+    before = one.call.value
+    one.set(**values)
+    name = list(values)[-1]
+    assert re.search(f"{re.escape(controls.words(name))}.*{told}", one.problem.value, re.IGNORECASE)
+    assert one.problem.value.count("<") == 2, "one box, no trace"
+    assert (one.state, one.call.value) == ("refused", "")
+    assert one.run_button.disabled and one.forecast_button.disabled
+    with pytest.raises(lk.BadInput):
+        one.wait()
+    one.set(**{n: TrainConfig.__dataclass_fields__[n].default for n in values})
+    assert (one.state, one.problem.value, one.call.value) == ("ready", "", before)
+    assert not one.run_button.disabled
+
+
+def test_a_refused_setting_is_told_again_by_a_click_from_code_and_nothing_runs(train):
+    one = train(warmup=1.0)
+    one.run_button.click()
+    with pytest.raises(lk.BadInput, match="warm-up 1.0 won't do"):
+        one.wait()
+    assert one.trainer is None
+
+
+def test_more_settings_stand_in_groups_and_choices_in_words_while_the_call_has_pythons_names(train, monkeypatch):
+    monkeypatch.setenv("LABKIT_LANG", "zh")
+    one = train(schedule="cosine", cache="half", class_weights="balanced", device="cpu")
+    (more,) = (w for w in widgets_in(one.box) if "labkit-more" in w._dom_classes)
+    names = [w.value for w in widgets_in(more) if "labkit-group" in w._dom_classes]
+    assert names == ["基本", "优化器", "内存和设备"]
+    assert one.settings["schedule"].label == "余弦下降"
+    assert "schedule='cosine', class_weights='balanced', cache='half'" in one.source()
+    for field in dataclasses.fields(TrainConfig):
+        for value, words in (field.metadata["choices"] or {}).items():
+            assert value not in words, (field.name, value)
+
+
+def test_the_data_panel_refuses_what_the_model_cannot_read():
+    one = Data(ROWS)
+    one.set(max_length=8192)
+    assert "512" in one.problem.value and one.state == "refused"
 
 
 def test_untouched_controls_are_the_default_config(folder):
