@@ -161,21 +161,19 @@ def agreement(said: Sequence[Span], truth: Sequence[Span]) -> tuple[int, ...]:
     >>> dict(zip(COUNTS, agreement([(0, 2, "PER"), (4, 6, "LOC")], [(0, 2, "PER"), (4, 7, "LOC")])))
     {'true': 2, 'said': 2, 'right': 1, 'missed': 0, 'invented': 0, 'wrong_edge': 1, 'wrong_type': 0}
 
-    Right is what has the edges and the type. Of the rest, a true span that nothing said overlaps is missed, a said one
-    that overlaps nothing is invented; one with true edges has the wrong type, one that only overlaps the wrong edge. These
-    are the classes of nervaluate (strict: missed, spurious, incorrect; exact: incorrect), and of Chinchor and Sundheim 1993.
+    Right is what has the edges and the type. The rest is paired off from the left: a said span and the first true one that it
+    overlaps are one error, of type where the edges are the same, of edge otherwise. True spans that are left are missed,
+    said ones invented. So right, missed, wrong edge and wrong type make up what is true. These are the classes of nervaluate
+    (strict: missed, spurious, incorrect; exact: incorrect), after Chinchor and Sundheim 1993.
     """
     real, there = set(map(tuple, truth)), set(map(tuple, said))
-    edges = {span[:2] for span in real}
-    kinds = {"missed": sum(not overlaps(span, there) for span in real), "invented": 0, "wrong_edge": 0, "wrong_type": 0}
-    for span in there - real:
-        kind = "wrong_type" if span[:2] in edges else "wrong_edge" if overlaps(span, real) else "invented"
-        kinds[kind] += 1
-    return len(real), len(there), len(real & there), *kinds.values()
-
-
-def overlaps(span: Span, others) -> bool:
-    return any(span[0] < other[1] and other[0] < span[1] for other in others)
+    left, kinds = sorted(real - there), {"invented": 0, "wrong_edge": 0, "wrong_type": 0}
+    for span in sorted(there - real):
+        other = next((one for one in left if span[0] < one[1] and one[0] < span[1]), None)
+        kinds["invented" if other is None else "wrong_type" if span[:2] == other[:2] else "wrong_edge"] += 1
+        if other:
+            left.remove(other)
+    return len(real), len(there), len(real & there), len(left), *kinds.values()
 
 
 def overlapping(spans: Sequence[Span]) -> tuple[Span, Span] | None:
