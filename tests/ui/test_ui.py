@@ -142,7 +142,7 @@ def test_what_could_not_run_is_refused_at_the_control_in_one_sentence(train, val
 def test_a_refused_setting_is_told_again_by_a_click_from_code_and_nothing_runs(train):
     one = train(warmup=1.0)
     one.run_button.click()
-    with pytest.raises(lk.BadInput, match="warm-up 1.0 won't do"):
+    with pytest.raises(lk.BadInput, match=r"warm-up 1\.0 won't do"):
         one.wait()
     assert one.trainer is None
 
