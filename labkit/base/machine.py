@@ -12,6 +12,7 @@ OPTIONAL = {
     "ipywidgets": "lab",
     "pandas": "lab",
     "datasets": "hub",
+    "distributed": "cluster",
     "optuna": "search",
     "nbval": "test",
     "pytest": "test",
