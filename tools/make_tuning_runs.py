@@ -17,7 +17,7 @@ import labkit as lk
 
 FILE = lk.files.ASSETS / "tuning.csv"
 RATES = (1e-4, 2e-4, 4e-4, 8e-4, 1.6e-3, 3.2e-3)
-BATCHES = (4, 8, 16, 32, 64)
+BATCHES = (8, 16, 32, 64)
 EPOCHS = (1, 2, 4)
 SEEDS = (0, 1)
 COLUMNS = ("lr", "batch_size", "epochs", "seed", "valid", "test", "valid_loss", "seconds", "course")
@@ -38,7 +38,7 @@ def done(path: Path) -> list[dict]:
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        return [line for line in csv.DictReader(file) if int(line["batch_size"]) in BATCHES]
 
 
 def main() -> None:

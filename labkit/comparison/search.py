@@ -137,7 +137,7 @@ class Searching:
         card = {"space": self.space.card(), "corpus": corpus.fingerprint, "model": weights_digest(self.model)}
         self.card = card | {"metric": self.metric.name, "seeds": seeds, "seed": self.first_seed, "sampler": sampler}
         Engine(self.space.config.device, self.space.config.precision)  # a device that is not there is said now
-        self.study: Study = open_study(self.card, sampler, self.metric.greater, storage, self.folder)
+        self.study: Study = open_study(self.card, self.space, sampler, self.metric.greater, storage, self.folder)
         self.going: dict[int, Going] = {}
         self.kept = {key(run): run for run in self.stored()}  # a run whose file is there is not trained again
         self.confirmed, self.spent, self.began, self.complete = Comparison(), 0.0, None, False
@@ -160,7 +160,7 @@ class Searching:
         self.began = time.monotonic()
         try:
             with lock, Workers(self.workers, cluster=self.cluster) as workers:
-                self.study.begin(self.space.starts())
+                self.study.begin()
                 yield from self.try_out(workers)
                 yield from self.confirm_best(workers)
             self.complete = True
@@ -173,7 +173,7 @@ class Searching:
     @property
     def found(self) -> Found:
         """What there is so far."""
-        trials = tuple(self.study.trials(self.space))
+        trials = tuple(self.study.trials())
         found = Found(trials, self.metric, self.model, confirmed=self.confirmed, seconds=self.spent + self.elapsed())
         if found.best is None:
             return found
@@ -200,12 +200,12 @@ class Searching:
 
     def fill(self, workers: Workers) -> Iterator[Any]:
         while workers.free and self.wants_more():
-            number, asked, point = self.study.ask(self.space)
+            number, asked, point = self.study.ask()
             strategy, config = self.space.settings(point)
             configs = [replace(config, seed=self.first_seed + i) for i in range(self.seeds)]
             jobs = [Job(strategy, c, self.unseen, self.model) for c in configs]
             going = self.going[number] = Going(number, asked, jobs, time.monotonic())
-            trial = self.study.trial(number, self.space)
+            trial = self.study.trial(number)
             yield TrialBegins(
                 tr(f"试验 {trial.number}：{trial.strategy}", f"trial {trial.number}: {trial.strategy}"), trial
             )
@@ -247,8 +247,8 @@ class Searching:
     def ended(self, going: Going, state: str, value: float | None = None, why: str = "") -> TrialEnds:
         del self.going[going.number]
         self.study.tell(going.number, state, value, time.monotonic() - going.began, why)
-        trial = self.study.trial(going.number, self.space)
-        best = Found(tuple(self.study.trials(self.space)), self.metric, self.model).best
+        trial = self.study.trial(going.number)
+        best = Found(tuple(self.study.trials()), self.metric, self.model).best
         score = "" if trial.value is None else f"{tr(*self.metric.title)} {trial.value:.3f}"
         word = {"done": "", "pruned": tr("，剪掉", ", pruned"), "failed": tr(f"失败：{why}", f"failed: {why}")}[state]
         return TrialEnds(
@@ -281,7 +281,7 @@ class Searching:
 
     def pair_seconds(self) -> float:
         """Of the best trial and the best default together, with one seed."""
-        found = Found(tuple(self.study.trials(self.space)), self.metric, self.model)
+        found = Found(tuple(self.study.trials()), self.metric, self.model)
         return sum((t.seconds or 0.0) / self.seeds for t in (found.best, found.default) if t)
 
     # The confirmation

@@ -43,7 +43,7 @@ TRAINING = {
     "rate": Axis("rate", low=0.125, high=8.0),  # times the strategy's own
     "epochs": Axis("epochs", low=0.33, high=2.5),  # likewise
     "batch_size": Axis("batch_size", low=4, high=64, whole=True),
-    "schedule": Axis("schedule", SCHEDULES),
+    "schedule": Axis("schedule", tuple(SCHEDULES)),
     "weight_decay": Axis("weight_decay", low=0.001, high=0.3),
 }
 SEARCHED = ("own", *TRAINING)  # what there is to search; "own": the strategies' own settings

@@ -46,34 +46,39 @@ def optuna() -> Any:
 class Study:
     """Trials asked for and told of. `alone` says that nobody else can be at work on it."""
 
-    def __init__(self, study, sampler: str, seed: int, alone: bool):
-        self.study, self.sampler, self.seed, self.alone = study, sampler, seed, alone
+    def __init__(self, study, space: Space, sampler: str, seed: int, alone: bool):
+        self.study, self.space, self.starts = study, space, space.starts()
+        self.sampler, self.seed, self.alone = sampler, seed, alone
         self.asked: dict[int, Any] = {}
         self.signs: dict[int, float] = {}
 
     # Asking and telling
 
-    def begin(self, starts: Sequence[dict]) -> None:
-        """The known defaults are tried first; what somebody left in the middle is tried again."""
+    def begin(self) -> None:
+        """What somebody left in the middle is to be tried again."""
         states = optuna().trial.TrialState
-        known = self.study.get_trials(deepcopy=False)
-        for start in starts if not known else ():
-            self.study.enqueue_trial(start, user_attrs={"default": True}, skip_if_exists=True)
-        for trial in known:
+        for trial in self.study.get_trials(deepcopy=False):
             if trial.state is states.RUNNING and trial.number not in self.asked and self.is_left(trial):
                 self.give_back(trial.number)
 
-    def ask(self, space: Space) -> tuple[int, Any, dict[str, Any]]:
-        """The next point. What is drawn depends on the seed and the trials before alone, so that a search that was
-        stopped goes on as if it had not been."""
-        seed = int.from_bytes(hashlib.sha256(f"{self.seed}/{self.count()}".encode()).digest()[:4])
+    def ask(self) -> tuple[int, Any, dict[str, Any]]:
+        """The next point: a default, one that was given back, or a new one. What is drawn depends on the seed and the
+        trials before alone, so that a search that was stopped goes on as if it had not been."""
+        frozen = self.frozen()
+        seen = [t.user_attrs.get("point") for t in frozen]
+        left = [t.user_attrs["point"] for t in self.study.get_trials(deepcopy=False) if "point" in t.user_attrs]
+        again = next((point for point in (*self.starts, *left) if point not in seen), None)
+        if again:
+            self.study.enqueue_trial(again)
+        seed = int.from_bytes(hashlib.sha256(f"{self.seed}/{len(frozen)}".encode()).digest()[:4])
         samplers = optuna().samplers
         kind = samplers.TPESampler if self.sampler == "tpe" else samplers.RandomSampler
         self.study.sampler = kind(seed=seed)
         trial = self.study.ask()
-        point = space.draw(lambda axis: drawn(trial, axis))
+        point = self.space.draw(lambda axis: drawn(trial, axis))
         trial.set_user_attr("point", point)
-        trial.set_user_attr("owner", [platform.node(), os.getpid()])
+        if not self.alone:
+            trial.set_user_attr("owner", [platform.node(), os.getpid()])
         self.asked[trial.number] = trial
         self.alive(trial.number)
         return trial.number, trial, point
@@ -81,25 +86,19 @@ class Study:
     def tell(self, number: int, state: str, value: float | None, seconds: float, why: str) -> None:
         """How a trial ended: "done" with its value, "pruned", or "failed" and why."""
         trial, states = self.asked.pop(number), optuna().trial.TrialState
-        trial.set_user_attr("seconds", seconds)
-        if state == "failed":
-            trial.set_user_attr("why", why or "?")
+        trial.set_user_attr("end", {"seconds": seconds, "why": why})
         ends = {"done": states.COMPLETE, "pruned": states.PRUNED, "failed": states.FAIL}
         self.study.tell(number, value, ends[state])
 
     def give_back(self, number: int) -> None:
-        """Nobody works on that trial any more: its point is asked for again."""
+        """Nobody works on that trial any more: its point will be asked for again."""
         self.asked.pop(number, None)
-        trial = next(t for t in self.study.get_trials(deepcopy=False) if t.number == number)
         with contextlib.suppress(ValueError):  # somebody else did it
             self.study.tell(number, state=optuna().trial.TrialState.FAIL)
-            if trial.user_attrs.get("point"):
-                attrs = {"default": trial.user_attrs.get("default", False)}
-                self.study.enqueue_trial(trial.user_attrs["point"], user_attrs=attrs)
 
     def alive(self, number: int) -> None:
         """A sign of life of a trial under way."""
-        if time.monotonic() - self.signs.get(number, -SIGN) >= SIGN:
+        if not self.alone and time.monotonic() - self.signs.get(number, -SIGN) >= SIGN:
             self.signs[number] = time.monotonic()
             self.asked[number].set_user_attr("lease", time.time())
 
@@ -117,16 +116,16 @@ class Study:
         """The trials that count: begun, and not given back."""
         states = optuna().trial.TrialState
         found = (t for t in self.study.get_trials(deepcopy=False) if t.state is not states.WAITING)
-        return [t for t in found if t.state is not states.FAIL or "why" in t.user_attrs]
+        return [t for t in found if t.state is not states.FAIL or "end" in t.user_attrs]
 
     def count(self) -> int:
         return len(self.frozen())
 
-    def trials(self, space: Space) -> list[Trial]:
-        return [record(t, space) for t in self.frozen() if "point" in t.user_attrs]
+    def trials(self) -> list[Trial]:
+        return [record(t, self.space, self.starts) for t in self.frozen() if "point" in t.user_attrs]
 
-    def trial(self, number: int, space: Space) -> Trial:
-        return next(t for t in self.trials(space) if t.number == number + 1)
+    def trial(self, number: int) -> Trial:
+        return next(t for t in self.trials() if t.number == number + 1)
 
     def importance(self, names: Sequence[str]) -> dict[str, float]:
         """The share of each of these settings in what decides the score (PED-ANOVA, Watanabe et al. 2023, arXiv
@@ -150,10 +149,10 @@ def drawn(trial, axis: Axis) -> Any:
     return trial.suggest_float(axis.name, axis.low, axis.high, log=True)
 
 
-def record(trial, space: Space) -> Trial:
+def record(trial, space: Space, starts: Sequence[dict]) -> Trial:
     """A trial as Optuna keeps it, as our own record."""
     words = {"COMPLETE": "done", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running"}
-    point, about = trial.user_attrs["point"], trial.user_attrs
+    point, end = trial.user_attrs["point"], trial.user_attrs.get("end", {})
     strategy, config = space.settings(point)
     return Trial(
         trial.number + 1,
@@ -164,17 +163,19 @@ def record(trial, space: Space) -> Trial:
         config.batch_size,
         trial.value,
         words[trial.state.name],
-        bool(about.get("default")),
+        point in starts,
         tuple(sorted(trial.intermediate_values.items())),
-        about.get("seconds"),
-        about.get("why", ""),
+        end.get("seconds"),
+        end.get("why", ""),
     )
 
 
 # Opening
 
 
-def open_study(card: dict[str, Any], sampler: str, greater: bool, storage: str | None, folder: Path | None) -> Study:
+def open_study(
+    card: dict[str, Any], space: Space, sampler: str, greater: bool, storage: str | None, folder: Path | None
+) -> Study:
     """The study of a search that is described by `card`: a new one, or the one that is stored there. BadInput where that is
     of another search, or where it cannot be opened."""
     if sampler not in SAMPLERS:
@@ -209,7 +210,7 @@ def open_study(card: dict[str, Any], sampler: str, greater: bool, storage: str |
                 f"{where} holds another search (other {listing(unequal)}). Take another out or storage, or call it with the same settings.",
             )
         )
-    return Study(study, sampler, card["seed"], alone=storage is None)
+    return Study(study, space, sampler, card["seed"], alone=storage is None)
 
 
 def storage_of(library, where: str | None) -> Any:
