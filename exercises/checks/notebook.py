@@ -1,6 +1,8 @@
 """What the notebooks need beside the science: a model and a device, and numbers that print the same everywhere."""
 
+import tomllib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import labkit as lk
 from labkit import BadInput, listing, tr
@@ -8,27 +10,40 @@ from labkit import BadInput, listing, tr
 SMALL, BIG = "tiny-bert-zh", "bert-base-chinese"
 
 
+REFERENCES = Path(__file__).parent / "references"
+
+
 def about(name: str, value: float, reference: float, tolerance: float) -> None:
-    """Print the reference when `value` is within `tolerance` of it, and the real value when it is not.
+    """Print the measured value beside the reference and its range, with a ✗ where it lies outside.
 
     >>> about("accuracy", 0.8312, 0.83, 0.02)
-    accuracy ≈ 0.83 (± 0.02)
+    accuracy 0.831 (ours 0.83 ± 0.02)
 
-    So a notebook's stored output holds on every device and version, and a drift is seen at once.
+    nbval blanks the measured value (nbval_sanitize.cfg) and compares the rest: a notebook's stored output holds on every
+    device and version, and a drift is seen at once.
     """
+    ours = f"{reference:g} ± {tolerance:g}"
     if abs(value - reference) <= tolerance:
-        print(f"{name} ≈ {reference:g} (± {tolerance:g})")
+        print(tr(f"{name} {rounded(value, ours)}（我们 {ours}）", f"{name} {rounded(value, ours)} (ours {ours})"))
     else:
-        print(f"{name} = {value:.6g} ✗ {tr('应为', 'expected')} {reference:g} ± {tolerance:g}")
+        print(f"{name} = {value:.6g} ✗ {tr('应为', 'expected')} {ours}")
 
 
-def expect(table: Mapping[str, tuple[str, float, float]]) -> Callable[[str, float], None]:
-    """A notebook's references: what it gives is called with a key of `table` and the number that was measured.
+def rounded(value: float, ours: str) -> str:
+    """A value with one digit more than its reference has; whole where both are."""
+    digits = max(len(number.partition(".")[2]) for number in ours.split(" ± "))
+    return f"{value:.0f}" if value == int(value) and not digits else f"{value:.{digits + 1}f}"
 
+
+def expect(table: str | Mapping[str, tuple[str, float, float]]) -> Callable[[str, float], None]:
+    """A notebook's references: what it gives is called with a key of them and the number that was measured.
+
+    >>> expect = lk.expect("01")                                          # the references of notebook 01
     >>> expect = lk.expect({"test": ("test accuracy", 0.77, 0.06)})       # key: (name, reference, tolerance)
     >>> expect("test", 0.7812)
-    test accuracy ≈ 0.77 (± 0.06)
+    test accuracy 0.781 (ours 0.77 ± 0.06)
     """
+    table = references(table) if isinstance(table, str) else table
     table = {key: row_of(key, row) for key, row in table.items()}
 
     def expected(key: str, value: float) -> None:
@@ -43,6 +58,21 @@ def expect(table: Mapping[str, tuple[str, float, float]]) -> Callable[[str, floa
         about(name, number_of(key, value), reference, tolerance)
 
     return expected
+
+
+def references(number: str) -> dict[str, tuple[str, float, float]]:
+    """What we measured for a notebook: name in the language in force, reference, tolerance."""
+    path = REFERENCES / f"{number}.toml"
+    if not path.is_file():
+        there = listing(sorted(p.stem for p in REFERENCES.glob("*.toml")), 40)
+        raise BadInput(
+            tr(
+                f"没有笔记 {number!r} 的参考值；有：{there}。",
+                f"No references of a notebook {number!r}; there are: {there}.",
+            )
+        )
+    rows = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {key: (tr(row["zh"], row["en"]), row["value"], row["within"]) for key, row in rows.items()}
 
 
 def row_of(key: str, row) -> tuple[str, float, float]:
