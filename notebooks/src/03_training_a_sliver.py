@@ -94,31 +94,16 @@ def count(model):
 
 
 # %% [markdown] lang="zh"
-# 最后是安全绳，用法和笔记 01 一样：`expect` 量到的数在范围里，就打印 ≈ 和参考值；不在，就打印你的真实值和一个 ✗。（想认真猜的话，先别看。）
+# 最后是安全绳，用法和笔记 01 一样：`expect` 先印你的数，再印我们的参考值和范围，出了范围印一个 ✗。
 
 # %% [markdown] lang="en"
-# Last the safety rope, as in notebook 01: where `expect` finds a number inside its range, it prints ≈ and the reference, otherwise your own number and a ✗. (If you want to guess in earnest, don't look yet.)
+# Last the safety rope, as in notebook 01: `expect` prints your number, then our reference and its range, and a ✗ outside it.
 
 # %%
-EXPECTED = {
-    "tuned": (tr("全量微调：验证准确率", "full fine-tuning: validation accuracy"), 0.78, 0.11),
-    "change": (tr("前 8 个方向所占的份额：改动", "share of the first 8 directions: the change"), 0.7, 0.03),
-    "weights": (tr("同上：权重自己", "the same: the weights themselves"), 0.30, 0.02),
-    "noise": (tr("同上：噪声", "the same: noise"), 0.18, 0.01),
-    "kept": (tr("每处只留 8 个方向：答案不变的比例", "8 directions kept: share of same answers"), 0.98, 0.03),
-    "mine": (tr("手写 LoRA：验证准确率", "LoRA by hand: validation accuracy"), 0.8, 0.04),
-    "full": (tr("全量微调：测试准确率", "full: test accuracy"), 0.73, 0.06),
-    "lora": (tr("LoRA：测试准确率", "LoRA: test accuracy"), 0.76, 0.04),
-    "adapter": (tr("适配器：测试准确率", "adapter: test accuracy"), 0.74, 0.04),
-    "prefix": (tr("前缀微调：测试准确率", "prefix tuning: test accuracy"), 0.77, 0.05),
-    "ptuning-v2": (tr("P-tuning v2：测试准确率", "P-tuning v2: test accuracy"), 0.73, 0.04),
-    "tf-idf": (tr("TF-IDF：测试准确率", "TF-IDF: test accuracy"), 0.638, 0.01),
-    "domain": (tr("另一个任务：测试准确率", "the other task: test accuracy"), 0.69, 0.04),
-}
-expect = lk.expect(EXPECTED)
+expect = lk.expect("03")
 
 # %% [markdown] lang="zh"
-# ## 1 账单：训练为什么比使用贵四倍
+# ## 1 账单：训练为什么是使用时的四倍
 #
 # > **理论 ①** 一个在训练的参数要记四个数：它自己、它的梯度、优化器的两个动量。冻结的参数只要记一个。
 #
@@ -692,12 +677,12 @@ axes.grid(False)
 fig
 
 # %% [markdown] lang="zh"
-# 对上了。**读图**：一行是一个字的目光，颜色越深看得越多（几个注意力头的平均），各行的和都是 1；竖线左边是十个前缀位置，右边是真字。左边分走的，就是右边少掉的：前缀靠这个影响结果，而且只能靠这个。现在左边很淡，没练过的前缀，几乎没人看它。没有一个权重变了，也就没有什么可以合并。
+# 对上了。**读图**：一行是一个字的目光，颜色越深看得越多（几个注意力头的平均），各行的和都是 1；竖线左边是十个前缀位置，右边是真字。左边分走的，就是右边少掉的：前缀主要靠这个影响结果（下一格会看到它还有一个小小的副作用）。现在左边很淡，没练过的前缀，几乎没人看它。没有一个权重变了，也就没有什么可以合并。
 #
 # 由此还有两个后果。**猜**：没训练过的前缀，会改变答案吗？512 个位置，还剩几个给真字？
 
 # %% [markdown] lang="en"
-# They agree. **Reading it**: each row is the gaze of one character, the darker the more (a mean over the attention heads), and adds up to 1; left of the upright line are the ten places of the prefix, right of it the real text. What goes to the left is missing on the right: that is how a prefix acts, and its only way. For now the left is pale: a prefix that has not trained is hardly looked at. No weight has changed, so there is nothing to merge.
+# They agree. **Reading it**: each row is the gaze of one character, the darker the more (a mean over the attention heads), and adds up to 1; left of the upright line are the ten places of the prefix, right of it the real text. What goes to the left is missing on the right: that is how a prefix acts, above all (the next cell shows a small side effect). For now the left is pale: a prefix that has not trained is hardly looked at. No weight has changed, so there is nothing to merge.
 #
 # Two things follow. **Guess**: does a prefix that has not trained change the answers? And of 512 positions, how many are left for the text?
 

@@ -95,7 +95,7 @@ print(walk.steps, tr("步，差不到百万分之一：", "steps, less than a mi
 # %% [markdown] lang="zh"
 # ## 2 峡谷：步子能迈多大
 #
-# > **理论 ②** 最陡的方向决定步幅的上限（2 除以曲率），最缓的方向决定要走多久。
+# > **理论 ②** 最陡的方向决定步幅的上限（没有动量时是 2 除以曲率），最缓的方向决定要走多久。
 #
 # 真正的损失不是圆碗，更像**峡谷**：有的参数动一点，损失就大变；有的动半天，也没什么反应。我们的 `ravine` 横着走（y）的曲率是 2，顺着走（x）只有 0.1，差二十倍。照理论，步幅的上限是 2 / 2 = 1。
 #
@@ -104,7 +104,7 @@ print(walk.steps, tr("步，差不到百万分之一：", "steps, less than a mi
 # %% [markdown] lang="en"
 # ## 2 The ravine: how long a stride may be
 #
-# > **Theory ②** The steepest direction sets the longest stride (2 over its curvature), and the gentlest one decides how long it takes.
+# > **Theory ②** The steepest direction sets the longest stride (2 over its curvature, without momentum), and the gentlest one decides how long it takes.
 #
 # A real loss is not a round bowl. It is more like a **ravine**: move some parameters by a little and the loss changes a lot, move others a long way and hardly anything happens. Across our `ravine` (along y) the curvature is 2, down its length (along x) it is 0.1, twenty times less. By the theory, the limit is 2 / 2 = 1.
 #
@@ -167,9 +167,25 @@ lk.plots.one_step(walks["momentum"], 6)
 
 # %% [markdown] lang="zh"
 # **读图**：它已经越过谷底，正往对面的壁上爬。黑箭头是 SGD 在这里会走的一步：往回，朝谷底。蓝色虚线是旧速度加上的，长一倍多，大体朝着反方向，于是合起来的一步（黄）还在往高处冲（图里是朝下，颜色越来越浅）：冲过头就是这样来的。要是坡一直同向呢？每步打九折再加上新的，攒到最后，步子是 SGD 的 1 / (1 − 0.9) = 10 倍。所以从 SGD 换成动量，学习率通常要先除以十。
+#
+# 那么动量会让训练更容易发散吗？同一条峡谷，曲率 2，SGD 的上限是 1。用 1.2 和 1.95，各走 300 步。**猜**：SGD、动量 0.9、动量 0.99，谁飞走？
 
 # %% [markdown] lang="en"
 # **Reading it**: it has crossed the bottom and is climbing the other wall. The black arrow is the step that SGD would take here: back, towards the bottom. The dashed blue one is what the old velocity adds, more than twice as long and roughly the other way, so that the step as a whole (yellow) still climbs (downwards in the picture, into paler colours). That is how overshooting comes about. And where the slopes always agree? Keep nine tenths and add the new one, over and over, and in the end the stride is 1 / (1 − 0.9) = 10 times that of SGD. So when you change from SGD to momentum, first divide the rate by ten.
+#
+# Does momentum make it easier to diverge, then? The same ravine, whose curvature of 2 gives SGD a limit of 1; rates of 1.2 and 1.95, 300 steps each. **Guess**: SGD, momentum 0.9, momentum 0.99, who flies off?
+
+# %%
+for lr in (1.2, 1.95):
+    makers = {f"β = {beta}": lk.optimizer("SGD", lr=lr, momentum=beta) for beta in (0.0, 0.9, 0.99)}
+    for name, walk in lk.traces(makers, "ravine", steps=300).items():
+        print(lr, name, tr("到达：", "arrived:"), walk.arrived, tr("发散：", "diverged:"), walk.diverged)
+
+# %% [markdown] lang="zh"
+# 出乎意料：在峡谷里，动量**放宽**了上限。带动量 β 时，它是 2 (1 + β) / 曲率：没有动量是 1，0.9 是 1.9，0.99 是 1.99。来回的坡互相抵消，所以最陡的方向反而坐得住。可是放宽到头也不过一倍，而同向的坡攒成一百倍的步子：1.2 时，0.9 走了 47 步就到，0.99 晃了 300 步，还在谷里荡。
+
+# %% [markdown] lang="en"
+# Against expectation: in a ravine momentum **widens** the limit. With momentum β it is 2 (1 + β) / curvature: 1 without, 1.9 with 0.9, 1.99 with 0.99. Slopes that alternate cancel, so the steepest direction sits still for longer. But all that can be gained is a factor of two, while slopes that agree add up to a hundredfold stride: at 1.2, 0.9 arrived after 47 steps, and 0.99 was still swinging in the valley after 300.
 
 # %% [markdown] lang="zh"
 # ## 4 Adam：不问坡有多陡，只问往哪边
@@ -182,7 +198,9 @@ lk.plots.one_step(walks["momentum"], 6)
 # |---|---|---|
 # | **Adagrad** | 坡度平方的总和 | 学习率 × 坡度 / √总和：越走越小 |
 # | **RMSprop** | 坡度平方的滑动平均 | 学习率 × 坡度 / √平均：旧的会忘 |
-# | **Adam** | 再加坡度的滑动平均（动量） | 学习率 × 平均坡度 / √平均平方 |
+# | **Adam** | 再加坡度的滑动平均（动量） | 学习率 × 平均坡度 / √平均平方，两个平均都先**修正偏差** |
+#
+# 两个滑动平均都从 0 攒起，开头偏小：第一步，平均坡度只有坡度的 1 − 0.9 = 一成，平均平方只有 1 − 0.999 = 千分之一。Adam 把它们除以 1 − βᵗ（t 是步数），第一步就正好还原，这叫**偏差修正**（bias correction）；不修正的话，第一步会是学习率的 0.1 / √0.001 ≈ 3.2 倍。RMSprop 不修正。
 #
 # 分子分母都是坡度，单位约掉了。检验很简单：把整座山拔高一千倍，坡也陡一千倍。**猜**：SGD 会怎样？Adam 的路线呢？
 
@@ -197,7 +215,9 @@ lk.plots.one_step(walks["momentum"], 6)
 # |---|---|---|
 # | **Adagrad** | the sum of squared slopes | rate × slope / √sum: shorter and shorter |
 # | **RMSprop** | a running mean of squared slopes | rate × slope / √mean: the old is forgotten |
-# | **Adam** | and a running mean of slopes (momentum) | rate × mean slope / √mean square |
+# | **Adam** | and a running mean of slopes (momentum) | rate × mean slope / √mean square, both means **bias-corrected** |
+#
+# Both running means build up from 0 and are too small at first: in step 1 the mean slope is 1 − 0.9 = a tenth of the slope, the mean square 1 − 0.999 = a thousandth. Adam divides them by 1 − βᵗ (t counts the steps), which restores both exactly in step 1. This is called **bias correction**; without it the first step would be 0.1 / √0.001 ≈ 3.2 times the rate. RMSprop does not correct.
 #
 # Slope above, slope below: the unit cancels. That is easily tested. Make the mountain a thousand times as high, and so a thousand times as steep. **Guess**: what happens to SGD? And to Adam's way?
 
@@ -220,10 +240,10 @@ print("Adam", tr("两条路线相同：", "same way on both:"), bool(same))
 print([round(float(u), 3) for u in low["Adam"].update[0]], [round(float(u), 3) for u in high["Adam"].update[0]])
 
 # %% [markdown] lang="zh"
-# 每个参数恰好走一个学习率，不管坡是 1 还是 1000。所以 Adam 的学习率有直白的意思：**一步最多大约走这么远**。也因此，真模型的权重大小在百分之几，Adam 的学习率就得是千分之几以下。
+# 修正以后只剩正负号，每个参数恰好走一个学习率，不管坡是 1 还是 1000。所以 Adam 的学习率有直白的意思：**一步大约走这么远**。这说的是坡度平稳的时候；很少遇到坡度的参数，例如冷僻字的嵌入，久等之后的那一步能到 (1 − 0.9) / √(1 − 0.999) ≈ 3.2 倍。也因此，真模型的权重大小在百分之几，Adam 的学习率就得是千分之几以下。
 
 # %% [markdown] lang="en"
-# Each parameter moves by exactly one learning rate, whether the slope is 1 or 1000. So Adam's rate has a plain meaning: **about how far one step may go**. And that is why, with a real model's weights being some hundredths in size, Adam's rates are thousandths and less.
+# Corrected, only a sign is left: each parameter moves by exactly one learning rate, whether the slope is 1 or 1000. So Adam's rate has a plain meaning: **about how far one step goes**. That is so where slopes are steady; a parameter that seldom has one, such as the embedding of a rare character, may step by (1 − 0.9) / √(1 − 0.999) ≈ 3.2 rates after a long wait. And that is why, with a real model's weights being some hundredths in size, Adam's rates are thousandths and less.
 
 # %% [markdown] lang="zh"
 # ## 5 每个参数的步幅
@@ -241,10 +261,10 @@ walks = lk.traces({name: lk.optimizer(name, lr=lr) for name, lr in team.items()}
 lk.plots.step_sizes(walks)
 
 # %% [markdown] lang="zh"
-# **读图**：纵轴是对数，两幅的刻度不一样，要读数。SGD 在左图是 0.5 的平线；右图里找不到它，因为它一步就落到谷轴上（第 2 节），此后 y 方向没有步可量。Adagrad 把走过的坡全加起来，步幅只减不增，最后 x 停在 0.4，y 不到 0.2。RMSprop 会忘：它的平均从 0 攒起，开头步幅偏大，先降一段；等坡走缓了，又一路变大。Adam 从第一步起就一路变大：坡越来越缓，平均就越来越小。三种都一样：缓的 x 步幅大，陡的 y 步幅小，右端差两倍半到四倍，峡谷就这样被“掰圆”了一些。可是也请看 Adam 和 RMSprop 的右端：快到谷底时坡度趋近于 0，步幅却在变大，这正是自适应方法在谷底抖动、需要学习率往下降的原因。
+# **读图**：纵轴是对数，两幅的刻度不一样，要读数。SGD 在左图是 0.5 的平线；右图里找不到它，因为它一步就落到谷轴上（第 2 节），此后 y 方向没有步可量。Adagrad 把走过的坡全加起来，步幅只减不增，最后 x 停在 0.4，y 不到 0.2。RMSprop 会忘：它的平均从 0 攒起，又不修正偏差，开头步幅偏大，先降一段；等坡走缓了，又一路变大。Adam 从第一步起就一路变大：坡越来越缓，平均就越来越小。三种都一样：缓的 x 步幅大，陡的 y 步幅小，右端差两倍半到四倍，峡谷就这样被“掰圆”了一些。可是也请看 Adam 和 RMSprop 的右端：快到谷底时坡度趋近于 0，步幅却在变大，这正是自适应方法在谷底抖动、需要学习率往下降的原因。
 
 # %% [markdown] lang="en"
-# **Reading it**: the vertical axes are logarithmic, and their scales differ, so read the numbers. On the left SGD is a flat line at 0.5; on the right it can't be found, since it drops onto the axis of the valley in one step (section 2), and after that there is no step along y to measure. Adagrad adds up all the slopes there ever were, so its stride only falls, to 0.4 in x and under 0.2 in y. RMSprop forgets: its mean builds up from 0, so the strides are long at first and shrink for a while, and grow again as the slopes get gentle. Adam's grow from the first step: the slopes get gentler, and their mean gets smaller. All three agree: long strides in the gentle x, short ones in the steep y, at the right end two and a half to four times apart. That is how the ravine gets somewhat "rounded". But look at Adam and RMSprop at that end as well: near the bottom the slopes go to 0, and the strides grow. This is why adaptive methods jitter at the bottom, and why their rate is made to fall.
+# **Reading it**: the vertical axes are logarithmic, and their scales differ, so read the numbers. On the left SGD is a flat line at 0.5; on the right it can't be found, since it drops onto the axis of the valley in one step (section 2), and after that there is no step along y to measure. Adagrad adds up all the slopes there ever were, so its stride only falls, to 0.4 in x and under 0.2 in y. RMSprop forgets: its mean builds up from 0 and nothing corrects it, so the strides are long at first and shrink for a while, and grow again as the slopes get gentle. Adam's grow from the first step: the slopes get gentler, and their mean gets smaller. All three agree: long strides in the gentle x, short ones in the steep y, at the right end two and a half to four times apart. That is how the ravine gets somewhat "rounded". But look at Adam and RMSprop at that end as well: near the bottom the slopes go to 0, and the strides grow. This is why adaptive methods jitter at the bottom, and why their rate is made to fall.
 
 # %% [markdown] lang="zh"
 # ## 6 换一座山，换一个冠军
@@ -279,29 +299,28 @@ panel.wait()
 panel.report()
 
 # %% [markdown] lang="zh"
-# **读图**：脊线上，往谷里的坡几乎是 0。SGD 照坡迈步，沿着脊线滑到鞍点，在那里磨蹭最久（58 步）；动量也沿着脊线走，攒起的速度冲过了鞍点，绕一大圈才回来（41）。RMSprop 和 Adam 把小坡除以它自己的大小，小坡也迈大步，所以一出发就斜着离开脊线。两位同路，步数却差得多：RMSprop 的平均从 0 攒起，头几步特别大，12 步就到；Adam 每步每个方向至多走 0.05，两格宽的路，四十来步才走得完（45）。可见名次里也有学习率的一份。那么在别处呢？同样的四位，各用合适的学习率，再走三座山，打印的是最先到的一位和它的步数。**猜**：每座山各是谁先到？
+# **读图**：脊线上，往谷里的坡几乎是 0。SGD 照坡迈步，沿着脊线滑到鞍点，在那里磨蹭最久（58 步）；动量也沿着脊线走，攒起的速度冲过了鞍点，绕一大圈才回来（41）。RMSprop 和 Adam 把小坡除以它自己的大小，小坡也迈大步，所以一出发就斜着离开脊线。两位同路，步数却差得多：RMSprop 的平均从 0 攒起，没有偏差修正，头几步特别大，12 步就到；Adam 每步每个方向至多走 0.05，两格宽的路，四十来步才走得完（45）。可见名次里也有学习率的一份。那么在别处呢？为了公平，同样的四位各试五个学习率，再走三座山，打印的是每位最好的一次：步数，和用的学习率。**猜**：每座山各是谁先到？
 
 # %% [markdown] lang="en"
-# **Reading it**: on the ridge the slope towards the valley is almost 0. SGD steps by the slope, slides along the ridge to the saddle point, and dawdles there the longest (58 steps); momentum keeps to the ridge as well, shoots past the saddle on the speed it has gathered, and comes back in a wide loop (41). RMSprop and Adam divide the small slope by its own size, so that it gives a long step too, and they leave the ridge slantwise at once. They go the same way, and yet their steps are far apart in number: RMSprop's mean builds up from 0, which makes its first steps very long, and it is there in 12; Adam moves by about 0.05 at most in each direction, so that a way of two units takes forty-odd (45). The rate has its share in a ranking, then. And elsewhere? The same four, each with a rate that suits it, on three more mountains; what is printed is the first to arrive, and its steps. **Guess**: who is first on each?
+# **Reading it**: on the ridge the slope towards the valley is almost 0. SGD steps by the slope, slides along the ridge to the saddle point, and dawdles there the longest (58 steps); momentum keeps to the ridge as well, shoots past the saddle on the speed it has gathered, and comes back in a wide loop (41). RMSprop and Adam divide the small slope by its own size, so that it gives a long step too, and they leave the ridge slantwise at once. They go the same way, and yet their steps are far apart in number: RMSprop's mean builds up from 0 without a correction, which makes its first steps very long, and it is there in 12; Adam moves by about 0.05 at most in each direction, so that a way of two units takes forty-odd (45). The rate has its share in a ranking, then. And elsewhere? To be fair, each of the same four tries five rates on three more mountains; what is printed is the best of each, its steps and the rate. **Guess**: who is first on each?
 
 # %%
-suited = {
-    "himmelblau": {"SGD": 0.01, "momentum": 0.003, "RMSprop": 0.02, "Adam": 0.05},
-    "plateau": {"SGD": 0.3, "momentum": 0.1, "RMSprop": 0.02, "Adam": 0.05},
-    "rosenbrock": {"SGD": 0.001, "momentum": 0.001, "RMSprop": 0.02, "Adam": 0.05},
-}
-for mountain, rates in suited.items():
-    makers = {name: lk.optimizer(name, lr=lr) for name, lr in rates.items()}
+tried = {name: (0.001, 0.003, 0.01, 0.1, 0.3) for name in ("SGD", "momentum")}
+tried |= {name: (0.02, 0.05, 0.1, 0.2, 0.5) for name in ("RMSprop", "Adam")}
+makers = {(name, lr): lk.optimizer(name, lr=lr) for name, rates in tried.items() for lr in rates}
+for mountain in ("himmelblau", "plateau", "rosenbrock"):
     walks = lk.traces(makers, mountain, steps=500)
-    print(mountain, min((walk.arrived, name) for name, walk in walks.items() if walk.arrived is not None))
+    there = [(walk.arrived, lr, name) for (name, lr), walk in walks.items() if walk.arrived is not None]
+    best = {name: (steps, lr) for steps, lr, name in sorted(there, reverse=True)}
+    print(mountain, *sorted(best.items(), key=lambda item: item[1]))
 
 # %% [markdown] lang="zh"
-# 三座山，三个冠军（**理论 ⑤**）。换一个学习率，名次还会再换，你在面板里拖几下就看得到。所以“某某优化器更好”这句话，少了地形和学习率就没有意义。
+# 各用各的好学习率以后，仍然没有一位处处领先（**理论 ⑤**）：前两座山是 RMSprop 靠头几步的大步子抢先，弯弯的 `rosenbrock` 上它却落到最后，先到的是动量。换一个起点，名次还会再换，你在面板里拖几下就看得到。所以“某某优化器更好”这句话，少了地形和学习率就没有意义。
 #
 # **动手**：在面板里选“抖动的碗”（每一步的坡都带噪声，像一小批数据那样），看谁停得住；再选“三个陡坑”，看谁掉得进去。
 
 # %% [markdown] lang="en"
-# Three mountains, and not one champion for all (**theory ⑤**). With other rates the ranking changes again, as a few moves in the panel will show. "This optimizer is better" is a sentence that means nothing without a terrain and a rate.
+# With a good rate for each there is still nobody who leads everywhere (**theory ⑤**): on the first two mountains RMSprop wins by its long first steps, on the winding `rosenbrock` it comes in last, and momentum first. From another start the ranking changes again, as a few moves in the panel will show. "This optimizer is better" is a sentence that means nothing without a terrain and a rate.
 #
 # **Try it**: choose "noisy bowl" in the panel (each slope carries noise, as that of a small batch does) and see who can stand still; then "UvA steep optima", which are three steep holes, and see who falls into one.
 
@@ -454,14 +473,14 @@ lk.plots.forest(runs)
 # %% [markdown] lang="zh"
 # ## 10 真模型的山
 #
-# > **理论 ⑨** 微调走的山谷又宽又平滑（这里看的是头）；不同的优化器走不同的路，到达一样低的地方。
+# > **理论 ⑨** 头的损失沿随机方向又宽又平滑；不同的优化器走不同的路，到达一样低的地方。
 #
 # 模型的头有一万多个参数，山在一万多维里，画不出来；但可以切一片。从训练好的权重出发，选两个随机方向，方向里每个神经元的长度和模型自己的一样（不然大的权重会显得平）。`lk.slice_loss` 在这个平面上 31 × 31 个位置各算一遍损失。它在副本上做，模型一个比特也不变。**猜**：会是一片犬牙交错，还是一个碗？
 
 # %% [markdown] lang="en"
 # ## 10 The mountain of a real model
 #
-# > **Theory ⑨** The valley of a fine-tune is wide and smooth (we look at that of the head); different optimizers take different ways to places that are equally low.
+# > **Theory ⑨** Along random directions the loss of the head is wide and smooth; different optimizers take different ways to places that are equally low.
 #
 # The head has more than ten thousand parameters, and a mountain in ten thousand dimensions can't be drawn. But it can be sliced. Start from the trained weights and choose two random directions, in which each neuron is as long as the model's own (or large weights would look flat). `lk.slice_loss` computes the loss at 31 × 31 places of that plane. It works on a copy, and the model does not change by a bit. **Guess**: jagged rocks, or a bowl?
 
@@ -472,10 +491,10 @@ found = lk.slice_loss(trainer.model, corpus.train, n=31)
 lk.plots.slice_map(found)
 
 # %% [markdown] lang="zh"
-# **读图**：白圈是训练好的模型，坐标 1 的意思是“走出自己那么长的一段”。没有悬崖，没有迷宫，只有一个宽宽的谷。随便往一个方向走出自己长度的四分之一，损失只变一点点：周围一大片都是差不多好的模型。它甚至不站在最低处：训练在半路就停了，旁边还有更低的地方（那是**训练**损失更低，不等于没见过的行更好）。微调好走，学习率不必定得分毫不差，这是一个原因。还要当心：两个随机方向看不见最陡的方向，真正的山比切片更像峡谷。
+# **读图**：白圈是训练好的模型，坐标 1 的意思是“走出自己那么长的一段”。没有悬崖，没有迷宫，只有一个宽宽的谷。沿任一随机方向移动权重范数的四分之一，损失只变一点点：周围一大片都是差不多好的模型。这张图有三个“只”：只是头（两层小网络，特征又是冻结的，本来就接近凸），只是两个方向，只是随机的方向。整个模型的山，它没有看。它甚至不站在最低处：训练在半路就停了，旁边还有更低的地方（那是**训练**损失更低，不等于没见过的行更好）。训练头时学习率不必定得分毫不差，这是一个原因。还要当心：两个随机方向看不见最陡的方向，真正的山比切片更像峡谷。
 
 # %% [markdown] lang="en"
-# **Reading it**: the white circle is the trained model, and 1 on an axis means "as far as its own weights are long". There are no cliffs and no maze, just a wide valley. Go a quarter of your own length in any direction, and the loss changes very little: all around there are models that are nearly as good. It does not even stand at the lowest place: training stopped on its way, and lower ground is near (lower in **training** loss, which does not mean better on rows it has not seen). That is one reason why fine-tuning is easy going, and why the rate need not be exact. But be careful: two random directions don't meet the steepest ones, and the real mountain is more of a ravine than the slice.
+# **Reading it**: the white circle is the trained model, and 1 on an axis means "as far as its own weights are long". There are no cliffs and no maze, just a wide valley. Move by a quarter of the norm of the weights (their length) along either random direction, and the loss changes very little: all around there are models that are nearly as good. The picture has three limits: it is the head alone (two small layers over frozen features, nearly convex by construction), two directions alone, and random ones. It did not look at the mountain of the whole model. It does not even stand at the lowest place: training stopped on its way, and lower ground is near (lower in **training** loss, which does not mean better on rows it has not seen). That is one reason why a head is easy to train, and why its rate need not be exact. But be careful: two random directions don't meet the steepest ones, and the real mountain is more of a ravine than the slice.
 
 # %% [markdown] lang="zh"
 # ## 11 三串脚印
@@ -552,14 +571,14 @@ panel.report()
 # | | 一句话 | 你看见的 |
 # |---|---|---|
 # | ① | SGD 的一步是学习率乘坡度 | 手写循环与 torch 相同（1） |
-# | ② | 最陡的定上限，最缓的定时间 | 0.95 最快，1.2 飞走（2） |
+# | ② | 最陡的定上限，最缓的定时间 | 0.95 最快，1.2 飞走（2）；动量放宽上限（3） |
 # | ③ | 同向的攒起来，来回的抵消 | 冲下峡谷，冲过头，荡回来（3） |
 # | ④ | 除以自己的大小，单位约掉 | 山高一千倍，Adam 路线不变（4、5） |
 # | ⑤ | 没有处处最好的 | 换一座山，换一个冠军（6） |
 # | ⑥ | 衰减要放在梯度外面 | Adam 两条线分开，AdamW 几乎重合（7） |
 # | ⑦ | 记几样，多存几份 | 0、1、2（8） |
 # | ⑧ | 换优化器就换刻度 | 差一百倍的三条线；重叠的区间（9） |
-# | ⑨ | 宽谷，殊途，同样低 | 切片与三串脚印（10、11） |
+# | ⑨ | 头的谷宽，殊途，同样低 | 切片与三串脚印（10、11） |
 
 # %% [markdown] lang="en"
 # ## 13 In short
@@ -567,14 +586,14 @@ panel.report()
 # | | in a sentence | what you saw |
 # |---|---|---|
 # | ① | a step of SGD is the rate times the slope | a loop by hand, equal to torch's (1) |
-# | ② | the steepest sets the limit, the gentlest the time | 0.95 fastest, 1.2 gone (2) |
+# | ② | the steepest sets the limit, the gentlest the time | 0.95 fastest, 1.2 gone (2); momentum widens the limit (3) |
 # | ③ | what agrees adds up, what alternates cancels | down the ravine, too far, and back (3) |
 # | ④ | divided by its own size, the unit cancels | a mountain a thousand times as high, the same way (4, 5) |
 # | ⑤ | none is best everywhere | another mountain, another champion (6) |
 # | ⑥ | decay belongs outside the gradient | Adam's two lines part, AdamW's nearly coincide (7) |
 # | ⑦ | a copy for each thing remembered | 0, 1, 2 (8) |
 # | ⑧ | another optimizer, another scale | three lines a hundred times apart; bars that overlap (9) |
-# | ⑨ | a wide valley, other ways, equally low | the slice, and three sets of footprints (10, 11) |
+# | ⑨ | a head's valley is wide; other ways, equally low | the slice, and three sets of footprints (10, 11) |
 
 # %% [markdown] lang="zh"
 # ## 三个问题
@@ -585,16 +604,16 @@ panel.report()
 #
 # <details><summary>展开答案</summary>
 #
-# 他换了优化器，没换刻度（理论 ⑧）。AdamW 的 5e-4 意思是每个参数每步大约走 0.0005；SGD 的 5e-4 要乘上坡度，而坡度往往只有百分之几，实际的步子小了几百倍。第 9 节的图里，SGD 的好学习率大约是 AdamW 的一百倍。请他从 0.1 附近找起，再用几个种子比。
+# 他换了优化器，没换刻度（理论 ⑧）。AdamW 的 5e-4 意思是每个参数每步大约走 0.0005；SGD 的 5e-4 要乘上坡度，而坡度很小：在笔记 01 的模型上，每个参数的坡度（均方根）约千分之一，头也只有百分之一，实际的步子小了一百到上千倍。第 9 节的图里，SGD 的好学习率大约是 AdamW 的一百倍。请他从 0.1 附近找起，再用几个种子比。
 #
 # </details>
 
 # %% [markdown] lang="zh"
-# **二**　训练突然发散，损失变成 nan。有人说“把动量从 0.9 调到 0.99 就稳了”。从峡谷的图想一想：会更稳还是更糟？还有哪三种办法？
+# **二**　训练突然发散，损失变成 nan。有人说“把动量从 0.9 调到 0.99 就稳了”。从峡谷的实验想一想：他说对了多少？还有哪三种办法？
 #
 # <details><summary>展开答案</summary>
 #
-# 动量 0.99 把稳定时的步子从十倍放大到一百倍（1 / (1 − β)），更容易冲过头，多半更糟（理论 ③）。发散说明步幅超过了最陡方向的上限（理论 ②）：把学习率降下来；加热身，避开开头陡的地方；裁剪梯度，坡再陡步子也有上限。
+# 对了一点点。上限是 2 (1 + β) / 曲率，从 0.9 到 0.99 只放宽了不到百分之五；代价是同向的步子从十倍变成一百倍，荡得更久（第 3 节）。发散说明步幅超过了最陡方向的上限（理论 ②），该对付的是步幅：把学习率降下来；加热身，避开开头陡的地方；裁剪梯度，坡再陡步子也有上限。
 #
 # </details>
 
@@ -616,16 +635,16 @@ panel.report()
 #
 # <details><summary>Open the answer</summary>
 #
-# The optimizer was changed, and the scale was not (theory ⑧). AdamW's 5e-4 means that each parameter moves by about 0.0005 in a step; SGD's 5e-4 is multiplied by a slope, which is often some hundredths, so that the steps are hundreds of times shorter. In the picture of section 9 a good rate for SGD is about a hundred times AdamW's. Begin the search near 0.1, and then compare over several seeds.
+# The optimizer was changed, and the scale was not (theory ⑧). AdamW's 5e-4 means that each parameter moves by about 0.0005 in a step; SGD's 5e-4 is multiplied by a slope, and slopes are small: on the model of notebook 01 about a thousandth a parameter (root mean square), a hundredth in the head, so that the steps are a hundred to a thousand times shorter. In the picture of section 9 a good rate for SGD is about a hundred times AdamW's. Begin the search near 0.1, and then compare over several seeds.
 #
 # </details>
 
 # %% [markdown] lang="en"
-# **Two.** A training diverges, and its loss is nan. Somebody says: "turn momentum from 0.9 up to 0.99, that makes it steady." Think of the picture of the ravine: steadier, or worse? And which three remedies are there?
+# **Two.** A training diverges, and its loss is nan. Somebody says: "turn momentum from 0.9 up to 0.99, that makes it steady." Think of the experiment in the ravine: how far is that right? And which three remedies are there?
 #
 # <details><summary>Open the answer</summary>
 #
-# With 0.99, strides grow to a hundred times instead of ten (1 / (1 − β)); it will overshoot all the more, and most likely be worse (theory ③). Diverging means that the stride was beyond the limit of the steepest direction (theory ②). So lower the rate; or warm up, to get past the steep beginning; or clip the gradient, so that a stride has an end however steep the slope.
+# A little. The limit is 2 (1 + β) / curvature, and from 0.9 to 0.99 it widens by less than five per cent; the price is that strides that agree grow to a hundred times instead of ten, and swing for longer (section 3). Diverging means that the stride was beyond the limit of the steepest direction (theory ②), and the stride is what to mend: lower the rate; or warm up, to get past the steep beginning; or clip the gradient, so that a stride has an end however steep the slope.
 #
 # </details>
 
