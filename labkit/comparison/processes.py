@@ -28,6 +28,7 @@ from labkit.base.language import language, tr
 from labkit.base.records import BadInput, RunEnds
 from labkit.comparison.job import Job
 from labkit.comparison.packing import REST, Begins, Died, Packing, carry_out, unpacked
+from labkit.training.batches import keep_encoded
 
 PATIENCE = 5.0  # seconds that a worker has to leave by itself
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")  # read at import
@@ -42,6 +43,7 @@ def serve(link, folder: str, threads: int, spoken: str) -> None:
     for name in THREADS:
         os.environ[name] = str(threads)
     language(spoken)
+    keep_encoded()
     home = Path(folder, f"process-{os.getpid()}")
     home.mkdir()
     tempfile.tempdir = str(home)  # nothing stays of a worker that is killed

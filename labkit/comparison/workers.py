@@ -22,6 +22,7 @@ from labkit.comparison.executors import Remote
 from labkit.comparison.job import Job
 from labkit.comparison.packing import Begins, Died
 from labkit.comparison.processes import Processes
+from labkit.training.batches import keep_encoded
 from labkit.training.identity import differences
 
 DEATHS = 3  # workers that a job may take with it before it counts as failed
@@ -337,6 +338,7 @@ def wire(topic: str, ticket: int) -> tuple[Callable[[Any], None], Callable[[], b
     """On a Dask worker: how a job tells its events, and how it learns that it is no longer wanted."""
     from distributed import get_worker
 
+    keep_encoded()
     worker = get_worker()
     task = worker.get_current_task()
 

@@ -60,6 +60,27 @@ class Batches:
         return self.task.balance(self.items["train"])
 
 
+_kept: dict[tuple, Batches] | None = None  # by corpus, model and limit, where somebody asked to keep it
+
+
+def keep_encoded() -> None:
+    """From now on this process encodes a corpus once for all runs on it: for one that does nothing but such runs."""
+    global _kept
+    _kept = {} if _kept is None else _kept
+
+
+def encoded(corpus: Corpus, model, limit: int) -> Batches:
+    """A corpus as this model reads it, cut at `limit`."""
+    if _kept is None:
+        return Batches(corpus, model.processor, limit)
+    key = corpus.fingerprint, model.source, limit
+    if key not in _kept:
+        while len(_kept) > 1:  # prompts take positions: two limits take turns
+            _kept.pop(next(iter(_kept)))
+        _kept[key] = Batches(corpus, model.processor, limit)
+    return _kept[key]
+
+
 def check(model, corpus: Corpus, config: TrainConfig) -> None:
     """A model and a corpus that belong together, with rows to train on and to judge by, and no longer than it takes."""
     if not hasattr(model, "processor"):

@@ -23,7 +23,7 @@ from labkit.models.loading import fitting
 from labkit.models.state import fingerprints, frozen_modules, modes_kept, moving, put_back
 from labkit.strategies import Full, Strategy
 from labkit.strategies.retaining import Retainer
-from labkit.training.batches import Batches, check
+from labkit.training.batches import Batches, check, encoded
 from labkit.training.checkpoint import Checkpoints, go_on, pack
 from labkit.training.engine import Engine, patient
 from labkit.training.frozen import FrozenPart
@@ -66,7 +66,7 @@ class Trainer:
         if sharing is None:
             with self.engine.seeded(self.config.seed, 0):  # a strategy may draw new weights
                 self.model = self.strategy.prepare(model).to(self.device)
-            self.batches = batches or Batches(corpus, model.processor, fitting(self.model, self.config.max_length))
+            self.batches = batches or encoded(corpus, model, fitting(self.model, self.config.max_length))
             self.before = fingerprints(self.model)
         else:
             self.model, self.batches, self.before = sharing.model, batches or sharing.batches, sharing.before

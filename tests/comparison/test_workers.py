@@ -17,8 +17,10 @@ from labkit.base.files import load_run
 from labkit.base.records import BadInput, Notice, RunBegins, RunEnds, StepDone
 from labkit.comparison import compare as module
 from labkit.comparison.compare import Comparing, compare, runs_in
+from labkit.comparison.job import Job
 from labkit.comparison.workers import Workers, usual_workers
 from labkit.strategies import Full, HeadOnly, TopK
+from labkit.training import batches
 
 ROWS = corpus(n=24)
 STRATEGIES = [Full(), HeadOnly(), TopK(1)]
@@ -69,6 +71,19 @@ def test_runs_of_two_processes_are_those_of_one_to_the_last_bit(tmp_path):
         for name in ("scores", "answers", "steps", "moved", "config", "identity", "saved_bytes", "notices"):
             assert getattr(mine, name) == getattr(theirs, name), name
         assert [e.train_loss for e in mine.history] == [e.train_loss for e in theirs.history]
+
+
+def test_a_process_that_does_many_runs_encodes_their_rows_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "_kept", None)
+    place, rounds = str(bert(tmp_path / "bert", num_hidden_layers=1)), []
+    monkeypatch.setattr(batches, "Batches", lambda *given, made=batches.Batches: rounds.append(given) or made(*given))
+    jobs = [Job(s, TrainConfig(epochs=1, device="cpu"), ROWS, place) for s in (Full(), HeadOnly(), HeadOnly())]
+    alone = [[*job.run()][-1].run for job in jobs[:2]]
+    assert len(rounds) == 2
+    batches.keep_encoded()
+    kept = [[*job.run()][-1].run for job in jobs]
+    assert len(rounds) == 3
+    assert [r.steps for r in kept[:2]] == [r.steps for r in alone] and kept[1].answers == alone[1].answers
 
 
 def test_each_process_has_its_share_of_the_threads_and_says_so(monkeypatch):
