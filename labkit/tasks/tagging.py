@@ -204,7 +204,7 @@ class Tagging(Task):
         import numpy as np
 
         here = batch.target != PADDING
-        rows = outputs.logits.float().log_softmax(-1)[here].cpu().numpy()
+        rows = outputs.logits.detach().float().log_softmax(-1)[here].cpu().numpy()
         return np.split(rows, here.sum(1).cumsum(0).tolist()[:-1])
 
     def merge(self, answers: list, items: Sequence[dict]) -> list[list[tuple[int, int, str, float]]]:
