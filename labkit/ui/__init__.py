@@ -18,6 +18,7 @@ _HOME = {
     "Optimizer": "optimizer",
     "LiveHead": "live_head",
     "History": "history",
+    "Search": "search",
     "Panel": "panel",
 }
 
