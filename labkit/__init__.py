@@ -86,6 +86,8 @@ _HOME = {
     "preflight": "inspection.forecast",
     "find_lr": "inspection.lr_finder",
     "diagnose": "inspection.doctor",
+    "serve": "ui.serving",
+    "drift": "deploy.drift",
     "about": "labkit_exercises.notebook",
     "equipment": "labkit_exercises.notebook",
     "expect": "labkit_exercises.notebook",

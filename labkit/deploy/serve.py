@@ -147,6 +147,7 @@ class Running:
             time.sleep(0.01)
         if not service.ready:
             self.stop()
+            service.close()
             raise self.error or RuntimeError(tr("服务没有启动。", "The service did not start."))
 
     def work(self, sock: socket.socket) -> None:

@@ -7,6 +7,7 @@ from labkit.plots.attributions import attribution
 from labkit.plots.charts import Band, Bars, Chart, Histogram, Line, figure_of
 from labkit.plots.comparing import forest, grid, pareto, runs, verdicts
 from labkit.plots.conversations import conversations
+from labkit.plots.drifting import drift
 from labkit.plots.inspecting import anatomy, diagnosis, forgetting, rates
 from labkit.plots.landscapes import mountain, one_step, slice_map, step_sizes, walk_losses, walk_map
 from labkit.plots.learning import bars, confusion, curves, lengths, run_names, running_mean, steps
@@ -30,6 +31,7 @@ __all__ = [
     "conversations",
     "curves",
     "diagnosis",
+    "drift",
     "drawn",
     "figure",
     "figure_of",
