@@ -2,6 +2,8 @@
 
     python tools/bench.py speed   [--data waimai_train.csv] [--rows 1600] [--rounds 3]
     python tools/bench.py frozen  [--data waimai_train.csv] [--rows 1600] [--rounds 3]
+    python tools/bench.py sft | answers [--splits 3]     (bench_generation.py)
+    python tools/bench.py workers [--strategies 9] [--seeds 3]; deaths; cluster [--counts 1,4,16,64]     (bench_workers.py)
     python tools/bench.py quality [--data FOLDER] [--splits 5] [--epochs 3] [--model tiny-bert-zh]
 
 `speed` interleaves the ways of full fine-tuning in one run and prints medians and ratios: machines are noisy, ratios
@@ -25,6 +27,7 @@ from labkit.data.corpus import Corpus
 from labkit.data.splitting import split_rows
 from labkit.tasks import Classification
 
+MANY = ("workers", "deaths", "cluster")  # bench_workers.py
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -364,7 +367,7 @@ def interval(scores: list[float]) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", default="speed", choices=("speed", "frozen", "quality"))
+    parser.add_argument("what", nargs="?", default="speed", choices=("speed", "frozen", "quality", "sft", "answers", *MANY))
     parser.add_argument(
         "--data",
         help="speed and frozen: a CSV; quality: a folder with NAME_train.csv, NAME_validation.csv, NAME_test.csv",
@@ -380,10 +383,24 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="quality: in place of 10, 5 and 3 by the number of rows")
     parser.add_argument("--lr", type=float, default=None)
     parser.add_argument("--json", help="quality: write every single score there")
+    parser.add_argument("--strategies", type=int, default=9, help="workers, deaths, cluster: how many of the nine")
+    parser.add_argument("--seeds", type=int, default=3, help="workers, deaths: how many of each")
+    parser.add_argument("--seed", type=int, default=0, help="deaths: of the random moments")
+    parser.add_argument("--workers", type=int, default=2, help="workers: how many processes")
+    parser.add_argument("--counts", default="1,4,16,64", help="cluster: numbers of workers")
     options = parser.parse_args()
     if options.what in ("speed", "frozen"):
         options.rows = int(options.rows or 1600)
         {"speed": speed, "frozen": frozen}[options.what](options)
+    elif options.what in MANY:
+        import bench_workers
+
+        getattr(bench_workers, options.what)(options)
+    elif options.what in ("sft", "answers"):
+        import bench_generation
+
+        options.rows = int(options.rows or 600)
+        {"sft": bench_generation.sft, "answers": bench_generation.answers}[options.what](options)
     else:
         options.rows = options.rows or "200,1000,all"
         quality(options)
