@@ -238,6 +238,12 @@ class QuestionAnswering(Task):
         texts = [value] if isinstance(value, str) else list(dict.fromkeys(value))
         return " / ".join(text or no_answer() for text in texts) or no_answer()
 
+    def html(self, input, value) -> str:
+        """The question above the context, with the answer, or the first reference, marked where it stands first."""
+        question, context = input
+        text = next((t for t in ([value] if isinstance(value, str) else value) if t and t in context), "")
+        return Answer(question, context, text, context.index(text) if text else None, 1.0).html()
+
 
 def example(row, columns: dict[str, str], references: tuple) -> Example:
     extra = {k: v for k, v in row.cells.items() if k not in columns.values()}

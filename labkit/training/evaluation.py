@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.base.display import box, table_html
+from labkit.base.display import box, one_line, table_html
 from labkit.base.language import tr
 from labkit.base.records import BadInput, Example, Scores
 from labkit.models.loading import fitting
@@ -80,7 +80,7 @@ class Mistakes(list):
             ("损失", "loss"),
         )
         rows = [
-            [m.example.input, m.truth, m.said, "" if m.probability is None else f"{m.probability:.2f}", f"{m.loss:.2f}"]
+            [one_line(m.example.input), m.truth, m.said, "" if m.probability is None else f"{m.probability:.2f}", f"{m.loss:.2f}"]
             for m in self
         ]
         return box(table_html([tr(*pair) for pair in words], rows, left=3))
