@@ -12,6 +12,7 @@ import labkit as lk
 from labkit import strategies
 from labkit.inspection.trainable_map import trainable_map
 from labkit.models.loading import load
+from labkit.ui import told
 from labkit.ui import try_it as tryit
 from labkit.ui.block_map import map_html
 from labkit.ui.freeze_map import FreezeMap
@@ -357,7 +358,7 @@ def test_asking_leaves_both_models_as_they_were(tuned, folder, patient):
 
 def test_an_error_is_shown_and_gone_with_the_next_text(tuned, patient, monkeypatch):
     one = TryIt(tuned)
-    monkeypatch.setattr(tryit, "attribute", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(told, "attribute", lambda *_, **__: 1 / 0)
     one.set(text=TEXT)
     assert one.state == "failed"
     assert "ZeroDivisionError" in one.problem.value
@@ -390,3 +391,20 @@ def test_a_record_can_be_kept_as_plain_data(tuned):
     assert dataclasses.asdict(found)["text"] == TEXT
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.text = ""
+
+
+def test_a_tagger_shows_its_names_marked_before_and_after(tmp_path, patient):
+    from labkit.tasks import Tagging
+
+    task = Tagging(labels=("LOC", "PER"))
+    model = load(bert(tmp_path / "net"), task=task)
+    lk.save(model, tmp_path / "out")
+    one = TryIt(tmp_path / "out", text="我在东西")
+    assert one.settings["label"].layout.display == one.settings["method"].layout.display == "none"
+    clicked(one)
+    assert one.after == lk.predict(model, "我在东西")[0] and one.before.labels == task.labels
+    assert one.after.html() in one.live.value
+    names = {}
+    exec(one.source(), names)
+    assert names["fresh"].task == task
+    assert one.figure() is not None
