@@ -38,6 +38,11 @@ def installed() -> tuple[tuple[str, str], ...]:
     return tuple((p, v) for p, v in asked if v)
 
 
+def system() -> str:
+    """Operating system, its release, the processor's kind and the cores; the machine's name is not in it."""
+    return f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} cores"
+
+
 def several_processes() -> bool:
     """Whether a launcher started more than one."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1

@@ -3,11 +3,13 @@
 import io
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import stand_ins
@@ -369,6 +371,7 @@ def test_doctor_lists_versions_device_memory_and_what_is_missing(labkit, monkeyp
     assert "missing: datasets: pip install 'labkit[hub]'" in out
     assert "device: " in out
     assert "disk available: " in out
+    assert "paste what `labkit doctor --json` prints into the repository's form “问题 · Bug”" in out
 
 
 def test_doctor_json_is_one_object(labkit):
@@ -376,10 +379,25 @@ def test_doctor_json_is_one_object(labkit):
     assert (status, err) == (0, "")
     found = json.loads(out)
     assert found.keys() == {
-        *("versions", "device", "device_name", "memory_available_mb", "memory_total_mb", "disk_free_mb", "missing")
+        *("versions", "system", "device", "device_name"),
+        *("memory_available_mb", "memory_total_mb", "disk_free_mb", "missing"),
     }
     assert found["versions"]["labkit"] == lk.__version__
     assert found["device"] in ("cpu", "cuda", "mps")
+    assert platform.machine() in found["system"]
+
+
+def test_doctor_json_can_be_shown_to_anybody(labkit, monkeypatch):
+    from labkit.base import machine
+
+    def broken():
+        raise OSError(f"{Path.home()}/.venv/lib/libtorch.so: cannot open")
+
+    monkeypatch.setattr(machine, "device", broken)
+    for words in (("doctor",), ("doctor", "--json")):
+        _, out, _ = labkit(*words)
+        assert "~/.venv/lib/libtorch.so" in out
+        assert str(Path.home()) not in out and os.getcwd() not in out
 
 
 def test_doctor_lives_without_torch(labkit, monkeypatch):
