@@ -24,20 +24,21 @@ class Journal:
 
     def __init__(self, path, task, *, texts: bool = False):
         self.path, self.texts, self.lost = Path(path), texts, 0
-        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        self.file = os.fdopen(handle, "w", encoding="utf-8")
+        self.file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self.write([{"started": round(time.time(), 3), "task": task.name, "labels": list(task.labels)}])
 
     def write(self, lines: Sequence[dict[str, Any]]) -> None:
-        """Lines in one call to the system, so that two services may share a file."""
+        """Lines in one call to the system, so that services may share a file, and that nothing waits to be written."""
+        data = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
         try:
-            self.file.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
-            self.file.flush()
-        except (OSError, ValueError):  # full, or closed while the last requests end
+            whole = os.write(self.file, data) == len(data)
+        except OSError:  # the disk is full, or the file is closed while the last requests end
+            whole = False
+        if not whole:
             self.lost += len(lines)
 
     def close(self) -> None:
-        self.file.close()
+        os.close(self.file)
 
 
 @dataclass(frozen=True)
@@ -52,24 +53,22 @@ class Logged:
 
 
 def read_log(path) -> list[Logged]:
-    """The answered inputs of a log, in order. A line that was cut short because the service was killed is left out; BadInput
-    with file and line for anything else that is no log."""
-    found, cut = [], 0
+    """The answered inputs of a log, in order. Lines that were cut short, because the service was killed or the disk was full,
+    are left out; BadInput with file and line for anything else that is no log."""
+    found = []
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):
             try:
                 value = json.loads(line)
-                started = "started" in value
-                if not started:
+            except (ValueError, RecursionError):
+                if line.startswith('{"'):
+                    continue
+                raise no_log(path, number) from None
+            try:
+                if "started" not in value:
                     found.append(logged(value))
-            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-                started, cut = False, cut or number
-            if started:
-                cut = 0
-            elif cut and (cut < number or not line.startswith("{")):
-                break
-    if cut and (cut < number or number == 1):
-        raise no_log(path, cut)
+            except (ValueError, TypeError, KeyError, AttributeError):
+                raise no_log(path, number) from None
     return found
 
 
