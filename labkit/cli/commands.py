@@ -387,8 +387,8 @@ def doctor(options) -> None:
         device = machine.device()
         name = machine.device_name(device)
     except Exception as error:  # torch is missing, or its installation is broken
-        reason = str(error).replace(str(Path.home()), "~")  # what is pasted into a report has no name in it
-        device, name = None, tr(f"torch 不可用（{reason}）", f"torch does not work ({reason})")
+        words = str(error).replace(str(Path.home()), "~")  # what is pasted into a report has no name in it
+        device, name = None, tr(f"torch 不可用（{words}）", f"torch does not work ({words})")
     free, total = memory.memory_mb() or (None, None)
     report = {
         "versions": found,
