@@ -3,10 +3,13 @@
 >>> found(n=40)                                   # 40 trials, nine of them defaults, some pruned
 """
 
+import dataclasses
+import math
 import random
 
-from made_runs import TASK, run
+from made_runs import TASK, N, run
 
+from labkit.base.records import Epoch, EpochDone, RunEnds, StepDone
 from labkit.comparison.compare import Comparison
 from labkit.comparison.found import Found, Trial, default_name, found_name
 from labkit.strategies import LoRA
@@ -45,3 +48,21 @@ def found(n=40, seed=0, wrong=(range(30), range(40)), seeds=5):
     return Found(
         tuple(trials), TASK.metrics[0], "tiny-bert-zh", (LoRA(rank=16), TrainConfig(lr=1e-3, epochs=5)), confirmed, share, 93.0
     )  # fmt: skip
+
+
+def wrongs(job):
+    """How many of the rows a job gets wrong: the nearer the rate is to 0.004, the fewer; seeds differ by a row."""
+    return 20 + min(150, round(25 * abs(math.log10((job.config.lr or 0.001) / 0.004)))) + job.config.seed % 3
+
+
+def quick_run(job):
+    """In place of `job.run()`: four epochs of events and a run whose scores are known, in no time."""
+    whole = run(job.name, range(wrongs(job)), job.config.seed)
+    scores = {split: x for split, x in whole.scores.items() if split == "valid" or job.corpus.test}
+    for e in range(1, 5):
+        yield StepDone(e, 4, e, 1e-3, 0.5)
+        epoch = Epoch(e, e, 0.5, 0.5, {"accuracy": 1 - wrongs(job) / N, "macro_f1": 0.5}, 0.1)
+        yield EpochDone(epoch, scores["valid"], True)
+    yield RunEnds(
+        dataclasses.replace(whole, identity=job.identity(), config=dataclasses.asdict(job.config), scores=scores)
+    )

@@ -232,8 +232,11 @@ class Advisor:
 
     def behind(self, runs: Comparison, strategy: Strategy) -> bool:
         """Whether a strategy is clearly worse than the best."""
-        name, best = name_of(strategy), names(runs)[0]
-        return name not in names(runs) or (name != best and verdict(runs, best, name).word == "better")
+        name, ranked = name_of(strategy), names(runs)
+        if name not in ranked or name == ranked[0]:
+            return name not in ranked
+        judged = verdict(runs, ranked[0], name)
+        return judged.word == "better" and not within(judged)
 
     # The decision
 
@@ -250,13 +253,12 @@ class Advisor:
         if not others or seeds < 2:
             return self.unsure(tr(f"证据不够：{len(ranked)} 种策略，{seeds} 个种子。", f"Too little evidence: {len(ranked)} strategies, {seeds} seeds."))  # fmt: skip
         against = {name: verdict(runs, best, name) for name in others}
-        level = [name for name in others if against[name].word == "noise"]
-        good = [best, *(name for name in level if within(against[name]))]
+        good = [best, *(name for name in others if within(against[name]))]
         if trouble := self.against_baselines(runs, best):
             return self.unsure(trouble)
         for name in others:
             self.why.append(told(against[name]))
-        undecided = [name for name in level if name not in good]
+        undecided = [name for name in others if name not in good and against[name].word == "noise"]
         seconds = {line.strategy: line.seconds for line in summarise(runs)}
         chosen = min(good, key=seconds.__getitem__)
         if undecided and min(seconds[name] for name in undecided) < seconds[chosen]:

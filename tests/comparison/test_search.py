@@ -8,13 +8,14 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from made_runs import N, run
+from made_runs import N
 from made_search import found as made
+from made_search import quick_run, wrongs
 from stand_ins import bert, corpus, family
 
 import labkit as lk
 from labkit.base.files import load_run
-from labkit.base.records import BadInput, Epoch, EpochDone, RunEnds, StepDone
+from labkit.base.records import BadInput, RunEnds
 from labkit.cli.commands import main
 from labkit.comparison import search as module
 from labkit.comparison.found import Found, TrialBegins, TrialEnds
@@ -37,30 +38,14 @@ def place(tmp_path_factory):
     return str(bert(tmp_path_factory.mktemp("models") / "bert"))
 
 
-def wrongs(job):
-    """How many of the rows a job gets wrong: the nearer the rate is to 0.004, the fewer; seeds differ by a row."""
-    import math
-
-    lr = job.config.lr or 0.001
-    return 20 + min(150, round(25 * abs(math.log10(lr / 0.004)))) + job.config.seed % 3
-
-
 @pytest.fixture
 def quick(monkeypatch):
-    """Jobs that train nothing: four epochs of events, then a run whose scores are known. The jobs that were carried out."""
+    """Jobs that train nothing; those that were carried out."""
     carried = []
 
     def run_of(job):
         carried.append(job)
-        whole = run(job.name, range(wrongs(job)), job.config.seed)
-        scores = {s: x for s, x in whole.scores.items() if s == "valid" or job.corpus.test}
-        known = {"identity": job.identity(), "settings": {}, "config": dataclasses.asdict(job.config), "scores": scores}
-        for e in range(1, 5):
-            yield StepDone(e, 4, e, 1e-3, 0.5)
-            yield EpochDone(
-                Epoch(e, e, 0.5, 0.5, {"accuracy": 1 - wrongs(job) / N, "macro_f1": 0.5}, 0.1), scores["valid"], True
-            )
-        yield RunEnds(dataclasses.replace(whole, **known))
+        yield from quick_run(job)
 
     monkeypatch.setattr(Job, "run", run_of)
     return carried
