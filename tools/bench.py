@@ -3,6 +3,7 @@
     python tools/bench.py speed   [--data waimai_train.csv] [--rows 1600] [--rounds 3]
     python tools/bench.py frozen  [--data waimai_train.csv] [--rows 1600] [--rounds 3]
     python tools/bench.py sft | answers [--splits 3]     (bench_generation.py)
+    python tools/bench.py slips [--seeds 3] | slips-speed [--rounds 3]     (bench_questions.py)
     python tools/bench.py workers [--strategies 9] [--seeds 3]; deaths; cluster [--counts 1,4,16,64]     (bench_workers.py)
     python tools/bench.py quality [--data FOLDER] [--splits 5] [--epochs 3] [--model tiny-bert-zh]
 
@@ -367,7 +368,12 @@ def interval(scores: list[float]) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", default="speed", choices=("speed", "frozen", "quality", "sft", "answers", *MANY))
+    parser.add_argument(
+        "what",
+        nargs="?",
+        default="speed",
+        choices=("speed", "frozen", "quality", "sft", "answers", "slips", "slips-speed", *MANY),
+    )
     parser.add_argument(
         "--data",
         help="speed and frozen: a CSV; quality: a folder with NAME_train.csv, NAME_validation.csv, NAME_test.csv",
@@ -401,6 +407,11 @@ def main() -> None:
 
         options.rows = int(options.rows or 600)
         {"sft": bench_generation.sft, "answers": bench_generation.answers}[options.what](options)
+    elif options.what in ("slips", "slips-speed"):
+        import bench_questions
+
+        options.rows = int(options.rows or 600)
+        getattr(bench_questions, options.what.replace("-", "_"))(options)
     else:
         options.rows = options.rows or "200,1000,all"
         quality(options)

@@ -3,7 +3,6 @@
 import importlib.util
 import io
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import torch
 from stand_ins import FAMILIES, family
 
 import labkit as lk
-from labkit.base.records import BadInput, Example
+from labkit.base.records import Example
 from labkit.cli.commands import main
 from labkit.data.corpus import Corpus
 from labkit.inspection.doctor import diagnose
@@ -204,7 +203,7 @@ def test_a_real_model_of_others_answers_questions_with_five_strategies(minilm, t
         for thing in things:
             context = f"The {thing} was delivered on Monday to {name} in the old town."
             rows.append(Example((f"Who received the {thing}?", context), ((name, context.index(name)),)))
-    corpus = Corpus("english", tuple(rows[:40]), tuple(rows[40:48]), tuple(rows[48:]), QuestionAnswering())
+    corpus = Corpus("english", tuple(rows[:16]), tuple(rows[16:20]), tuple(rows[20:24]), QuestionAnswering())
     trainer = Trainer(load(minilm, task=corpus.task), corpus, strategy, TrainConfig(epochs=2, device="cpu"))
     run = trainer.fit()
     assert run.history[-1].train_loss < run.history[0].train_loss
@@ -212,6 +211,3 @@ def test_a_real_model_of_others_answers_questions_with_five_strategies(minilm, t
     assert [a.text for a in answers(load(tmp_path / "kept"), rows[:3])] == [
         a.text for a in answers(trainer.model, rows[:3])
     ]
-    shutil.rmtree(tmp_path / "kept")
-    with pytest.raises(BadInput):
-        load(tmp_path / "kept")
