@@ -4,11 +4,10 @@ writes."""
 import json
 import os
 import socket
-import subprocess
-import sys
 
 import pytest
 import stand_ins
+import warm
 from stand_ins import rows_of, write_csv
 
 pytestmark = pytest.mark.integration
@@ -27,19 +26,12 @@ def launched(lab, processes, *given):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    common = {**os.environ, "OMP_NUM_THREADS": "1", "LABKIT_LANG": "en", "HF_HUB_OFFLINE": "1"}
+    common = {"OMP_NUM_THREADS": "1", "LABKIT_LANG": "en", "HF_HUB_OFFLINE": "1"}
     if processes > 1:
-        common |= {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    command = [sys.executable, "-m", "labkit", *map(str, given), "--device", "cpu"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": lab}
-    ranks = [{**common, "RANK": str(r), "LOCAL_RANK": str(r)} if processes > 1 else common for r in range(processes)]
-    children = [subprocess.Popen(command, env=env, **pipes) for env in ranks]
-    try:
-        said = [child.communicate(timeout=120) for child in children]
-    finally:
-        for child in children:
-            child.kill()
-    return [(child.returncode, *words) for child, words in zip(children, said, strict=True)]
+        common |= {"WORLD_SIZE": processes, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    ranks = [{**common, "RANK": r, "LOCAL_RANK": r} if processes > 1 else common for r in range(processes)]
+    children = [warm.start([*given, "--device", "cpu"], lab, lab.parent / "said", **env) for env in ranks]
+    return [child.ended() for child in children]
 
 
 def test_train_in_two_processes_gives_the_losses_of_one_and_writes_once(lab):
