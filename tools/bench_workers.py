@@ -143,13 +143,21 @@ def cluster(options) -> None:
     with dask_house(max(counts)) as (address, add):
         for count in sorted(counts):
             add(count)
-            ended, began = [], time.perf_counter()
-            listen = lambda event: (
-                ended.append(time.perf_counter()) if isinstance(event, RunEnds) and event.number else 0
-            )  # noqa: E731, B023
-            found = lk.compare(nine(options), corpus, seeds=range(count), cluster=address, listen=listen)
-            seconds, ideal = ended[-1] - began, 2.0 * len(found) / count
-            bench.say(f"{count:7} {len(found):6} {seconds:8.2f} {ideal:7.1f} {ideal / seconds:11.2f}")
+            seconds, runs = timed(nine(options), corpus, seeds=range(count), cluster=address)
+            ideal = 2.0 * runs / count
+            bench.say(f"{count:7} {runs:6} {seconds:8.2f} {ideal:7.1f} {ideal / seconds:11.2f}")
+
+
+def timed(*given, **more) -> tuple[float, int]:
+    """Seconds from the call of a comparison to the end of its last run, and how many runs there were."""
+    began, ended = time.perf_counter(), []
+
+    def listen(event) -> None:
+        if isinstance(event, RunEnds) and event.number:
+            ended.append(time.perf_counter())
+
+    lk.compare(*given, **more, listen=listen)
+    return ended[-1] - began, len(ended)
 
 
 def imported() -> None:
