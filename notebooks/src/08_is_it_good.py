@@ -14,7 +14,7 @@
 # 3. 在同样的行上比较两个模型，说出“优于”或“分不出高下”；
 # 4. 读损失最大的行，从中找出标错的标签；
 # 5. 画校准图，量校准误差，用一个数修好过度自信；
-# 6. 把测试集切片来看，又不上“切多了总有一片难看”的当；
+# 6. 把没训练过的行切片来看，又不上“切多了总有一片难看”的当；
 # 7. 埋一个偏见，看着测试成绩夸它，再用反事实把它揪出来，修好。
 #
 # **怎么读**：做过笔记 01、02 就够了，大约四十分钟。每一格之前有一个问题，先把答案写在纸上，再运行。
@@ -35,7 +35,7 @@
 # 3. compare two models on the same rows, and say "better" or "inside the noise";
 # 4. read the rows with the highest loss, and find wrong labels among them;
 # 5. draw a reliability diagram, measure the calibration error, and mend overconfidence with a single number;
-# 6. cut the test set into slices without falling for "cut often enough, and one slice looks bad";
+# 6. cut unseen rows into slices without falling for "cut often enough, and one slice looks bad";
 # 7. plant a bias, watch the test score praise it, expose it with counterfactuals, and repair it.
 #
 # **How to read it.** Notebooks 01 and 02 are enough; it takes about forty minutes. A question stands before each cell: write your answer down first, then run. The reviews are Chinese; where one has to be read, its meaning in English stands beside it.
@@ -55,14 +55,18 @@ lk.language(LANG)
 print(tr("准备好了。", "Ready."))
 
 # %% [markdown] lang="zh"
-# 被审的模型：400 行训练，放开顶部两层，练六轮。六轮稍多了一点，是有意的，第 5 节会看到为什么。测试集 360 行，好评差评各半，训练和选设置都没有碰过它。
+# 被审的模型：400 行训练，放开顶部两层，练六轮。六轮稍多了一点，是有意的，第 5 节会看到为什么。测试集 360 行，好评差评各半，训练和选设置都没有碰过它；它只用来打分，一行也不读。要读错句、要切片，另外留两份没有训练过的行：`reading` 360 行，随便看；`later` 499 行，先锁着，留给第 6 节。
 
 # %% [markdown] lang="en"
-# The model on trial has 400 training rows, its top two layers free, and six epochs. Six is a little too many; that is on purpose, as section 5 will show. The test set has 360 rows, half of them good and half bad, and neither training nor any choice of settings has touched it.
+# The model on trial has 400 training rows, its top two layers free, and six epochs. Six is a little too many; that is on purpose, as section 5 will show. The test set has 360 rows, half of them good and half bad, and neither training nor any choice of settings has touched it; it is for scoring, and no row of it gets read. For reading mistakes and for slices two more sets are kept out of training: `reading`, 360 rows to look at as you like, and `later`, 499 rows that stay locked until section 6.
 
 # %%
 MODEL, DEVICE = lk.equipment()
 corpus = lk.reviews().limit(400)
+used = {row.input for row in corpus.train}
+spare = [row for row in lk.reviews().train if row.input not in used]
+random.Random(0).shuffle(spare)
+reading, later = spare[:360], spare[360:]
 config = lk.TrainConfig(max_length=64, device=DEVICE, precision="fp32")
 
 
@@ -273,43 +277,43 @@ print(tr("看清两个点至少要：", "to see two points takes at least:"), 10
 #
 # > **理论 ④** 损失最大的几行最值得读：要么模型有盲点，要么标签是错的。
 #
-# 损失是“给正确答案的概率”的负对数：最离谱的，是模型十拿九稳而答案相反的那些。先看它能不能找出**标错的标签**。我们在测试集里随手改错 12 个（360 行里的 12 行），再读损失最大的 24 行。**猜**：碰运气的话，24 行里会有不到一个。`lk.worst` 能找到几个？
+# 损失是“给正确答案的概率”的负对数：最离谱的，是模型十拿九稳而答案相反的那些。先看它能不能找出**标错的标签**。我们在 `reading` 里随手改错 12 个（360 行里的 12 行），再读损失最大的 24 行。**猜**：碰运气的话，24 行里会有不到一个。`lk.worst` 能找到几个？
 
 # %% [markdown] lang="en"
 # ## 4 Reading the worst rows
 #
 # > **Theory ④** The rows with the highest loss are the ones to read: either the model has a blind spot, or the label is wrong.
 #
-# The loss is minus the logarithm of the probability that the true answer got, so the worst rows are those where the model was sure and the answer was the opposite. First see whether it finds **wrong labels**. We turn 12 labels of the test set around (12 of 360) and read the 24 rows with the highest loss. **Guess**: by luck there would be fewer than one among the 24. How many does `lk.worst` find?
+# The loss is minus the logarithm of the probability that the true answer got, so the worst rows are those where the model was sure and the answer was the opposite. First see whether it finds **wrong labels**. We turn 12 labels of `reading` around (12 of 360) and read the 24 rows with the highest loss. **Guess**: by luck there would be fewer than one among the 24. How many does `lk.worst` find?
 
 # %%
-wrong = random.Random(0).sample(range(len(test)), 12)
-turned = [replace(row, target=1 - row.target) if i in wrong else row for i, row in enumerate(test)]
-planted = {test[i].input for i in wrong}
+wrong = random.Random(0).sample(range(len(reading)), 12)
+turned = [replace(row, target=1 - row.target) if i in wrong else row for i, row in enumerate(reading)]
+planted = {reading[i].input for i in wrong}
 expect("planted", sum(mistake.example.input in planted for mistake in lk.worst(model, turned, 24, max_length=64)))
 
 # %% [markdown] lang="zh"
-# 读百分之七的行，找回约一半的错标。找不到的那一半，模型自己也没把握，或者正好和错标签一样想。真实的数据集里，标错的并不少见：换模型之前，先花半小时读损失最大的一百行。
+# 读百分之七的行，找回约三分之一的错标，是碰运气的五倍。找不到的那些，模型自己也没把握，或者正好和错标签一样想。真实的数据集里，标错的并不少见：换模型之前，先花半小时读损失最大的一百行。
 #
-# 现在读真正的测试集（标签没动过）。下面是最离谱的八行：真相、模型说的、它的把握、原文。**猜**：会是什么样的句子？（这一格的次序会随机器略有不同，所以不参与比对。）
+# 现在读标签没动过的 `reading`。测试集不读：读过它的错句再回去改模型，它就成了练习题，锁也就白上了。下面是最离谱的八行：真相、模型说的、它的把握、原文。**猜**：会是什么样的句子？（这一格的次序会随机器略有不同，所以不参与比对。）
 
 # %% [markdown] lang="en"
-# Reading seven rows in a hundred brings back about half of the wrong labels. On the other half the model was unsure itself, or happened to think as the wrong label does. In real data sets wrong labels are no rarity: before you try another model, spend half an hour with the hundred worst rows.
+# Reading seven rows in a hundred brings back about a third of the wrong labels, five times what luck would. On the others the model was unsure itself, or happened to think as the wrong label does. In real data sets wrong labels are no rarity: before you try another model, spend half an hour with the hundred worst rows.
 #
-# Now the real test set, its labels untouched. Below are the eight worst: the truth, what the model says, how sure it was, the text. **Guess**: what kind of sentence will it be? (The order in this cell may differ a little by machine, so it is not compared.)
+# Now `reading` with its labels untouched. Not the test set: whoever reads its mistakes and mends the model by them has turned it into exercises, and the lock was for nothing. Below are the eight worst: the truth, what the model says, how sure it was, the text. **Guess**: what kind of sentence will it be? (The order in this cell may differ a little by machine, so it is not compared.)
 
 # %% tags=["nbval-ignore-output"]
-for mistake in lk.worst(model, test, 8, max_length=64):
+for mistake in lk.worst(model, reading, 8, max_length=64):
     row = mistake.example
     print(f"{mistake.truth} ✗ {mistake.said} {mistake.probability:.2f} | {tr(row.input, row.extra['gloss'])}")
 
 # %% [markdown] lang="zh"
-# **读一读**：标签一个也没错，错的是模型；而且错得成堆，可以归成三堆。一是**不带坏字的反话**：“花大价钱买了个暖宝宝”，说的是手机发烫。二是**双重否定**：“不推荐也不行啊”“没失望，也不后悔”，它看见两个否定，就往坏里猜。三是**半路掉头的故事**：开头“本来想给差评”，结尾舍不得放下。
+# **读一读**：标签一个也没错，错的是模型；而且错得成堆，可以归成三堆。一是**不带坏字的反话**：“备注别放葱，葱放了双份，你们对我的爱可真深沉”。二是**拿否定来夸**：“别再说便宜没好货”“不是最便宜的，却是最放心的”，它看见否定，就往坏里猜。三是**半路掉头的话**：开头夸插图精致，结尾说一直没读完；开头“原本是来写差评的”，结尾一片好心。
 #
 # 这就是**理论 ④** 的用处：一个准确率告诉你“还差两成”，八行文字告诉你差在哪里。要修，就去收集这三种句子，而不是随便再标一千行。
 
 # %% [markdown] lang="en"
-# **Reading them**: not one label is wrong; it is the model that errs, and it errs in heaps, three of them. First, **irony without a bad word**: "paid big money for a hand warmer" is said of a phone that runs hot. Second, **double negation**: "impossible not to recommend it", "not let down and no regrets"; it sees two negations and guesses bad. Third, **stories that turn around**: one begins with "I meant to leave a bad review" and ends with a reader who cannot put the book down.
+# **Reading them**: not one label is wrong; it is the model that errs, and its errors fall into three groups. First, **irony without a bad word**: "I noted no scallion and got double scallion. How deep your love for me is". Second, **praise by negation**: "stop saying cheap is never good", "not the cheapest but the one I trust most"; it sees a negation and guesses bad. Third, **stories that turn around**: one praises the illustrations and ends with a book never finished, another begins with "I came to write a bad review" and ends in kindness.
 #
 # This is what **theory ④** is good for: an accuracy tells you that two tenths are missing, eight lines of text tell you where. To mend it, collect sentences of these three kinds, rather than labelling any thousand more.
 
@@ -401,14 +405,14 @@ expect("floor", sum(calibration_error(logits / T, fate) for fate in fates) / len
 #
 # > **理论 ⑥** 平均数会藏东西，所以要切片；可是切得够多，总有一片难看，所以要用新的行来确认。
 #
-# 教科书说：长的、带否定词的难。我们把测试集按长度、否定词（不、没）、领域切开，每片一个区间。**猜**：哪一片最低？带否定词的比平均低几个点？
+# 教科书说：长的、带否定词的难。我们把 `reading` 按长度、否定词（不、没）、领域切开，每片一个区间。**猜**：哪一片最低？带否定词的比平均低几个点？
 
 # %% [markdown] lang="en"
 # ## 6 Slices, and their trap
 #
 # > **Theory ⑥** An average hides things, so cut it into slices; but cut often enough, and one slice looks bad, so confirm it on new rows.
 #
-# Textbooks say that long texts are hard, and texts with a negation. We cut the test set by length, by negation (the characters 不 and 没), and by domain, with an interval for each slice. **Guess**: which is the lowest? By how many points are rows with a negation below the average?
+# Textbooks say that long texts are hard, and texts with a negation. We cut `reading` by length, by negation (the characters 不 and 没), and by domain, with an interval for each slice. **Guess**: which is the lowest? By how many points are rows with a negation below the average?
 
 # %%
 slices = {
@@ -424,6 +428,14 @@ def inside(rows, rule):
     return torch.tensor([rule(row) for row in rows])
 
 
+def right_on(rows):
+    said = lk.predict(model, [row.input for row in rows], max_length=64)
+    return torch.tensor([float(p.label == corpus.labels[row.target]) for p, row in zip(said, rows, strict=True)])
+
+
+read = right_on(reading)
+
+
 # %% [markdown] lang="zh"
 # 旁边再放一条灰带：**随便**抽 60 行当作一片，抽十片，看其中**最低**的一片是多少，这样重复三百次。落在灰带里的难看，不需要任何解释。**猜**：十片里最低的，会比平均低几个点？
 
@@ -431,12 +443,12 @@ def inside(rows, rule):
 # Beside it we put a grey band. Take 60 rows **at random** as a slice, ten times, note the **lowest** of the ten, and repeat that three hundred times. To look as bad as the band needs no explanation at all. **Guess**: by how many points is the lowest of ten below the average?
 
 # %%
-lowest = torch.tensor([min(right[torch.randperm(360)[:60]].mean() for _ in range(10)) for _ in range(300)])
+lowest = torch.tensor([min(read[torch.randperm(360)[:60]].mean() for _ in range(10)) for _ in range(300)])
 fig, axes = lk.plots.figure(6.8, 3.8)
 axes.axvspan(*lowest.quantile(torch.tensor([0.025, 0.975])), color="#888888", alpha=0.3, lw=0)
-axes.axvline(right.mean(), color="#888888", ls="--")
+axes.axvline(read.mean(), color="#888888", ls="--")
 for place, rule in enumerate(slices.values()):
-    hit = right[inside(test, rule)]
+    hit = read[inside(reading, rule)]
     axes.plot(wilson(hit.sum().item(), len(hit)), [place, place], color="#4477aa")
     axes.plot(hit.mean(), place, "o", color="#4477aa")
 axes.set_yticks(range(len(slices)), list(slices))
@@ -448,33 +460,32 @@ fig
 # %% [markdown] lang="zh"
 # **读图**：蓝点是每一片的准确率，横线是区间，虚线是平均，灰带是“随便十片里最低的一片”常在的地方。
 #
-# 先看教科书的说法。长的行低一些，带“不”“没”的行只低两三个点，都在灰带里，不需要解释！可是第 4 节明明看见，双重否定错得最离谱。原来难的不是“有没有否定词”：360 行里一半有，多数用得平平常常；难的是少数几种用法。**切片切在哪里，是一个假设**，假设可以落空。
+# 先看教科书的说法。带“不”“没”的行只低两三个点，在灰带里，不需要解释。可是第 4 节明明看见，用否定来夸错得最离谱。原来难的不是“有没有否定词”：360 行里一半有，多数用得平平常常；难的是少数几种用法。**切片切在哪里，是一个假设**，假设可以落空。
 #
-# 再看领域（图上用的是数据里的名字：book 书，clothes 衣服，film 影评，hotel 酒店，phone 手机，takeaway 外卖）。影评最低，低到灰带的低端，甚至更低。可信吗？我们看了九片才挑中它，挑出来的总比真的难看一些。那就用**新的行**来问：语料里还有八百多行训练没有用到。**猜**：影评会回到平均，还是照样低？
+# 最低的是长的行，低七八个点；领域各片（图上用的是数据里的名字：book 书，clothes 衣服，film 影评，hotel 酒店，phone 手机，takeaway 外卖）离平均都不远。“长句子难”，教科书说对了？我们看了九片才挑中它，它又落在灰带里。那就用**新的行**来问：打开 `later`。**猜**：长的行会回到平均，还是照样低？
 
 # %% [markdown] lang="en"
 # **Reading it**: blue dots are the accuracy of each slice, bars the interval, the dashed line is the average, and the grey band is where the lowest of ten random slices usually lies.
 #
-# First the textbook. Long rows are somewhat lower, rows with 不 or 没 by just two or three points, and both lie inside the grey band: no explanation needed! And yet section 4 showed double negations among the very worst. So it is not the presence of a negation that is hard: half of the 360 rows have one, most of them used in the plainest way; hard are a few ways of using it. **Where you cut is a hypothesis**, and hypotheses may fail.
+# First the textbook. Rows with 不 or 没 are lower by just two or three points, inside the grey band: no explanation needed. And yet section 4 showed praise by negation among the very worst. So it is not the presence of a negation that is hard: half of the 360 rows have one, most of them used in the plainest way; hard are a few ways of using it. **Where you cut is a hypothesis**, and hypotheses may fail.
 #
-# Then the domains. Film is lowest, at the low end of the grey band or below it. Is that to be believed? We looked at nine slices before picking it, and what is picked always looks a little worse than it is. So ask **new rows**: the corpus has more than eight hundred that training did not use. **Guess**: will film come back to the average, or stay low?
+# The lowest are the long rows, by seven or eight points; the domains all lie near the average. So the textbook is right that long texts are hard? We looked at nine slices before picking this one, and it lies inside the grey band. So ask **new rows**: open `later`. **Guess**: will long rows come back to the average, or stay low?
 
 # %%
-used = {row.input for row in corpus.train}
-unseen = [row for row in lk.reviews().train if row.input not in used]
-predicted = lk.predict(model, [row.input for row in unseen], max_length=64)
-again = torch.tensor([float(p.label == corpus.labels[row.target]) for p, row in zip(predicted, unseen, strict=True)])
-expect("film", right[inside(test, slices["film"])].mean().item())
-expect("film again", again[inside(unseen, slices["film"])].mean().item())
+again, (_, long, *_) = right_on(later), slices.values()
+expect("long", read[inside(reading, long)].mean().item())
+expect("long again", again[inside(later, long)].mean().item())
 expect("all again", again.mean().item())
+expect("film", read[inside(reading, slices["film"])].mean().item())
+expect("film again", again[inside(later, slices["film"])].mean().item())
 
 # %% [markdown] lang="zh"
-# 照样低：新的一百四十多行影评里，还是比平均低十个点左右。这一片是真的，可以去查原因了：把损失最大的影评读一读，是不是又是反话？不过多数时候，它没有测试集上那么难看：挑中的那一刻，运气也一起挑中了，这叫**向平均回归**。反过来也一样：测试集上显得最拿手的几片，到新的行上多半会平常一些。
+# 回去了：新的一百行长句子，和全部新行的平均分不出高下。挑中它的那一刻，运气也一起挑中了，这叫**向平均回归**。而影评，刚才谁也没怀疑它，在新的行上倒成了最低的一片，低十来个点。要为它找原因吗？先别急：又是九片里挑出来的，同一条规矩也管着它，要再找一批新的行。
 #
 # 规矩很简单：切片用来**提出**怀疑，新的行用来**确认**。没有新的行，就把看过几片一起报出来。
 
 # %% [markdown] lang="en"
-# It stays low: on more than a hundred and forty new film reviews it is still some ten points below the average. This slice is real, and one may look for the reason: read the film reviews with the highest loss; is it irony again? But most of the time it looks less bad than on the test rows: when it was picked, its bad luck was picked along with it. That is called **regression to the mean**. It goes the other way too: slices that looked best on the test rows tend to be more ordinary on new ones.
+# It came back: a hundred new long rows can't be told from the average of all new rows. When the slice was picked, its bad luck was picked along with it. That is called **regression to the mean**. And film, which nobody had suspected, is now the lowest, some ten points down. Look for a reason? Not yet: it too was picked among nine, and the same rule holds for it; it takes another set of new rows.
 #
 # The rule is simple: slices **raise** a suspicion, new rows **confirm** it. Without new rows, report how many slices you looked at.
 
@@ -665,7 +676,7 @@ for name, value, reference, tolerance in zip(NAMES, found[tr("两份", "both")],
 # | ③ | 同样的行，难易相消 | 区间从六个点缩到四个点，“优于”看得见了（3） |
 # | ④ | 读损失最大的行 | 7 % 的行里有一半错标；三堆错法（4） |
 # | ⑤ | 一个数修好把握 | 校准误差从十二个点到五个点，地板是三个多（5） |
-# | ⑥ | 切片提出怀疑，新的行确认 | 否定词落空，影评是真的（6） |
+# | ⑥ | 切片提出怀疑，新的行确认 | 最低的一片，换了行就回到平均（6） |
 # | ⑦ | 模型走捷径，同源测试夸它 | 九成的成绩，八成多的翻转；“两份”修好（7） |
 #
 # 没有告诉你的：这是一个小模型、一种评论；360 行的切片只看得见十个点以上的差别；反事实只问了**我们想到的**那个标记。没想到的捷径，只有读错例、换来源，才会露出来。
@@ -680,7 +691,7 @@ for name, value, reference, tolerance in zip(NAMES, found[tr("两份", "both")],
 # | ③ | on the same rows, easy and hard cancel | the interval went from six points to four, and "better" can be seen (3) |
 # | ④ | read the rows with the highest loss | half of the wrong labels in 7 % of the rows; three heaps of errors (4) |
 # | ⑤ | one number mends certainty | calibration error from twelve points to five, with a floor of more than three (5) |
-# | ⑥ | slices suspect, new rows confirm | nothing in negation, film was real (6) |
+# | ⑥ | slices suspect, new rows confirm | the lowest slice came back on new rows (6) |
 # | ⑦ | a model takes short cuts, and a test of the same source praises it | a score of ninety with eighty-odd per cent flips; mended by "both" (7) |
 #
 # What this did not tell: it is one small model and one kind of review; slices of 360 rows show differences of ten points and more; and the counterfactual only asked about the mark **that we had thought of**. The short cuts that nobody thought of come to light only by reading errors, and by rows from elsewhere.
