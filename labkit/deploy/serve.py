@@ -94,11 +94,13 @@ class Server(uvicorn.Server):
 
 def bound(host: str, port: int) -> socket.socket:
     """A socket that listens there; BadInput where that cannot be."""
+    if not 0 <= port <= 65535:
+        raise BadInput(tr(f"--port {port} 不行：应是 0 到 65535。", f"--port {port} won't do: give 0 to 65535."))
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, OverflowError) as error:
-        number = getattr(error, "errno", None)
+    except OSError as error:
+        number = error.errno
         if number == errno.EADDRINUSE:
             reason = tr("已被别的程序占用", "is taken by another program")
         elif number in (errno.EACCES, errno.EPERM):
