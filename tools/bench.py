@@ -372,7 +372,7 @@ def main() -> None:
         "what",
         nargs="?",
         default="speed",
-        choices=("speed", "frozen", "quality", "sft", "answers", "slips", "slips-speed", *MANY),
+        choices=("speed", "frozen", "quality", "sft", "answers", "slips", "slips-speed", "tagging", "tagging-speed", *MANY),
     )
     parser.add_argument(
         "--data",
@@ -412,6 +412,11 @@ def main() -> None:
 
         options.rows = int(options.rows or 600)
         getattr(bench_questions, options.what.replace("-", "_"))(options)
+    elif options.what in ("tagging", "tagging-speed"):
+        import bench_tagging
+
+        options.rows = int(options.rows or 500)
+        getattr(bench_tagging, options.what.replace("-", "_"))(options)
     else:
         options.rows = options.rows or "200,1000,all"
         quality(options)
