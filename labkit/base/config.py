@@ -16,9 +16,9 @@ OPTIMIZERS = {
     "momentum": ("带动量的 SGD", "SGD with momentum"),
 }
 SCHEDULES = {
-    "linear": ("直线下降", "falls in a line"),
+    "linear": ("直线下降", "falls linearly"),
     "cosine": ("余弦下降", "falls as a cosine"),
-    "constant": ("保持不变", "stays as it is"),
+    "constant": ("保持不变", "stays constant"),
 }
 CACHES = {
     "memory": ("内存，32 位", "memory, 32 bits"),

@@ -92,6 +92,7 @@ class Compare(Panel):
         config = "" if self.config() == TrainConfig() else f", config={called('lk.TrainConfig', self.config())}"
         folder = next(p for p in numbered(self.out, self.folder_name()) if not p.exists()).as_posix()
         several = f", workers={self.workers()}" if self.workers() > 1 else ""
+        several = f", workers={self.workers()}" if self.workers() > 1 else ""
         return (
             f"import labkit as lk\n{self.corpus_source}\n"
             f'runs = lk.compare([{listed}], corpus, model="{self.settings["model"].value}", seeds={self.seeds()}{config}, '
@@ -188,6 +189,13 @@ class Compare(Panel):
 
     def charts(self) -> list[Chart]:
         return [runs_chart(self.finished)] if self.finished else []
+
+    def worth_telling(self, name: str) -> bool:
+        return name not in OFFERED and not name.startswith("seed_")
+
+    def told(self) -> list[tuple[str, str]]:
+        names = ", ".join(strategies.name_of(s) for s in self.strategies())
+        return [*super().told(), (words("strategy"), names), (words("seed"), ", ".join(map(str, self.seeds())))]
 
     def caption(self) -> str:
         names = ", ".join(strategies.name_of(s) for s in self.strategies())

@@ -40,23 +40,27 @@ STYLE = """<style>
  height:auto;width:100%;overflow:visible}
 .labkit-panel .widget-html{height:auto;overflow:visible;color:inherit}
 .labkit-panel>.labkit-style{display:none}
+.labkit-panel.jupyter-widgets-disconnected::before,.labkit-panel .jupyter-widgets-disconnected::before{content:none!important;display:none!important}
+.labkit-panel.jupyter-widgets-disconnected::after{display:block;margin-top:10px;opacity:.75}
+.labkit-panel.jupyter-widgets-disconnected :is(.labkit-controls,.labkit-player,.labkit-stack){opacity:.55;pointer-events:none}
 .labkit-head{display:flex;flex-wrap:wrap;gap:2px 14px;align-items:baseline;padding-bottom:8px}
 .labkit-head b{font-size:16px;font-weight:600}
 .labkit-muted,.labkit-panel .m{opacity:.68}
 .labkit-body{display:flex;flex-flow:row wrap;gap:14px 26px;align-items:flex-start;overflow:visible}
-.labkit-controls{flex:1 1 300px;min-width:0;max-width:440px;overflow:visible}
+.labkit-controls{flex:1 1 240px;min-width:0;max-width:440px;overflow:visible}
 .labkit-controls>.jupyter-widgets,.labkit-more .widget-box>.jupyter-widgets{width:100%;min-height:28px;margin:2px 0}
 .labkit-panel .widget-label{color:inherit;font-size:13px;text-align:left}
 .labkit-panel .widget-readout{color:inherit;min-width:56px;width:56px;text-align:right;border:none;font-variant-numeric:tabular-nums}
-.labkit-picture{flex:2 1 360px;min-width:0;overflow:visible}
+.labkit-picture{flex:2 1 518px;min-width:0;overflow:visible}
 .labkit-buttons{display:flex;flex-flow:row wrap;gap:8px;margin:10px 0 4px;overflow:visible}
 .labkit-panel .labkit-buttons .jupyter-button{width:auto;min-width:86px;height:30px;line-height:28px;border-radius:4px;margin:0}
 .labkit-panel :focus-visible{outline:2px solid #4477aa;outline-offset:2px}
-.labkit-panel svg{display:block;width:100%;height:auto;overflow:visible;color:inherit;font-family:inherit}
+.labkit-panel svg{display:block;width:100%;max-width:540px;height:auto;overflow:visible;color:inherit;font-family:inherit}
 .labkit-charts{display:flex;flex-flow:row wrap;gap:10px 18px;margin-top:8px}
-.labkit-charts figure{margin:0;flex:1 1 240px;min-width:0;max-width:440px}
+.labkit-charts figure{margin:0;flex:0 1 250px;min-width:0}
+.labkit-charts figure:only-child{flex-basis:440px}
 .labkit-charts figcaption{display:flex;flex-wrap:wrap;gap:0 12px;padding:0 0 4px 4px;font-weight:600}
-.labkit-wide figure{max-width:520px}
+.labkit-wide figure:only-child{flex-basis:520px}
 .labkit-ticks{display:flex;flex-flow:row wrap;gap:0 14px;margin:4px 0!important;overflow:visible}
 .labkit-ticks>.widget-label:first-child{flex:0 0 100%;font-weight:600}
 .labkit-panel .labkit-ticks .widget-checkbox{width:auto;min-width:76px}
@@ -100,6 +104,11 @@ STYLE = """<style>
 </style>"""
 
 
+def style(dead: str) -> str:
+    """The style sheet, with what a panel says where its kernel is gone."""
+    return f'{STYLE}<style>.labkit-panel.jupyter-widgets-disconnected::after{{content:"{dead}"}}</style>'
+
+
 def words(name: str) -> str:
     """What a control is called in the language in force."""
     return tr(*(FIELDS[name].metadata["label"] if name in FIELDS else NAMES.get(name, (name, name))))
@@ -119,7 +128,7 @@ def hint(widget, text: str):
 
 def named(widget, name: str, help: str = ""):
     """A control as panels show it: as wide as its column, its own CSS class, one line of help on hover."""
-    widget.layout = widgets.Layout(width="100%")
+    widget.layout.width = "100%"
     if hasattr(widget.style, "description_width"):
         widget.style.description_width = tr("5.6em", "7.6em")
     widget.add_class(f"labkit-{name.replace('_', '-')}")

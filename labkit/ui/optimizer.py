@@ -92,6 +92,10 @@ class Optimizer(Panel):
         found["arrows"] = named(tick, "arrows")
         return found
 
+    def close(self) -> None:
+        super().close()
+        self.link.close()
+
     def player_row(self) -> Any:
         """Play, the step that is shown, and whether the next one is taken apart."""
         self.play = hint(widgets.Play(interval=PAUSE, show_repeat=False), tr("播放", "play"))
@@ -99,7 +103,9 @@ class Optimizer(Panel):
         self.span()
         playing = "playing" if self.play.has_trait("playing") else "_playing"  # in ipywidgets 7
         self.play.observe(self.on_play, names=playing)
-        widgets.jslink((self.settings["step"], "value"), (self.play, "value"))  # the first decides where they begin
+        self.link = widgets.jslink(
+            (self.settings["step"], "value"), (self.play, "value")
+        )  # the first decides where they begin
         step, arrows = self.settings["step"], self.settings["arrows"]
         step.layout.width, step.layout.flex, arrows.layout.width = "auto", "1 1 240px", "auto"
         step.style.description_width = "auto"

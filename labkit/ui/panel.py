@@ -19,11 +19,13 @@ from typing import Any, ClassVar
 import ipywidgets as widgets
 from traitlets import TraitError
 
+from labkit.base.display import GREY, clipped
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
 from labkit.plots.charts import Drawing, figure_of
+from labkit.ui import outputs
 from labkit.ui.charts import charts_html
-from labkit.ui.controls import AUTO, STYLE, code, html, spelled
+from labkit.ui.controls import AUTO, code, html, spelled, style
 
 REST = 0.1  # seconds between two drawings
 _turn = threading.Lock()
@@ -60,6 +62,12 @@ class Panel:
         self.settings: dict[str, Any] = {}
         self.state, self.error, self.phase = "ready", None, ""
         self._thread, self._halt, self._drawn_at = None, threading.Event(), 0.0
+        self.still, self.pictured, self.resting, self.closed = (
+            None,
+            "",
+            None,
+            False,
+        )  # of the picture below it (outputs.py)
         self.buttons, self.cards = [], {}
         self.run_button = self.add_button("run", tr(*self.run_label), self.run_icon, self.on_run, "primary")
         self.stop_button = self.add_button("stop", tr("停止", "Stop"), "stop", self.on_stop)
@@ -78,7 +86,9 @@ class Panel:
         row = widgets.HBox(self.buttons)
         column, right = widgets.VBox([*controls, row]), widgets.VBox([self.live, self.notes])
         body = widgets.HBox([column, right])
-        self.box = widgets.VBox([html("style", STYLE), self.status, body, self.problem, self.call])
+        self.box = widgets.VBox(
+            [html("style", style(outputs.alive_again())), self.status, body, self.problem, self.call]
+        )
         places = {"buttons": row, "controls": column, "picture": right, "body": body, "panel": self.box}
         for name, part in {**places, type(self).__name__.lower(): self.box}.items():
             part.add_class(f"labkit-{name}")
@@ -87,6 +97,15 @@ class Panel:
         self.enter("ready")
         self.on_change()
         self.draw(now=True)
+        outputs.take_over(self)
+
+    def close(self) -> None:
+        """Stop what is at work and take the panel off the page; what it found stays on it."""
+        self.stop()
+        self.closed = True
+        for root in (self.box, self.run_button, self.stop_button):  # some panels show no buttons
+            for widget in list(outputs.parts(root)):
+                widget.close()
 
     # What a panel says for itself
 
@@ -172,6 +191,7 @@ class Panel:
             return
         if not self.busy:
             self.draw(now=True)
+            outputs.keep_later(self)
         if self.state in ("failed", "refused") and not self.busy:
             self.forget_error()
             self.enter("ready")
@@ -230,6 +250,7 @@ class Panel:
             raise
         if self.error:
             raise self.error
+        outputs.keep(self)
 
     def report(self) -> None:
         """Print what happened, in words that are the same on every machine."""
@@ -259,6 +280,7 @@ class Panel:
             self.enter(end if mine else "stopped")
             self.draw(now=True)
             self.call.value = code(self.source())
+            outputs.keep_later(self)
         except BaseException as error:
             self.fail(error)
 
@@ -343,28 +365,53 @@ class Panel:
         self.notes.value = "".join(self.cards.values())
 
     def card_figure(self, text: str) -> Any:
-        """A figure for a panel that has nothing to draw yet: its name and a line of text."""
+        """A figure for a panel that has nothing to draw yet: its name, what is chosen, and what to do."""
         from labkit import plots
 
-        fig, axes = plots.figure(6.4, 1.6)
+        told, columns, row = self.told(), 2, 0.3
+        high = 1.0 + row * -(-len(told) // columns)
+        fig, axes = plots.figure(6.4, high)
         axes.set_axis_off()
-        axes.text(0.5, 0.62, tr(*self.title), ha="center", fontsize=14, transform=axes.transAxes)
-        lines = textwrap.fill(text, tr(40, 76))  # a figure does not wrap
-        axes.text(0.5, 0.42, lines, ha="center", va="top", fontsize=9, transform=axes.transAxes)
+        axes.set(xlim=(0, 1), ylim=(high, 0))  # in inches from the top
+        axes.text(0, 0.25, f"{tr(*self.title)}", fontsize=14, va="center")
+        axes.text(1, 0.25, self.subtitle(), fontsize=9, va="center", ha="right", color=GREY)
+        for i, (name, value) in enumerate(told):
+            left, y = (i % columns) / columns, 0.7 + row * (i // columns)
+            axes.text(left, y, name, fontsize=9, va="center", color=GREY)
+            axes.text(left + 0.2, y, clipped(value, 28), fontsize=9, va="center")
+        lines = textwrap.fill(text, tr(44, 84))  # a figure does not wrap
+        axes.text(0, high - 0.2, lines, fontsize=9, va="center")
         return fig
+
+    def told(self) -> list[tuple[str, str]]:
+        """The controls that are seen, in words: what each is called and where it stands; ticks together."""
+        found, ticked = [], []
+        for name, widget in self.settings.items():
+            if widget.layout.display == "none" or not self.worth_telling(name):
+                continue
+            if isinstance(widget, (widgets.Checkbox, widgets.ToggleButton)):
+                ticked += [widget.description] if widget.value else []
+            else:
+                labels = [label for label, value in getattr(widget, "options", ()) if value == widget.value]
+                found.append((widget.description, labels[0] if labels else spelled(widget.value) or "–"))
+        return found + [("✓", ", ".join(ticked))] * bool(ticked)
+
+    def worth_telling(self, name: str) -> bool:
+        """Whether a control is told of in the still figure."""
+        return True
 
     def __repr__(self) -> str:
         return f"labkit.ui.{type(self).__name__}"
 
+    def _ipython_display_(self) -> None:
+        outputs.show(self)
+
     def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
         """The live panel, a picture for where no kernel runs, words that never change. By hand: ipywidgets 7 has none."""
         png, size = self.figure()._repr_png_()
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
-        bundle = {
-            "text/plain": repr(self),
-            "image/png": base64.b64encode(png).decode(),
-            "application/vnd.jupyter.widget-view+json": view,
-        }
+        bundle = {"text/plain": repr(self), "image/png": base64.b64encode(png).decode()}
+        if not self.closed:
+            bundle[outputs.VIEW] = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
         return bundle, {"image/png": size}
 
 

@@ -14,7 +14,7 @@ from labkit.base.language import tr
 from labkit.data.corpus import Corpus
 from labkit.plots.charts import Chart
 from labkit.ui.charts import Recording, recorded_charts
-from labkit.ui.controls import FIELDS, choice, control, groups, words
+from labkit.ui.controls import FIELDS, choice, control, groups, read, words
 from labkit.ui.inputs import load_line, model_choice
 from labkit.ui.panel import shown
 from labkit.ui.training_panel import TrainingPanel
@@ -151,6 +151,10 @@ class Train(TrainingPanel):
     def charts(self) -> list[Chart]:
         test = self.result.test.headline if self.result and self.result.test else None
         return recorded_charts([self.recording.curves(test=test)], self.recording, self.steps) if self.step else []
+
+    def worth_telling(self, name: str) -> bool:
+        """What is one click away is told where it is not as it was."""
+        return name in MAIN or name not in FIELDS or read(self.settings[name]) != FIELDS[name].default
 
     def caption(self) -> str:
         chosen = [f"{words(n)} {getattr(self.settings[n], 'label', self.settings[n].value)}" for n in MAIN]

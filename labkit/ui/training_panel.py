@@ -51,9 +51,11 @@ class TrainingPanel(Panel):
         """The sliders of the strategies' own settings; k goes as far as the model has layers, where that is known."""
         sliders = {}
         for name, (field, stops) in KNOBS.items():
+            if field in sliders:
+                continue
             stops = tuple(range(1, layers + 1)) if field == "k" and layers else stops
             default = getattr(strategies.NAMES[name], field, min(2, layers or 2))
-            sliders.setdefault(field, choice(field, stops, default, words(field), slider=True))
+            sliders[field] = choice(field, stops, default, words(field), slider=True)
         return sliders
 
     def show_knob(self, *_) -> None:

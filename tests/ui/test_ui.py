@@ -2,11 +2,13 @@
 
 import dataclasses
 import re
+import sys
 import threading
 import time
 import types
 
 import pytest
+from matplotlib.text import Text
 from stand_ins import bert, corpus
 
 import labkit as lk
@@ -21,6 +23,7 @@ from labkit.ui.charts import Recording, Thinned
 from labkit.ui.compare import Compare
 from labkit.ui.data import Data
 from labkit.ui.history import History
+from labkit.ui.optimizer import Optimizer
 from labkit.ui.train import Train
 from labkit.ui.training_panel import KNOBS
 
@@ -449,6 +452,108 @@ def test_a_panel_speaks_chinese_and_english(make, monkeypatch):
         texts[code] = re.sub(r"<[^>]+>", " ", " ".join(said))
     assert re.search("[\u4e00-\u9fff]", texts["zh"])
     assert not re.search("[\u4e00-\u9fff]", texts["en"])
+
+
+# In a notebook
+
+
+def registered():
+    """The widgets that are there."""
+    import ipywidgets.widgets.widget as module
+
+    return set(module._instances if hasattr(module, "_instances") else module.Widget.widgets)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Train(ROWS, out=None), Data, lambda: History("nowhere"), lambda: Compare(ROWS), Optimizer]
+)
+def test_a_cell_that_is_run_again_closes_every_widget_of_the_panel_that_it_made_before(make, monkeypatch):
+    before, counts = registered(), []
+    for run in "abc":
+        monkeypatch.setattr("labkit.ui.outputs.cell", lambda run=run: ("the cell", run))
+        one = make()
+        counts.append(len(registered() - before))
+    assert counts[0] == counts[1] == counts[2]
+    assert not one.closed
+    one.close()
+    assert registered() == before
+
+
+def test_two_panels_of_one_execution_live_side_by_side_and_other_cells_are_left_alone(monkeypatch):
+    monkeypatch.setattr("labkit.ui.outputs.cell", lambda: ("one", "1"))
+    first, second = History("nowhere"), History("nowhere")
+    monkeypatch.setattr("labkit.ui.outputs.cell", lambda: ("other", "2"))
+    third = History("nowhere")
+    assert not (first.closed or second.closed)
+    monkeypatch.setattr("labkit.ui.outputs.cell", lambda: ("one", "3"))
+    History("nowhere")
+    assert first.closed and second.closed and not third.closed
+
+
+def test_a_panel_that_is_replaced_while_it_trains_stops_after_its_step_and_keeps_what_it_has(train, monkeypatch):
+    monkeypatch.setattr("labkit.ui.outputs.cell", lambda: ("one", "1"))
+    old = train(epochs=50)
+    old.run_button.click()
+    until(lambda: old.trainer is not None and old.trainer.step >= 2)
+    monkeypatch.setattr("labkit.ui.outputs.cell", lambda: ("one", "2"))
+    new = clicked(train(epochs=1))
+    old.wait()
+    assert (old.state, new.state) == ("stopped", "done")
+    assert 2 <= old.trainer.step < 100
+
+
+def test_a_panel_is_shown_live_with_a_picture_and_the_way_back_to_life_for_later(train, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **more: shown.append((data, more)))
+    monkeypatch.setenv("LABKIT_LANG", "zh")
+    one = train()
+    one._ipython_display_()
+    (live, _), (still, more), (words, _) = shown
+    assert list(live) == ["application/vnd.jupyter.widget-view+json"]
+    assert set(still) == {"text/plain", "image/png"} and more["display_id"] is True
+    assert "重新运行这个单元格，面板就活过来" in words["text/html"]
+    again = [data for data, _ in shown]
+    one._ipython_display_()
+    assert [data for data, _ in shown[3:]][2] == again[2], "words never change: notebooks are compared"
+    one.close()
+    one._ipython_display_()
+    assert [list(data) for data, _ in shown[6:]] == [list(still), ["text/html"]]
+
+
+@pytest.mark.parametrize("front_end", ["Colab", "VS Code"])
+def test_other_front_ends_have_one_output_for_all(train, front_end, monkeypatch):
+    if front_end == "Colab":
+        monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+    else:
+        monkeypatch.setenv("VSCODE_PID", "1")
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **more: shown.append(data))
+    train()._ipython_display_()
+    (bundle,) = shown
+    assert set(bundle) == {"text/plain", "image/png", "application/vnd.jupyter.widget-view+json"}
+
+
+def test_the_picture_is_drawn_anew_once_what_is_seen_has_changed(train, monkeypatch):
+    drawn, handle = [], types.SimpleNamespace(update=lambda data, **more: drawn.append(data))
+    monkeypatch.setattr("IPython.display.display", lambda data, **more: handle)
+    one = train(epochs=1)
+    one._ipython_display_()
+    one.wait()
+    assert drawn == []
+    clicked(one)
+    one.wait()
+    assert len(drawn) == 1 and set(drawn[0]) == {"text/plain", "image/png"}
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_picture_of_a_panel_that_has_not_run_tells_what_is_chosen(train, language, monkeypatch):
+    monkeypatch.setenv("LABKIT_LANG", language)
+    one = train(lr=5e-4, batch_size=8, cache="half")
+    words = [text.get_text() for text in one.figure().findobj(Text)]
+    for told in (controls.words("lr"), "5e-4", controls.words("batch_size"), "8", one.settings["cache"].label):
+        assert told in words
+    assert controls.words("seed") not in words, "what is not on the first page is told where it was changed"
+    assert one.invitation() in " ".join(words).replace("\n", " ")
 
 
 # Data and history
