@@ -43,7 +43,7 @@ TOPICS = {
     "book": "图书",
     "film": "电影",
 }
-SIZES = {"train": 600, "valid": 100, "test": 200}
+SIZES = {"train": 1000, "valid": 100, "test": 200}
 
 
 def answer(kind, review):

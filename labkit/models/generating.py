@@ -54,7 +54,7 @@ def generate(
         )
     pieces = texts(model, rows, choose, min(room, max_new_tokens))
     if stream:
-        return (row[0] for row in pieces)
+        return (row[0] for row in pieces if row[0])
     made = ["".join(parts) for parts in zip(*pieces, strict=True)]
     return made if several else made[0]
 

@@ -54,7 +54,7 @@ print(tr("准备好了。", "Ready."))
 # The model is the packaged `tiny-gpt-zh`: GPT-2's architecture with four layers, width 128, some 1.3 million parameters, one token a character. It has read an encyclopaedia, statutes and shop reviews; reviews that serve as tests it has not read (its card says how they were kept out). Don't put a BERT in the line `MODEL`: it does not write.
 
 # %%
-MODEL, DEVICE = "tiny-gpt-zh", lk.equipment()[1]
+MODEL, DEVICE = "tiny-gpt-zh", lk.machine.device()
 config = lk.TrainConfig(epochs=4, device=DEVICE, precision="fp32", seed=0)
 base = lk.load(MODEL, task=lk.tasks.Generation()).to(DEVICE)
 
@@ -312,7 +312,7 @@ print(tr(f"合法 {new_legal:.2f}", f"legal {new_legal:.2f}"))
 # %% tags=["nbval-ignore-output"]
 by_wording = {}
 for row, reply in zip(anew, new_replies, strict=True):
-    wording = row.extra["question"], row.input.replace(row.input.strip("？"), "")[:0] or row.extra["wording"]
+    wording = row.extra["question"], row.extra["wording"]
     by_wording.setdefault(wording, []).append(reply == row.target)
 for (question, wording), marks in sorted(by_wording.items()):
     print(f"{question} {wording}: {sum(marks)} / {len(marks)}")
