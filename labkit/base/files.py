@@ -208,6 +208,8 @@ def verify(folder) -> None:
             )
         ) from None
     for name, sha in wanted.items():
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise damaged(folder / MANIFEST, tr(f"它说到别处的文件 {name}", f"it names a file elsewhere, {name}"))
         if not (folder / name).is_file():
             raise BadInput(tr(f"存档 {folder} 缺少文件 {name}。", f"Checkpoint {folder} lacks the file {name}."))
         if digest(folder / name) != sha:

@@ -5,11 +5,12 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-from labkit.base.files import new_folder, read_json, verify, write_text
+from labkit.base.files import new_folder, verify, write_text
 from labkit.base.language import tr
-from labkit.base.records import BadInput, Epoch
+from labkit.base.records import BadInput
 from labkit.models.state import hash_of, put_back
 from labkit.training.identity import differences, identity
+from labkit.training.sound import check_moments, check_tensors, refuse_links, state_in, stored, tensors_in
 
 
 class Checkpoints:
@@ -49,15 +50,14 @@ class Checkpoints:
 
     def load(self) -> tuple[dict[str, dict], dict] | None:
         """Tensors and state of the newest checkpoint, verified; None where there is none."""
-        from safetensors.torch import load_file
-
         found = self.all()
         if not found:
             return None
         newest = found[-1]
+        refuse_links((self.folder, newest, *newest.iterdir()))
         verify(newest)
-        tensors = {p.stem: load_file(p) for p in newest.glob("*.safetensors")}
-        return tensors, read_json(newest / "state.json")
+        tensors = {p.stem: tensors_in(p) for p in newest.glob("*.safetensors")}
+        return tensors, state_in(newest / "state.json")
 
 
 def identity_of(trainer) -> dict:
@@ -113,20 +113,26 @@ def go_on(trainer, resume: bool) -> None:
 def unpack(trainer, tensors: dict[str, dict], state: dict) -> None:
     """Put a fresh Trainer where the stored one was; refuse a stored one of another run by what differs."""
     refuse_foreign(trainer, state)
-    trainer.history = [Epoch(**e) for e in state["history"]]
-    trainer.trace = [tuple(t) for t in state["trace"]]
-    for name in ("step", "notices", "seconds", "train_seconds", "pieces", "stopped", "loss_sum"):
-        setattr(trainer, name, state[name])
+    newest = trainer.checkpoints.all()[-1]
+    found = stored(newest / "state.json", state, trainer.batches_per_epoch, trainer.config.epochs)
+    trainer.history, trainer.trace, trainer.notices = list(found.history), list(found.trace), list(found.notices)
+    for name in ("step", "seconds", "train_seconds", "pieces", "stopped", "loss_sum"):
+        setattr(trainer, name, getattr(found, name))
     for number in range(1, len(trainer.history) + (not trainer.finished)):
         trainer.strategy.on_epoch(trainer.model, number, trainer.history[:number])  # what it thawed, it thaws again
     trainer.new_optimizer()
-    put_back(trainer.model, tensors["model"])
     parameters = dict(trainer.model.named_parameters())
-    for key, value in tensors.get("optimizer", {}).items():
+    weights, moments, best = (tensors.get(name, {}) for name in ("model", "optimizer", "best"))
+    diverged = trainer.stopped == "diverged"
+    check_tensors(newest / "model.safetensors", weights, trainer.tensors(), numbers=not diverged)
+    check_moments(newest / "optimizer.safetensors", moments, parameters)
+    check_tensors(newest / "best.safetensors", best, {n: t for n, t in weights.items() if n in best}, numbers=False)
+    put_back(trainer.model, weights)
+    for key, value in moments.items():
         name, _, moment = key.rpartition("|")
         trainer.optimizer.state[parameters[name]][moment] = value.to(trainer.device)
-    trainer.best_tensors = {n: t.to(trainer.device) for n, t in tensors.get("best", {}).items()}
-    trainer.engine.scaler.load_state_dict(state["scaler"])
+    trainer.best_tensors = {n: t.to(trainer.device) for n, t in best.items()}
+    trainer.engine.scaler.load_state_dict(found.scaler)
 
 
 def refuse_foreign(trainer, state: dict) -> None:
