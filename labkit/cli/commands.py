@@ -111,7 +111,12 @@ def with_notes(text: str, error: BaseException) -> str:
 
 def spelled(text: str) -> str:
     """A message with Python's arguments as the command line writes them."""
-    return text.replace("resume=True", "--resume").replace("out=", "--out ").replace("--out 。", "--out。")
+    return (
+        text.replace("resume=True", "--resume")
+        .replace("out=", "--out ")
+        .replace("workers=", "--workers ")
+        .replace("--out 。", "--out。")
+    )
 
 
 # What the arguments mean
@@ -225,7 +230,7 @@ def compare(options) -> None:
     from labkit.comparison.compare import Comparing
     from labkit.comparison.table import table
     from labkit.comparison.verdict import verdicts
-    from labkit.comparison.workers import usual_workers
+    from labkit.comparison.processes import usual_workers
     from labkit.strategies import by_name
     from labkit.training.folder import claimed
 

@@ -1,4 +1,5 @@
-"""Any executor of `concurrent.futures` as a crew: jobs go there as bytes, runs come back as records. Leans on packing."""
+"""Two crews: this process itself, and any executor of `concurrent.futures`, where jobs go as bytes and runs come back as
+records. Leans on packing."""
 
 import queue
 import threading
@@ -12,6 +13,48 @@ from labkit.comparison.job import Job
 from labkit.comparison.packing import REST, Begins, Packing, carry_out, unpacked
 
 Wire = Callable[[int], tuple[Callable[[Any], None], Callable[[], bool]]]  # of a ticket: how to tell, whether to stop
+
+
+class Here:
+    """This process: one job after the other, an event each time that it is asked for one."""
+
+    takes_all, about = False, None
+
+    def __init__(self):
+        self.ticket, self.steps = None, None
+
+    @property
+    def room(self) -> int:
+        return int(self.steps is None)
+
+    def start(self, ticket: int, job: Job) -> None:
+        self.ticket, self.steps = ticket, job.run()
+        self.begun = False
+
+    def heard(self) -> Iterator[tuple[Any, Any]]:
+        if self.steps is None:
+            return
+        ticket = self.ticket
+        if not self.begun:
+            self.begun = True
+            yield ticket, Begins()
+            return
+        try:
+            event = next(self.steps)
+        except BaseException:
+            self.steps = None
+            raise
+        if isinstance(event, RunEnds):
+            self.close()  # its model is gone before the next one is loaded
+        yield ticket, event
+
+    def cancel(self, ticket: int) -> None:
+        self.close()
+
+    def close(self) -> None:
+        steps, self.steps = self.steps, None
+        if steps is not None:
+            steps.close()
 
 
 class Remote:

@@ -24,6 +24,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+from labkit.base import machine, memory
 from labkit.base.language import language, tr
 from labkit.base.records import BadInput, RunEnds
 from labkit.comparison.job import Job
@@ -32,6 +33,19 @@ from labkit.training.batches import keep_encoded
 
 PATIENCE = 5.0  # seconds that a worker has to leave by itself
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")  # read at import
+
+
+def usual_workers(device: str, jobs: int) -> int:
+    """How many workers suit this machine: one a physical core, two GB of memory for each, no more than there are jobs; one
+    where a GPU computes, and under a launcher that has started several processes."""
+    import psutil
+
+    if machine.several_processes() or (machine.device() if device == "auto" else device) != "cpu":
+        return 1
+    cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
+    _, total = memory.memory_mb() or (0, 2048 * cores)
+    return max(1, min(cores, allowed, int(total // 2048), jobs))
 
 
 # In the worker
@@ -50,22 +64,27 @@ def serve(link, folder: str, threads: int, spoken: str) -> None:
     jobs: queue.SimpleQueue[tuple[Any, bytes]] = queue.SimpleQueue()
     stopped: set = set()
     threading.Thread(target=listen, args=(link, jobs, stopped, folder), daemon=True).start()
-    link.send((None, Begins()))
+
+    def say(key, event) -> None:
+        try:
+            link.send((key, event))
+        except OSError:
+            leave(folder)
+
+    say(None, Begins())
     while True:
         key, data = jobs.get()
         try:
             job = unpacked(data, lambda name: Path(folder, name).read_bytes())
-            link.send((key, Begins()))
-            end = carry_out(job, lambda event, key=key: link.send((key, event)), lambda key=key: key in stopped)
-            if end is None:
-                link.send((key, None))
+            say(key, Begins())
+            if carry_out(job, functools.partial(say, key), lambda key=key: key in stopped) is None:
+                say(key, None)
         except Exception as error:  # of what concerns all runs; a run that fails is a record
-            link.send((key, sendable(error)))
-        stopped.discard(key)
+            say(key, sendable(error))
 
 
 def listen(link, jobs: queue.SimpleQueue, stopped: set, folder: str) -> None:
-    """Take orders as they come. Without a parent there is nothing to do any more: leave, whatever the run is at."""
+    """Take orders as they come, until there is no parent any more."""
     try:
         while True:
             key, data = link.recv()
@@ -74,8 +93,13 @@ def listen(link, jobs: queue.SimpleQueue, stopped: set, folder: str) -> None:
             else:
                 jobs.put((key, data))
     except (EOFError, OSError):
-        shutil.rmtree(folder, ignore_errors=True)
-        os._exit(0)
+        leave(folder)
+
+
+def leave(folder: str) -> None:
+    """Without a parent there is nothing to do: go at once, whatever the run is at."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
 
 
 def sendable(error: Exception) -> Exception:

@@ -6,8 +6,9 @@ on job, processes and executors. The only door to dask.
 
 import functools
 import itertools
-import os
+import logging
 import pickle
+import re
 import uuid
 import warnings
 from collections import deque
@@ -15,10 +16,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from typing import Any
 
-from labkit.base import machine, memory
+from labkit.base import machine
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Notice, Run, RunBegins, RunEnds
-from labkit.comparison.executors import Remote
+from labkit.comparison.executors import Here, Remote
 from labkit.comparison.job import Job
 from labkit.comparison.packing import Begins, Died
 from labkit.comparison.processes import Processes
@@ -167,19 +168,6 @@ class Workers:
         self.crew.close()
 
 
-def usual_workers(device: str, jobs: int) -> int:
-    """How many workers suit this machine: one a physical core, two GB of memory for each, no more than there are jobs; one
-    where a GPU computes, and under a launcher that has started several processes."""
-    import psutil
-
-    if machine.several_processes() or (machine.device() if device == "auto" else device) != "cpu":
-        return 1
-    cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
-    _, total = memory.memory_mb() or (0, 2048 * cores)
-    return max(1, min(cores, allowed, int(total // 2048), jobs))
-
-
 def refuse_unclear(workers: int | None, executor: Executor | None, cluster: str | None) -> None:
     """BadInput where what was given cannot be had, or not together."""
     if workers is not None and workers < 1:
@@ -222,51 +210,6 @@ def refuse_other(job: Job, run: Run) -> None:
         )
 
 
-# This process
-
-
-class Here:
-    """This process: one job after the other, an event each time that it is asked for one."""
-
-    takes_all, about = False, None
-
-    def __init__(self):
-        self.ticket, self.steps = None, None
-
-    @property
-    def room(self) -> int:
-        return int(self.steps is None)
-
-    def start(self, ticket: int, job: Job) -> None:
-        self.ticket, self.steps = ticket, job.run()
-        self.begun = False
-
-    def heard(self) -> Iterator[tuple[Any, Any]]:
-        if self.steps is None:
-            return
-        ticket = self.ticket
-        if not self.begun:
-            self.begun = True
-            yield ticket, Begins()
-            return
-        try:
-            event = next(self.steps)
-        except BaseException:
-            self.steps = None
-            raise
-        if isinstance(event, RunEnds):
-            self.close()  # its model is gone before the next one is loaded
-        yield ticket, event
-
-    def cancel(self, ticket: int) -> None:
-        self.close()
-
-    def close(self) -> None:
-        steps, self.steps = self.steps, None
-        if steps is not None:
-            steps.close()
-
-
 # A cluster
 
 
@@ -278,6 +221,7 @@ class Cluster(Remote):
     def __init__(self, client, lent: bool = False):
         super().__init__(client.get_executor(pure=False))
         self.client, self.lent = client, lent
+        self.levels = {} if lent else silenced("distributed.client", "distributed.utils")
         topic = f"labkit-{uuid.uuid4().hex}"
         self.wire = functools.partial(wire, topic)
         self.client.subscribe_topic(topic, lambda event: self.inbox.put(pickle.loads(event[1])))
@@ -309,6 +253,16 @@ class Cluster(Remote):
         self.corpora.clear()
         if not self.lent:
             self.client.close()
+        for log, level in self.levels.items():
+            log.setLevel(level)
+
+
+def silenced(*names: str) -> dict[logging.Logger, int]:
+    """Let these logs say nothing, and return their levels: of a lost scheduler dask tells pages, and we one message."""
+    levels = {log: log.level for log in map(logging.getLogger, names)}
+    for log in levels:
+        log.setLevel(logging.CRITICAL + 1)
+    return levels
 
 
 def connected(address: str) -> Any:
@@ -323,6 +277,8 @@ def connected(address: str) -> Any:
             )
         ) from None
     try:
+        if not re.fullmatch(r"\w+://\S+:\d+", address):
+            raise ValueError(tr("这不是地址", "that is no address"))
         return Client(address, timeout=ANSWER, set_as_default=False)
     except (OSError, ValueError) as error:
         raise BadInput(

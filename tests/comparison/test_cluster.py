@@ -114,8 +114,9 @@ def test_a_client_of_ones_own_serves_too_and_stays_open(house):
         assert runs[0].error is None and client.status == "running"
 
 
-def test_a_scheduler_that_does_not_answer_is_said_with_what_to_do(tmp_path, monkeypatch):
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense"])
+def test_a_scheduler_that_does_not_answer_is_said_with_what_to_do(tmp_path, monkeypatch, address):
     monkeypatch.setattr("labkit.comparison.workers.ANSWER", 1)
-    with pytest.raises(BadInput, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:1.*See that it runs"):
-        compare([Full()], ROWS, "nowhere", cluster="tcp://127.0.0.1:1", out=tmp_path / "out")
+    with pytest.raises(BadInput, match=rf"No Dask scheduler answers at {address} .*See that it runs"):
+        compare([Full()], ROWS, "nowhere", cluster=address, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -18,7 +18,8 @@ from labkit.base.records import BadInput, Notice, RunBegins, RunEnds, StepDone
 from labkit.comparison import compare as module
 from labkit.comparison.compare import Comparing, compare, runs_in
 from labkit.comparison.job import Job
-from labkit.comparison.workers import Workers, usual_workers
+from labkit.comparison.processes import usual_workers
+from labkit.comparison.workers import Workers
 from labkit.strategies import Full, HeadOnly, TopK
 from labkit.training import batches
 
