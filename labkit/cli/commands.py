@@ -228,9 +228,9 @@ def train_in(out: Path, corpus, strategy, config, options) -> tuple[Run, bool]:
 
 def compare(options) -> None:
     from labkit.comparison.compare import Comparing
+    from labkit.comparison.processes import usual_workers
     from labkit.comparison.table import table
     from labkit.comparison.verdict import verdicts
-    from labkit.comparison.processes import usual_workers
     from labkit.strategies import by_name
     from labkit.training.folder import claimed
 
@@ -267,8 +267,8 @@ def compare(options) -> None:
 
 def search(options) -> None:
     """The best settings within a budget, and whether they hold on fresh seeds."""
+    from labkit.comparison.processes import usual_workers
     from labkit.comparison.search import search
-    from labkit.comparison.workers import usual_workers
     from labkit.training.folder import claimed
 
     config, several = config_of(options), options.strategies
