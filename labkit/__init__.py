@@ -65,6 +65,7 @@ _HOME = {
     "compare": "comparison.compare",
     "baseline": "comparison.baselines",
     "majority": "comparison.baselines",
+    "runs": "comparison.shipped",
     "runs_in": "comparison.compare",
     "table": "comparison.table",
     "verdict": "comparison.verdict",

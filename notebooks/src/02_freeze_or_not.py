@@ -641,14 +641,32 @@ grid = lk.when_to_freeze([lk.HeadOnly(), lk.Full()], whole, sizes=(40, 240), **t
 lk.plots.grid(grid)
 
 # %% [markdown] lang="zh"
-# **读图**：横轴是对数的，同样的距离就是同样的倍数。星号是两条线换位的地方；空心的星说明换位在噪声之内；没有星，就是没有换位。先看左端：在我们这里，40 行时头在前，到 240 行已经换了位，像那句话说的一样。可是再看竖线有多长：左端两个区间大半重叠，换一批 40 行，谁先谁后都可能，所以星是空心的。不信就把 `seeds=(1,)` 换成 `(0,)` 再跑：同样的问题，这回全量从头到尾都在前，没有星。而且 40 行时，谁也没有明显赢过虚线上的 TF-IDF。再看右端：行数增加，两条线都上升，全量微调得到的更多，因为它有更多的参数可以用上这些例子（**理论 ⑦**）。只训练头却落到了 TF-IDF 下面：相差还在误差之内，可是 TF-IDF 不花什么钱，这就够难堪了。
+# **读图**：横轴是对数的，同样的距离就是同样的倍数。星号是两条线换位的地方；空心的星说明换位在噪声之内；没有星，就是没有换位。在我们这里，40 行时头在前，到 240 行已经换了位，像那句话说的一样，空心的星却提醒你：左端两个区间大半重叠。把 `seeds=(1,)` 换成 `(0,)` 再跑，同样的问题，这回全量从头到尾都在前。一个种子，两个故事，哪个也不能信（**理论 ⑥**）。
 #
-# 所以那句话怎么判？“数据少，冻结**不吃亏**”，站得住：几十行时，头和全量分不出高下，又便宜，又不会忘。“数据多了还冻结，**要吃亏**”，右端和第 9 节的判定都指着这个方向；我们在另一批评论上用一千行、三个种子比过，全量优于只训练头，约四个百分点。“数据少，冻结**更准**”，我们的区间不替它作证；那要看你的预训练离任务多近，头的学习率对不对。别人的交叉点搬不过来，好在找一次只要一分钟：换成 `lk.load_csv(...)`，行数写你有的，种子写三个。
+# 所以我们用八个种子跑过，每个种子抽不同的行，40、80、240 行三种大小。跑一遍要一两分钟，记录随包带来，`lk.runs` 打开它，和你自己训练的没有两样。**猜**：40 行时，谁领先几个点？
 
 # %% [markdown] lang="en"
-# **Reading it**: the horizontal axis is logarithmic: equal distances are equal factors. A star shows where the lines change places, a hollow star that they do so inside the noise; without a star they don't. First look at the left end: with us the head leads at 40 rows and has changed places by 240, just as the claim has it. But see how long the bars are: on the left the two intervals overlap for the most part, another 40 rows might put either in front, and so the star is hollow. If you doubt it, put `(0,)` in place of `seeds=(1,)` and run it again: the same question, and this time full leads from end to end, without a star. And at 40 rows neither has clearly beaten the dotted TF-IDF. Then to the right: with more rows both lines rise, and full fine-tuning gains more by them, since it has more parameters to put the examples to use (**theory ⑦**). The head alone, though, has come to lie below TF-IDF: inside the error still, but TF-IDF costs next to nothing, and that is awkward enough.
+# **Reading it**: the horizontal axis is logarithmic: equal distances are equal factors. A star shows where the lines change places, a hollow star that they do so inside the noise; without a star they don't. With us the head leads at 40 rows and has changed places by 240, just as the claim has it, but the hollow star is a warning: on the left the two intervals overlap for the most part. Put `(0,)` in place of `seeds=(1,)` and run it again: the same question, and this time full leads from end to end. One seed each, two stories, and neither to be believed (**theory ⑥**).
 #
-# What becomes of the claim, then? "With little data freezing **loses little**" stands: with some dozens of rows the head and full can't be told apart, and the head costs next to nothing and forgets nothing. "Freezing with plenty of data **loses**" is where the right end and the verdict of section 9 both point; on other reviews, with a thousand rows and three seeds, we found full better than the head alone by about four points. "With little data freezing **is better**" is what our intervals will not swear to; it depends on how near your pretraining is to the task, and on a proper rate for the head. Other people's crossing points do not carry over. Luckily, finding your own takes a minute: put `lk.load_csv(...)` there, the sizes you have, and three seeds.
+# So we ran it with eight seeds, each drawing rows of its own, at 40, 80 and 240 rows. That takes a minute or two; the records came with the package, and `lk.runs` opens them as if you had trained them here. **Guess**: at 40 rows, who leads by how many points?
+
+# %%
+many = lk.runs("02-rows")
+every = [*many, *many.beside]
+for n in (40, 80, 240):
+    print(lk.verdict(every, f"full {n}", f"head {n}"))
+for n in (40, 80, 240):
+    print(lk.verdict(every, f"head {n}", f"tf-idf {n}"))
+
+# %% [markdown] lang="zh"
+# 现在可以判了，三种说法分开判。“数据多了还冻结，**要吃亏**”：240 行时成立，全量好四个点，区间在 0 以上。“数据少，冻结**更准**”：没有证据，40 和 80 行时领先的反而是全量，领先不到一个点。“数据少，冻结**不吃亏**”：要看多少算亏。40 行时区间是 −2.5 到 +4.1：不会差出五个点，差三个点却排除不了。你若不在乎四个点，这句话成立；在乎，就是**不知道**，不是“一样”。还有 TF-IDF：到 240 行，只训练头仍然没有明显赢过它。
+#
+# 别人的交叉点搬不过来，它取决于你的预训练离任务多近、头的学习率对不对。好在找一次只要一两分钟：换成 `lk.load_csv(...)`，行数写你有的，种子写八个。
+
+# %% [markdown] lang="en"
+# Now one can judge, and the claim is three. "Freezing with plenty of data **loses**" holds at 240 rows: full is better by four points, with an interval above 0. "With little data freezing **is better**" has no evidence: at 40 and 80 rows it is full that leads, by less than a point. "With little data freezing **loses nothing**" depends on what you call a loss. At 40 rows the interval runs from −2.5 to +4.1: five points are ruled out, three are not. If four points are nothing to you, the claim holds; if they are something, the answer is **unknown**, which is not "equal". And TF-IDF: up to 240 rows the head alone has not clearly beaten it.
+#
+# Other people's crossing points do not carry over; they depend on how near your pretraining is to the task, and on a proper rate for the head. Luckily, finding your own takes a minute or two: put `lk.load_csv(...)` there, the sizes you have, and eight seeds.
 
 # %% [markdown] lang="zh"
 # ## 11 遗忘：敲掉的墙
@@ -712,7 +730,7 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 # |---|---|---|
 # | 还没跑过 TF-IDF | TF-IDF | 不到一秒，是谁都要先赢的对手（9） |
 # | 一个底座要带许多任务，或一点也不许忘 | 只训练头，或笔记 03 的一小片 | 每个任务只存一点；底座一个数也没动，取下小片，遗忘恰好是 0（11） |
-# | 只有几十行 | 只训练头，学习率多试几个 | 不吃亏，试一次不到一眨眼（6、10） |
+# | 只有几十行 | 只训练头，学习率多试几个 | 至多差四个点，试一次不到一眨眼（6、10） |
 # | 机器弱，或要试很多设置 | 只训练头，再放开顶部一两层 | 回程短，冻结的部分只算一遍（1、6） |
 # | 几百行，有几分钟 | 顶部两层与全量，各三个种子 | 差距要用判定来看（7、9） |
 # | 上千行，机器够用 | 全量微调；怕忘，逐步解冻或拴 L2-SP | 例子够多，人人动得起来（10、11） |
@@ -728,7 +746,7 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 # |---|---|---|
 # | TF-IDF has not been run yet | TF-IDF | under a second, and everybody has to beat it first (9) |
 # | one base for many tasks, or nothing may be forgotten | the head alone, or a sliver from notebook 03 | little to save for each task; the base has not moved, so with the sliver taken off the forgetting is exactly 0 (11) |
-# | some dozens of rows | the head alone, at several rates | loses little, and a try takes a blink (6, 10) |
+# | some dozens of rows | the head alone, at several rates | four points behind at most, and a try takes a blink (6, 10) |
 # | a weak machine, or many settings to try | the head alone, then one or two top layers | a short way back, and the frozen part is computed once (1, 6) |
 # | some hundreds of rows and a few minutes | top two layers and full, three seeds each | the difference wants a verdict (7, 9) |
 # | a thousand rows and more, and the machine for it | full; thawed gradually, or with L2-SP, where forgetting hurts | examples enough for everything to move (10, 11) |
@@ -746,7 +764,7 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 # | ④ | 越下越通用 | 从头到全量的阶梯（7） |
 # | ⑤ | 越下步子越小、越晚放开 | 时间表，步幅差一百多倍（8） |
 # | ⑥ | 两份运气 | 灰点、横线、没有颜色的格子（9） |
-# | ⑦ | 能动的多，要的例子也多 | 行数与两条曲线（10） |
+# | ⑦ | 能动的多，要的例子也多 | 八个种子：40 行分不出，240 行全量在前（10） |
 # | ⑧ | 不动的忘不了 | 头恰好为 0，橡皮筋（11） |
 
 # %% [markdown] lang="en"
@@ -760,7 +778,7 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 # | ④ | the lower, the more general | the ladder from the head to everything (7) |
 # | ⑤ | the lower, the shorter the stride and the later the thaw | the timetable, and strides more than a hundred times apart (8) |
 # | ⑥ | luck of two kinds | grey dots, bars, squares without colour (9) |
-# | ⑦ | more that moves wants more examples | two curves over the rows (10) |
+# | ⑦ | more that moves wants more examples | eight seeds: unknown at 40 rows, full ahead at 240 (10) |
 # | ⑧ | what stays can't forget | exactly 0 for the head, and the rubber band (11) |
 
 # %% [markdown] lang="zh"
@@ -790,7 +808,7 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 #
 # <details><summary>展开答案</summary>
 #
-# 底座冻结，每个任务一个头（连池化层），不够再加笔记 03 的一小片。理由是三个数：遗忘恰好为 0，搜索不受影响（理论 ⑧）；每个任务只存几十 kB，而不是三十份整个模型；五十行时冻结不吃亏（理论 ⑦，第 10 节的图，区间要一起给出）。再加一个：同一条文字的 `[CLS]` 只算一遍，三十个头共用（理论 ③）。对其中行数多、又要紧的任务，用判定看一看全量微调是否真的更好，值得的话单独存一份。
+# 底座冻结，每个任务一个头（连池化层），不够再加笔记 03 的一小片。理由是三个数：遗忘恰好为 0，搜索不受影响（理论 ⑧）；每个任务只存几十 kB，而不是三十份整个模型；几十行时，冻结最多比全量差四个点（理论 ⑦，第 10 节的区间，要一起给出）。再加一个：同一条文字的 `[CLS]` 只算一遍，三十个头共用（理论 ③）。对其中行数多、又要紧的任务，用判定看一看全量微调是否真的更好，值得的话单独存一份。
 #
 # </details>
 
@@ -821,7 +839,7 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 #
 # <details><summary>Open the answer</summary>
 #
-# Freeze the base and give each task a head (with the pooler), and a sliver from notebook 03 where that is not enough. Three numbers speak for it: the forgetting is exactly 0, so search does not suffer (theory ⑧); each task keeps some dozens of kB instead of thirty whole models; and with fifty rows freezing loses little (theory ⑦ and the picture of section 10, to be shown with its intervals). And a fourth: the `[CLS]` of a text is computed once and serves all thirty heads (theory ③). For a task that matters and has many rows, let a verdict say whether full fine-tuning really is better, and if so keep one whole model for it.
+# Freeze the base and give each task a head (with the pooler), and a sliver from notebook 03 where that is not enough. Three numbers speak for it: the forgetting is exactly 0, so search does not suffer (theory ⑧); each task keeps some dozens of kB instead of thirty whole models; and with some dozens of rows freezing is at most four points behind full (theory ⑦ and the interval of section 10, to be shown with its). And a fourth: the `[CLS]` of a text is computed once and serves all thirty heads (theory ③). For a task that matters and has many rows, let a verdict say whether full fine-tuning really is better, and if so keep one whole model for it.
 #
 # </details>
 

@@ -1,0 +1,31 @@
+"""Runs that came with labkit open as if they had been trained here."""
+
+import pytest
+
+import labkit as lk
+from labkit.base.records import BadInput
+from labkit.comparison import shipped
+from tests.made_runs import run as made_run
+
+
+def test_shipped_runs_come_back_equal_with_baselines_beside(tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path)
+    runs = [made_run("full"), made_run("head", seed=1)]
+    shipped.ship(runs, tmp_path / "mine.json.gz")
+    assert list(shipped.runs("mine")) == runs
+    first = (tmp_path / "mine.json.gz").read_bytes()
+    shipped.ship(runs, tmp_path / "mine.json.gz")
+    assert (tmp_path / "mine.json.gz").read_bytes() == first
+
+
+def test_a_name_that_did_not_come_is_refused_with_those_that_did():
+    with pytest.raises(BadInput, match=r"02-rows(, |、)06-labels"):
+        lk.runs("99")
+
+
+def test_every_shipped_name_has_eight_seeds_and_can_be_judged_in_pairs():
+    verdict = lk.verdict([*lk.runs("06-labels"), *lk.runs("06-labels").beside], "reviews 50", "random 50")
+    assert verdict.low < verdict.difference < verdict.high
+    names = {run.strategy: 0 for run in lk.runs("02-rows")}
+    assert {name for name in names if name.startswith("full")} == {"full 40", "full 80", "full 240"}
+    assert {sum(run.strategy == name for run in lk.runs("02-rows")) for name in names} == {8}
