@@ -108,9 +108,10 @@ class Answered:
         return ["print(*lk.predict(fresh, [text]), *lk.predict(model, [text]), sep='\\n')"]
 
     def summary(self, found) -> str:
-        return str(found)
+        return tr("已回答", "answered")
 
-    short = summary
+    def short(self, found) -> str:
+        return str(found)
 
     def keys(self, found) -> str:
         return ""
