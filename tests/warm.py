@@ -25,27 +25,36 @@ def context() -> BaseContext:
     return found
 
 
-def command(words, folder, env, files):
-    """What the new process does: `labkit WORDS` in this folder, with these files as its output and errors."""
+def command(words, folder, env, files, kill=None):
+    """What the new process does: `labkit WORDS` in this folder, with these files as its output and errors; with
+    `kill=(8, signal.SIGTERM)` it sends itself that signal right after the eighth step."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)
     for number, path in enumerate(files, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    from labkit.cli import commands
+    from labkit.cli import commands, progress
 
+    class Signalling(progress.Progress):
+        def __call__(self, event):
+            super().__call__(event)
+            if kill and getattr(event, "step", None) == kill[0]:
+                os.kill(os.getpid(), kill[1])
+
+    commands.Progress = Signalling
     sys.exit(commands.main(list(words)))
 
 
 class Started:
     """One command under way, made by `start`."""
 
-    def __init__(self, target, arguments, folder, notes: Path, env):
+    def __init__(self, arguments, folder, notes: Path, kill, env):
         self.files = [notes / f"{len(list(notes.iterdir()))}-{name}" for name in ("out", "err")]
         whole = {**os.environ, **{name: str(value) for name, value in env.items()}}
         words = tuple(map(str, arguments))
-        self.process = context().Process(target=target, args=(words, str(folder), whole, list(map(str, self.files))))
+        given = (words, str(folder), whole, list(map(str, self.files)), kill)
+        self.process = context().Process(target=command, args=given)
         self.process.start()
         for path in self.files:
             path.touch()
@@ -65,7 +74,7 @@ class Started:
         return self.process.exitcode, *(path.read_text("utf-8", "replace") for path in self.files)
 
 
-def start(arguments, folder, notes, target=command, **env) -> Started:
-    """Run `labkit ARGUMENTS` in `folder`; what it says is kept in files under `notes`, a folder of its own."""
+def start(arguments, folder, notes, kill=None, **env) -> Started:
+    """Run `labkit ARGUMENTS` in `folder`, `kill=(STEP, SIGNAL)` included; what it says is kept in the folder `notes`."""
     Path(notes).mkdir(exist_ok=True)
-    return Started(target, arguments, folder, Path(notes), env)
+    return Started(arguments, folder, Path(notes), kill, env)

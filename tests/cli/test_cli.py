@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import stand_ins
+import warm
 from stand_ins import rows_of, write_csv
 
 import labkit as lk
@@ -200,34 +201,18 @@ def test_every_flag_of_the_config_reaches_the_run(lab, here, labkit):
 
 # Stopping and going on
 
-# The command in a process of its own, that sends itself a signal right after the given step.
-SIGNALLED = """
-import os, signal, sys
-from labkit.cli import commands, progress
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits that it is ignored
-at, number = int(sys.argv[1]), int(sys.argv[2])
-class Signalling(progress.Progress):
-    def __call__(self, event):
-        super().__call__(event)
-        if getattr(event, "step", None) == at:
-            os.kill(os.getpid(), number)
-commands.Progress = Signalling
-sys.exit(commands.main(sys.argv[3:]))
-"""
-
 
 @pytest.fixture(scope="module")
 def stopped(lab, tmp_path_factory):
     """Runs stopped amid epoch 2 (76 rows, 5 steps an epoch), by Ctrl-C, kill and kill -9: their folder and how they ended."""
     folder = tmp_path_factory.mktemp("stopped")
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "LABKIT_LANG": "en"}
-    started = {}
-    for name in ("SIGINT", "SIGTERM", "SIGKILL"):  # side by side: most of their time goes into importing
-        given = training(lab, name, "--json")
-        command = [sys.executable, "-c", SIGNALLED, "8", str(int(signal.Signals[name])), *map(str, given)]
-        started[name] = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    said = {name: [text.decode() for text in process.communicate()] for name, process in started.items()}
-    return folder, {name: (started[name].returncode, *said[name]) for name in said}
+    started = {
+        name: warm.start(
+            training(lab, name, "--json"), folder, folder / "said", (8, signal.Signals[name]), LABKIT_LANG="en"
+        )
+        for name in ("SIGINT", "SIGTERM", "SIGKILL")
+    }
+    return folder, {name: process.ended() for name, process in started.items()}
 
 
 @pytest.fixture(scope="module")
