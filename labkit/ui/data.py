@@ -13,7 +13,7 @@ from labkit.base.display import called
 from labkit.base.language import tr
 from labkit.data.batching import batch_order, padding_share
 from labkit.data.corpus import Corpus
-from labkit.data.describe import balance_html, dropped_text
+from labkit.data.describe import balance_html, dropped_text, examples_html
 from labkit.data.loading import load_csv
 from labkit.data.packaged import reviews
 from labkit.models.loading import places_at
@@ -157,6 +157,12 @@ class Data(Panel):
             return ""
         table = f'<div class="labkit-scroll">{balance_html(self.corpus)}</div>'
         return f'{table}<div class="labkit-muted">{escape(dropped_text(self.corpus))}</div>'
+
+    def below(self) -> str:
+        """Some rows, each as its modality shows it."""
+        if not self.corpus or not self.corpus.train:
+            return ""
+        return f'<div class="labkit-scroll labkit-examples">{examples_html(self.corpus)}</div>'
 
     def charts(self) -> list[Drawing]:
         if self.corpus is None:

@@ -584,6 +584,15 @@ def test_a_corpus_that_is_at_hand_is_looked_at_as_it_is():
     assert clicked(one).corpus.name == "reviews"
 
 
+def test_rows_are_shown_as_their_modality_shows_them(monkeypatch):
+    one = clicked(Data(ROWS))
+    assert ROWS.train[0].input in one.live.value
+    monkeypatch.setattr(type(ROWS.task.modality), "html", lambda self, input: f"<mark>{len(input)}</mark>")
+    one.draw(now=True)
+    assert f"<mark>{len(ROWS.train[0].input)}</mark>" in one.live.value
+    assert ROWS.train[0].input not in one.live.value
+
+
 def test_a_csv_file_is_read_by_its_columns_and_a_missing_one_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = [f"{text}{i},{label}" for label, text in (("good", "很好"), ("bad", "不好")) for i in range(20)]
