@@ -1,20 +1,20 @@
 """Question answering, measured: `python tools/bench.py slips` (quality) and `python tools/bench.py slips-speed`.
 
-`slips` trains the packaged model and the same network from random weights on the packaged slips, with three seeds, and scores
-test rows in wordings that training rows have, and in those that they have not, apart. `slips-speed` takes turns with the
+`slips` trains the packaged model and the same network from random weights on the packaged slips, with three seeds
+(make_question_runs.py), and scores test rows in wordings that training rows have, and in those that they have not, apart. `slips-speed` takes turns with the
 transformers Trainer on the same rows, model and batch.
 """
 
 import tempfile
 import time
 
+import make_question_runs
 import numpy as np
-from bench import compared, interleaved, interval, ours, random_weights, say
+from bench import compared, interleaved, interval, ours, say
 
 import labkit as lk
 from labkit.data.packaged import slips as packaged
 
-QUALITY = lk.TrainConfig(lr=1e-3, batch_size=8, epochs=6, device="cpu")
 PARTS = ("all", "seen wording", "unseen wording")
 
 
@@ -29,17 +29,11 @@ def slips(options) -> None:
     corpus, found = packaged(), {}
     for name in corpus.task.baselines(corpus.train):
         found[name] = [by_wording(corpus, lk.baseline(corpus, name).answers)]
-    for seed in range(options.seeds):
-        config = lk.TrainConfig(**{**vars(QUALITY), "seed": seed})
-        for name in ("tiny-bert-zh", "random weights"):
-            model = lk.load("tiny-bert-zh", task=corpus.task, seed=seed)
-            model = random_weights(model, seed) if name == "random weights" else model
-            run = lk.Trainer(model, corpus, lk.Full(), config).fit()
-            found.setdefault(name, []).append(by_wording(corpus, run.answers))
-            say(f"seed {seed} {name:16} {run.seconds:5.1f} s  " + "  ".join(f"{x:.3f}" for x in found[name][-1]))
-    found["difference"] = list(np.subtract(found["tiny-bert-zh"], found["random weights"]))
+    for one in make_question_runs.records():
+        found.setdefault(one["network"], []).append(by_wording(corpus, one["answers"]))
+    found["difference"] = list(np.subtract(*(found[name] for name in make_question_runs.NETWORKS)))
     say(
-        f"\nslips: exact match, {QUALITY.epochs} epochs, batch {QUALITY.batch_size}, rate {QUALITY.lr}; {options.seeds} seeds"
+        f"slips: exact match, {make_question_runs.SETTINGS}; mean and 95 % interval over {make_question_runs.SEEDS} seeds"
     )
     for name, scores in found.items():
         cells = []
