@@ -14,6 +14,7 @@ _HOME = {
     "names": "data.packaged",
     "reviews": "data.packaged",
     "instructions": "data.packaged",
+    "slips": "data.packaged",
     "batch_order": "data.batching",
     "padding_share": "data.batching",
     "same_text": "modalities.text",
