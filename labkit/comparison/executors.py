@@ -5,12 +5,13 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
+from dataclasses import dataclass
 from typing import Any
 
 from labkit.base.language import tr
 from labkit.base.records import BadInput, Run, RunEnds
 from labkit.comparison.job import Job
-from labkit.comparison.packing import REST, Begins, Packing, carry_out, unpacked
+from labkit.comparison.packing import REST, Begins, Died, Packing, carry_out, unpacked
 
 Wire = Callable[[int], tuple[Callable[[Any], None], Callable[[], bool]]]  # of a ticket: how to tell, whether to stop
 
@@ -57,6 +58,13 @@ class Here:
             steps.close()
 
 
+@dataclass(frozen=True)
+class Ended:
+    """A future is done."""
+
+    future: Any
+
+
 class Remote:
     """Any executor: it gets jobs as bytes and gives runs back."""
 
@@ -68,6 +76,7 @@ class Remote:
         self.executor, self.most = executor, most or getattr(executor, "_max_workers", None)
         self.packing, self.corpora = Packing(), {}
         self.futures: dict[int, Future] = {}
+        self.asked: dict[int, Any] = {}  # those of them that do not tell when they are done
         self.inbox: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
 
     @property
@@ -88,7 +97,10 @@ class Remote:
         self.futures[ticket] = future
         if not self.wire:
             self.inbox.put((ticket, Begins()))
-        future.add_done_callback(lambda done: self.inbox.put((ticket, done)))
+        if hasattr(future, "add_done_callback"):
+            future.add_done_callback(lambda done: self.inbox.put((ticket, Ended(done))))
+        else:  # submitit's must be asked
+            self.asked[ticket] = future
 
     def hand_over(self, corpus: bytes) -> Any:
         """A corpus as jobs are given it."""
@@ -99,13 +111,15 @@ class Remote:
         try:
             ticket, event = self.inbox.get(timeout=REST)
         except queue.Empty:
+            for ticket in [t for t, future in self.asked.items() if future.done()]:
+                self.inbox.put((ticket, Ended(self.asked.pop(ticket))))
             return
-        yield ticket, self.came_of(ticket, event) if isinstance(event, Future) else event
+        yield ticket, self.came_of(ticket, event.future) if isinstance(event, Ended) else event
 
-    def came_of(self, ticket: int, done: Future) -> Any:
+    def came_of(self, ticket: int, done: Any) -> Any:
         """The end of a job: its run, or what went wrong."""
         self.futures.pop(ticket, None)
-        if done.cancelled():
+        if getattr(done, "cancelled", bool)():
             return gone(None)
         error = done.exception()
         if error is None:
@@ -120,13 +134,13 @@ class Remote:
                     "on every machine.",
                 )
             )
-        return self.failure(error)
-
-    def failure(self, error: BaseException) -> Any:
-        """What an error of the executor's own means for the job."""
-        return error
+        if isinstance(error, (BadInput, OSError)):  # as a job itself raises what concerns all
+            return error
+        why = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        return Died(f"{type(error).__name__}: {why}", again=False)
 
     def cancel(self, ticket: int) -> None:
+        self.asked.pop(ticket, None)
         if ticket in self.futures:
             self.futures.pop(ticket).cancel()
 

@@ -243,11 +243,6 @@ class Cluster(Remote):
             warnings.filterwarnings("ignore", "Sending large graph")
             return self.client.submit(bytes, corpus, pure=False)
 
-    def failure(self, error: BaseException) -> Any:
-        if type(error).__name__ == "KilledWorker":
-            return Died(tr("它的工作进程一再死去", "its workers died again and again"), again=False)
-        return error
-
     def close(self) -> None:
         super().close()
         self.corpora.clear()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -315,6 +316,25 @@ def test_an_executor_that_is_shut_down_says_what_to_do_and_loses_nothing(slowly,
                 pool.shutdown(cancel_futures=True)
     assert len(plan.runs) >= 1
     assert {p.name for p in (tmp_path / "out").iterdir()} == {f"{r.strategy}-s0.json" for r in plan.runs}
+
+
+class AsSubmitit:
+    """Its jobs must be asked whether they are done, and the second one loses its machine."""
+
+    def __init__(self, pool):
+        self.pool, self.count = pool, 0
+
+    def submit(self, *call):
+        self.count += 1
+        future = self.pool.submit(*call) if self.count != 2 else self.pool.submit(int, "the machine is gone")
+        return SimpleNamespace(**{name: getattr(future, name) for name in ("done", "exception", "result", "cancel")})
+
+
+def test_futures_that_must_be_asked_are_and_a_job_whose_machine_is_lost_is_a_failed_run(slowly):
+    with ThreadPoolExecutor(2) as pool:
+        runs = compare(STRATEGIES, ROWS, "nowhere", executor=AsSubmitit(pool))
+    assert [run.error is None for run in runs] == [True, False, True]
+    assert runs[1].error.startswith("ValueError: ") and runs[1].strategy == "head"
 
 
 def test_a_run_of_another_model_that_lies_there_under_that_name_is_refused(monkeypatch):
