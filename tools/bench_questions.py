@@ -30,7 +30,8 @@ def slips(options) -> None:
     for name in corpus.task.baselines(corpus.train):
         found[name] = [by_wording(corpus, lk.baseline(corpus, name).answers)]
     for one in make_question_runs.records():
-        found.setdefault(one["network"], []).append(by_wording(corpus, one["answers"]))
+        if "answers" in one:
+            found.setdefault(one["network"], []).append(by_wording(corpus, one["answers"]))
     found["difference"] = list(np.subtract(*(found[name] for name in make_question_runs.NETWORKS)))
     say(
         f"slips: exact match, {make_question_runs.SETTINGS}; mean and 95 % interval over {make_question_runs.SEEDS} seeds"

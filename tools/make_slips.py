@@ -148,6 +148,7 @@ def rows() -> list[dict]:
                     "answers": {"text": [value], "answer_start": [start]},
                     "split": split,
                     "asks": name,
+                    "holds": " ".join(found),
                     "wording": "unseen" if unseen else "seen",
                     "gloss": MEANING[name],
                 }
