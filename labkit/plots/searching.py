@@ -24,12 +24,12 @@ def trials_chart(found: Found) -> Chart:
     rises = found.best_so_far()
     last = max((t.number for t in found.trials), default=1)
     steps = [point for (x, y), (after, _) in zip(rises, [*rises[1:], (last, 0)], strict=True) for point in ((x, y), (after, y))]  # fmt: skip
-    marks = [
-        Line([(t.number, t.value) for t in group], colour, name, marker="o", joined=False, opacity=0.8)
+    marks = [Line(steps, BEST, tr("目前最好", "best so far"), bold=True, opacity=0.8)]
+    marks += [
+        Line([(t.number, t.value) for t in group], colour, name, bold=True, marker="o", joined=False)
         for name, colour, group in groups
         if group
     ]
-    marks.append(Line(steps, BEST, tr("目前最好", "best so far"), bold=True))
     score = tr("验证", "valid ") + tr(*found.metric.title)
     return Chart(tr("一次次试验", "trials"), marks, tr("试验", "trial"), score, whole=True, wide=True)
 
