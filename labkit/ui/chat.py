@@ -73,7 +73,7 @@ class Chat(Panel):
                 slider=True,
             ),
             "max_new_tokens": choice(
-                "max_new_tokens", (8, 16, 32, 64, 128), 32, tr("最多几个词元", "most tokens"), slider=True
+                "max_new_tokens", (8, 16, 32, 64, 128), 32, tr("最多词元", "most tokens"), slider=True
             ),
             "seed": named(widgets.BoundedIntText(0, min=0, max=10**6, description=tr("种子", "seed")), "seed"),
             "memory": named(
