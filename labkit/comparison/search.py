@@ -93,7 +93,7 @@ class Searching:
     ...     if isinstance(event, TrialEnds):
     ...         print(event.trial.number, event.trial.strategy, event.trial.state)
     1 head done
-    2 head(...) ...
+    2 head...
     >>> plan.found.best.value > 0
     True
 
