@@ -13,6 +13,7 @@ import planted_07  # noqa: F401
 import planted_08  # noqa: F401
 import planted_09  # noqa: F401
 import planted_10  # noqa: F401
+import planted_11  # noqa: F401
 import planted_12  # noqa: F401
 import planted_13  # noqa: F401
 import pytest
