@@ -31,7 +31,7 @@ def news(rows: int, seed: int):
         DATA / "ner_news_train.jsonl.gz", valid=DATA / "ner_news_validation.jsonl", test=DATA / "ner_news_test.jsonl"
     )
     few = whole.limit(rows, seed)
-    return replace(few, valid=whole.valid[:200])  # watched, not chosen by
+    return replace(few, valid=whole.valid[:50])  # watched, not chosen by
 
 
 def run_of(way: str, corpus, options, seed: int) -> dict:
