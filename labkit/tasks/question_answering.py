@@ -104,6 +104,11 @@ class QuestionAnswering(Task):
     pooled: ClassVar[bool] = False
     peft_type: ClassVar[str] = "QUESTION_ANS"
     columns: ClassVar[dict[str, str]] = {"question": "question", "context": "context", "answers": "answers"}
+    samples: ClassVar[tuple[str, ...]] = (
+        "联系电话是多少？\n林小满，青石路12号，红枣3斤，45元，620-1234，周三下午2点。",
+        "怎么付款？\n骑手：王大江；微信；白菜；好再来面馆；共2份。",
+        "谁来送这一单？\n收：陈秋月；由李海燕；58元；约在明天中午12点。",
+    )
     reasons: ClassVar[dict[str, tuple[str, str]]] = {"lost": ("答案不在段落里", "answer not in the context")}
 
     def configure(self, config) -> dict[str, Any]:
@@ -125,6 +130,10 @@ class QuestionAnswering(Task):
 
     def group(self, example: Example) -> int:
         return int(answerable(example))
+
+    def parse(self, word: str) -> tuple[str, str]:
+        """Question and context with a tabulator between them, or the question on the first line."""
+        return self.modality.parse(word if "\t" in word else word.strip().replace("\n", "\t", 1))
 
     # Batches
 

@@ -17,7 +17,7 @@ LONGEST = 256  # tokens that are read
 
 def way_of(model) -> "Attributed | Answered":
     """How a model's answers are shown: by what each token adds, where that can be told."""
-    return Attributed() if explains(model) else Answered()
+    return Attributed() if explains(model) else Answered(model.task.samples)
 
 
 class Attributed:
@@ -101,11 +101,15 @@ class Answered:
     )
     subtitle: ClassVar = ("微调前后，各怎么答", "what it says, before and after fine-tuning")
 
+    def __init__(self, samples: Sequence[str] = ()):
+        self.examples = samples or self.examples
+
     def ask(self, model, text: str, *_, **__) -> Any:
         return predict(model, [model.task.parse(text)], max_length=LONGEST)[0]
 
     def lines(self, label, method: str, names: Sequence[str]) -> list[str]:
-        return ["print(*lk.predict(fresh, [text]), *lk.predict(model, [text]), sep='\\n')"]
+        asked = "[model.task.parse(text)]"
+        return [f"print(*lk.predict(fresh, {asked}), *lk.predict(model, {asked}), sep='\\n')"]
 
     def summary(self, found) -> str:
         return tr("已回答", "answered")

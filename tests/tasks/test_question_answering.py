@@ -297,6 +297,12 @@ def test_an_answer_shows_question_context_and_mark(model):
     assert nothing.to_json()["answer"] == "" and nothing.to_json()["start"] is None
 
 
+def test_inputs_are_typed_with_a_tabulator_or_a_line_break():
+    assert TASK.parse("几斤？\t红枣三斤\n两箱") == ("几斤？", "红枣三斤\n两箱")
+    assert TASK.parse("几斤？\n红枣三斤\n两箱") == ("几斤？", "红枣三斤\n两箱")
+    assert all(len(TASK.parse(sample)) == 2 for sample in TASK.samples)
+
+
 def test_baselines_answer_as_the_task_does():
     corpus = slips()
     for make in corpus.task.baselines(corpus.train).values():
