@@ -5,6 +5,7 @@
     python tools/bench.py sft | answers [--splits 3]     (bench_generation.py)
     python tools/bench.py slips [--seeds 3] | slips-speed [--rounds 3]     (bench_questions.py)
     python tools/bench.py workers [--strategies 9] [--seeds 3]; deaths; cluster [--counts 1,4,16,64]     (bench_workers.py)
+    python tools/bench.py serve [--seconds 5] [--stops 20]     (bench_serve.py)
     python tools/bench.py quality [--data FOLDER] [--splits 5] [--epochs 3] [--model tiny-bert-zh]
 
 `speed` interleaves the ways of full fine-tuning in one run and prints medians and ratios: machines are noisy, ratios
@@ -372,13 +373,15 @@ def main() -> None:
         "what",
         nargs="?",
         default="speed",
-        choices=("speed", "frozen", "quality", "sft", "answers", "slips", "slips-speed", "tagging", "tagging-speed", *MANY),
+        choices=("speed", "frozen", "quality", "sft", "answers", "slips", "slips-speed", "tagging", "tagging-speed", "serve", *MANY),
     )
     parser.add_argument(
         "--data",
         help="speed and frozen: a CSV; quality: a folder with NAME_train.csv, NAME_validation.csv, NAME_test.csv",
     )
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--stops", type=int, default=20, help="serve: how often SIGTERM under load")
+    parser.add_argument("--seconds", type=int, default=5, help="serve: of each stretch of load")
     parser.add_argument("--rows", default=None, help="speed and frozen: rows to train on (1600); quality: 200,1000,all")
     parser.add_argument("--width", type=int, default=384, help="frozen: of the 12-layer model")
     parser.add_argument("--sets", default="waimai")
@@ -398,6 +401,10 @@ def main() -> None:
     if options.what in ("speed", "frozen"):
         options.rows = int(options.rows or 1600)
         {"speed": speed, "frozen": frozen}[options.what](options)
+    elif options.what == "serve":
+        import bench_serve
+
+        bench_serve.serve(options)
     elif options.what in MANY:
         import bench_workers
 

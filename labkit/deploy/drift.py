@@ -156,7 +156,10 @@ def label_pairs(rows: Sequence[Logged], corpus: Corpus, model) -> list[tuple[str
         if logged:
             name = tr("平均概率（说出的标签）", "mean probability of what is said")
             sure = [("confidence", name, [p.probability for p in found], logged)]
-    pairs = [("label", label, [label in k for k in known], [label in s for s in said]) for label in corpus.labels]
+    pairs = [
+        ("label", tr("标签 ", "label ") + label, [label in k for k in known], [label in s for s in said])
+        for label in corpus.labels
+    ]
     if len(pairs) == 2 and all(len(s) == 1 for s in (*said, *known)):
         pairs = pairs[:1]  # the other one says the same
     return pairs + sure

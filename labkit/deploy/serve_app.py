@@ -225,7 +225,13 @@ def app_of(service: Service, *, token: str | None = None, page: bool = True) -> 
     app = FastAPI(title=title, version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
 
     def way(path: str, handle: Callable, summary: str, method: str = "GET", **extra: Any) -> None:
-        options = {"methods": [method], "summary": summary, "response_model": None, "name": path.strip("/") or "page"}
+        options = {
+            "methods": [method],
+            "summary": summary,
+            "response_model": None,
+            "response_description": tr("好了", "done"),
+            "name": path.strip("/") or "page",
+        }
         app.add_api_route(path, door.counted(path, handle), **options, **extra)
 
     asks = {"openapi_extra": request_schema(service.task, service.limits)}
