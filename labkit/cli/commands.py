@@ -19,7 +19,7 @@ from labkit.base import machine, memory
 from labkit.base.config import TrainConfig
 from labkit.base.files import reason
 from labkit.base.language import listing, tr
-from labkit.base.records import BadInput, Run
+from labkit.base.records import BadInput, Notice, Run
 from labkit.cli.arguments import arguments
 from labkit.cli.progress import Progress
 from labkit.cli.report import describe, flat, line, say, search_json, show_run, write_comparison, write_search
@@ -280,11 +280,19 @@ def search(options) -> None:
     taken = ("trials", "seconds", "metric", "seeds", "workers", "cluster", "storage")
     taken += ("model", "sampler", "prune", "confirm", "out")
     ask = {name: getattr(options, name) for name in taken} | {"space": space, "config": config}
-    with claimed(Path(options.out), lock=False) if options.out else contextlib.nullcontext(), Progress() as progress:
-        found = search(corpus, strategies, listen=progress, **ask)
+    with claimed(Path(options.out), lock=False) if options.out else contextlib.nullcontext():
+        found = search(corpus, strategies, listen=tell_trial, **ask)
         if options.out:
             write_search(found, Path(options.out))
     print(json.dumps(search_json(found), ensure_ascii=False) if options.json else found)
+
+
+def tell_trial(event) -> None:
+    """A line for each trial; the epochs of many runs would drown it."""
+    from labkit.comparison.found import TrialEnds
+
+    if isinstance(event, TrialEnds) or type(event) is Notice:
+        say(event.text)
 
 
 def stop_if_fewer(found: list[Run], wanted: int) -> None:

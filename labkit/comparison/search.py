@@ -15,9 +15,9 @@ from typing import Any
 from labkit.base.config import TrainConfig
 from labkit.base.files import held, load_run
 from labkit.base.language import listing, tr
-from labkit.base.records import BadInput, EpochDone, Run, RunEnds
+from labkit.base.records import BadInput, EpochDone, Notice, Run, RunEnds
 from labkit.comparison.compare import Comparison, write
-from labkit.comparison.found import Found, TrialBegins, TrialEnds, default_name, found_name, relabelled
+from labkit.comparison.found import Found, Trial, TrialBegins, TrialEnds, default_name, found_name, relabelled
 from labkit.comparison.job import Job
 from labkit.comparison.space import SEARCHED, space_of
 from labkit.comparison.study import Study, open_study
@@ -206,9 +206,7 @@ class Searching:
             jobs = [Job(strategy, c, self.unseen, self.model) for c in configs]
             going = self.going[number] = Going(number, asked, jobs, time.monotonic())
             trial = self.study.trial(number)
-            yield TrialBegins(
-                tr(f"试验 {trial.number}：{trial.strategy}", f"trial {trial.number}: {trial.strategy}"), trial
-            )
+            yield TrialBegins(named(trial), trial)
             yield from self.next_seed(workers, going)
 
     def next_seed(self, workers: Workers, going: Going) -> Iterator[Any]:
@@ -249,13 +247,10 @@ class Searching:
         self.study.tell(going.number, state, value, time.monotonic() - going.began, why)
         trial = self.study.trial(going.number)
         best = Found(tuple(self.study.trials()), self.metric, self.model).best
+        first = best is not None and best.number == trial.number
         score = "" if trial.value is None else f"{tr(*self.metric.title)} {trial.value:.3f}"
-        word = {"done": "", "pruned": tr("，剪掉", ", pruned"), "failed": tr(f"失败：{why}", f"failed: {why}")}[state]
-        return TrialEnds(
-            f"{tr('试验', 'trial')} {trial.number}{tr('：', ': ')}{score}{word}",
-            trial,
-            best is not None and best.number == trial.number,
-        )
+        word = {"done": tr("，目前最好", ", the best so far") if first else "", "pruned": tr("，剪掉", ", pruned"), "failed": tr(f"失败：{why}", f"failed: {why}")}[state]  # fmt: skip
+        return TrialEnds(f"{named(trial)}{tr('：', ': ')}{score}{word}", trial, first)
 
     # The budget
 
@@ -291,6 +286,7 @@ class Searching:
         found, sides = self.found, {}
         if found.best and found.default and self.corpus.test and found.best.number != found.default.number:
             sides = {found_name(): found.best, default_name(): found.default}
+            yield Notice(tr("用新种子核实最好的和默认的", "confirming the best and the default on fresh seeds"))
         for i in range(self.fresh_seeds() if sides else 0):
             for name, trial in sides.items():
                 strategy, config = self.space.settings(trial.point)
@@ -312,6 +308,11 @@ class Searching:
             run = load_run(path)
             if not run.error:
                 yield run
+
+
+def named(trial: Trial) -> str:
+    """A trial in messages: "trial 3, lora(rank=16)"."""
+    return tr(f"试验 {trial.number}，{trial.strategy}", f"trial {trial.number}, {trial.strategy}")
 
 
 def key(thing: Job | Run) -> str:

@@ -233,7 +233,7 @@ def test_a_search_is_told_event_by_event(place, quick):
     plan = Searching(ROWS, **asked(place, trials=3, confirm=0))
     events = [e for e in plan.run() if isinstance(e, (TrialBegins, TrialEnds))]
     assert [type(e) for e in events] == [TrialBegins, TrialEnds] * 3
-    assert events[0].text == "trial 1: head" and events[1].best and plan.complete
+    assert events[0].text == "trial 1, head" and events[1].best and plan.complete
 
 
 # The report
