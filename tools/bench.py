@@ -373,7 +373,19 @@ def main() -> None:
         "what",
         nargs="?",
         default="speed",
-        choices=("speed", "frozen", "quality", "sft", "answers", "slips", "slips-speed", "tagging", "tagging-speed", "serve", *MANY),
+        choices=(
+            "speed",
+            "frozen",
+            "quality",
+            "sft",
+            "answers",
+            "slips",
+            "slips-speed",
+            "tagging",
+            "tagging-speed",
+            "serve",
+            *MANY,
+        ),
     )
     parser.add_argument(
         "--data",
