@@ -344,8 +344,9 @@ class Pretraining:
             "minutes": round(self.seconds / 60, 1),
             "curve": {"columns": ["step", "train_loss", "held_out_loss", "seconds"], "rows": self.curve},
         }
-        before = Path(self.args.start or "", "pretraining.json")
-        stages = json.loads(before.read_text())["stages"] if self.args.start and before.exists() else []
+        start = getattr(self.args, "start", None)
+        before = Path(start or "", "pretraining.json")
+        stages = json.loads(before.read_text())["stages"] if start and before.exists() else []
         (fresh / "pretraining.json").write_text(json.dumps({"stages": [*stages, record]}, ensure_ascii=False, indent=1))
         card = out / "README.md"
         if card.exists():

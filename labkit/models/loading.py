@@ -23,7 +23,7 @@ from labkit.models.added import noted, prompt_length
 from labkit.models.families import FAMILIES, blocks, unknown_family
 from labkit.tasks import Classification, Task, task_of
 
-PACKAGED = ("tiny-bert-zh", "tiny-bert-zh-general")
+PACKAGED = ("tiny-bert-zh", "tiny-bert-zh-general", "tiny-gpt-zh")
 
 
 def load(source, labels: Sequence[str] | None = None, *, seed: int = 0, task: Any = None) -> Any:
