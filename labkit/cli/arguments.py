@@ -153,8 +153,8 @@ def data_flags(command: Parser) -> None:
         "data",
         metavar="DATA",
         help=tr(
-            f".csv .tsv .jsonl .xlsx、放 train/valid/test 文件的目录，或自带的：{', '.join(PACKAGED)}",
-            f".csv .tsv .jsonl .xlsx, a folder with train/valid/test files, or packaged: {', '.join(PACKAGED)}",
+            f".csv .tsv .jsonl .xlsx .conll、放 train/valid/test 文件的目录，或自带的：{', '.join(PACKAGED)}",
+            f".csv .tsv .jsonl .xlsx .conll, a folder with train/valid/test files, or packaged: {', '.join(PACKAGED)}",
         ),
     )
     group = command.add_argument_group(tr("数据和模型", "data and model"))
