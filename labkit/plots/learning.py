@@ -54,7 +54,7 @@ def learning_charts(
             )  # one over another could not be told apart
             scores += [Band(one.test.low, one.test.high, one.test.value, test, words[2], part)]
     note = "" if alone else tr("细线：训练，粗线：验证", "thin: training, bold: validation")
-    bands = "" if alone or not tested else tr("色带：测试，95 %", "bands: test, 95 %")
+    bands = "" if alone or not tested else tr("色带：测试", "bands: test")
     across = {"x": x, "x_range": x_range, "whole": True}
     ends = [end for c in curves if c.sure and c.sure.low is not None for end in (c.sure.low, c.sure.high)]
     least = (min(ends), max(ends)) if ends else None

@@ -60,6 +60,7 @@ STYLE = """<style>
 .labkit-charts figure{margin:0;flex:0 1 250px;min-width:0}
 .labkit-charts figure:only-child{flex-basis:440px}
 .labkit-charts figcaption{display:flex;flex-wrap:wrap;gap:0 12px;padding:0 0 4px 4px;font-weight:600}
+.labkit-examples{margin-top:10px}
 .labkit-wide figure:only-child{flex-basis:520px}
 .labkit-ticks{display:flex;flex-flow:row wrap;gap:0 14px;margin:4px 0!important;overflow:visible}
 .labkit-ticks>.widget-label:first-child{flex:0 0 100%;font-weight:600}
@@ -178,6 +179,12 @@ def groups(names: Sequence[str], found: dict[str, Any]) -> list:
 def read(widget) -> Any:
     """The value that a control stands for."""
     return None if widget.value is AUTO else widget.value
+
+
+def told(widget) -> str:
+    """Where a control stands, in its own words; ipywidgets 7 and 8 know no label of a value that was there from the start."""
+    labels = (label for label, value in getattr(widget, "options", ()) if value == widget.value)
+    return next(labels, "") or spelled(widget.value)
 
 
 def config_of(settings: dict[str, Any]) -> TrainConfig:

@@ -25,7 +25,7 @@ from labkit.base.records import BadInput
 from labkit.plots.charts import Drawing, figure_of
 from labkit.ui import outputs
 from labkit.ui.charts import charts_html
-from labkit.ui.controls import AUTO, code, html, spelled, style
+from labkit.ui.controls import AUTO, code, html, spelled, style, told
 
 REST = 0.1  # seconds between two drawings
 _turn = threading.Lock()
@@ -392,8 +392,7 @@ class Panel:
             if isinstance(widget, (widgets.Checkbox, widgets.ToggleButton)):
                 ticked += [widget.description] if widget.value else []
             else:
-                labels = [label for label, value in getattr(widget, "options", ()) if value == widget.value]
-                found.append((widget.description, labels[0] if labels else spelled(widget.value) or "–"))
+                found.append((widget.description, told(widget) or "–"))
         return found + [("✓", ", ".join(ticked))] * bool(ticked)
 
     def worth_telling(self, name: str) -> bool:

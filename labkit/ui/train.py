@@ -14,7 +14,7 @@ from labkit.base.language import tr
 from labkit.data.corpus import Corpus
 from labkit.plots.charts import Chart
 from labkit.ui.charts import Recording, recorded_charts
-from labkit.ui.controls import FIELDS, choice, control, groups, read, words
+from labkit.ui.controls import FIELDS, choice, control, groups, read, told, words
 from labkit.ui.inputs import load_line, model_choice
 from labkit.ui.panel import shown
 from labkit.ui.training_panel import TrainingPanel
@@ -157,6 +157,6 @@ class Train(TrainingPanel):
         return name in MAIN or name not in FIELDS or read(self.settings[name]) != FIELDS[name].default
 
     def caption(self) -> str:
-        chosen = [f"{words(n)} {getattr(self.settings[n], 'label', self.settings[n].value)}" for n in MAIN]
+        chosen = [f"{words(n)} {told(self.settings[n])}" for n in MAIN]
         chosen = [self.corpus.name, self.model_name(), strategies.name_of(self.strategy()), *chosen]
         return f"{tr(*self.title)}{tr('：', ': ')}{', '.join(chosen)}"

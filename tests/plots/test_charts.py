@@ -116,7 +116,7 @@ def test_the_test_bands_of_two_runs_stand_side_by_side():
     assert float(first["x"]) + float(first["width"]) == float(second["x"])
     first, second = score.figure().axes[0].patches
     assert (first.get_x(), first.get_width(), second.get_x(), second.get_width()) == (0, 0.5, 0.5, 0.5)
-    assert score.note == "bands: test, 95 %"
+    assert score.note == "bands: test"
 
 
 def test_a_chart_of_a_metric_that_no_task_knows_goes_by_its_name():

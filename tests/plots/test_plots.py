@@ -118,7 +118,7 @@ def test_curves_show_the_history_of_each_run_training_thin_validation_bold_test_
     assert list(curves[0].get_ydata()) == [e.valid_accuracy for e in first.history]
     bands = [(patch.get_y(), patch.get_y() + patch.get_height()) for patch in right.patches]
     assert bands == [pytest.approx((r.test.low, r.test.high)) for r in (first, second)]
-    assert right.get_title(loc="left") == "Validation accuracy (bands: test, 95 %)" and right.get_ylabel() == "accuracy"
+    assert right.get_title(loc="left") == "Validation accuracy (bands: test)" and right.get_ylabel() == "accuracy"
 
 
 def test_seeds_share_colour_and_name_and_settings_that_differ_are_named():

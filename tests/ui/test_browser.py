@@ -227,6 +227,33 @@ def test_data_are_looked_at_and_padding_answers_the_slider(page):
     expect(data.locator(".labkit-code pre")).to_contain_text("bucket=False")
 
 
+def test_charts_have_one_size_however_wide_the_page_is(page):
+    """And they fill no more of it than they need where columns stack."""
+    data, sizes = page.locator(".labkit-data"), {}
+    expect(data.locator("figure svg")).to_have_count(2)
+    for width in (600, 800, 1000, 1400):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(300)
+        sizes[width] = data.evaluate("e => [...e.querySelectorAll('figure')].map(x => x.getBoundingClientRect().width)")
+    page.set_viewport_size(browser.VIEWPORT)
+    assert len({size for found in sizes.values() for size in found}) == 1, sizes
+
+
+def test_what_could_not_run_is_refused_while_it_is_typed(page, train):
+    train.locator(".labkit-more [class*=Collapse-header]").click()
+    box = train.locator(".labkit-warmup input")
+    box.fill("1")
+    box.press("Enter")
+    expect(train.locator(".labkit-problem")).to_have_text("warm-up 1.0 won't do; give a number from 0 to 0.9.")
+    expect(train.locator(".labkit-run")).to_be_disabled()
+    expect(train.locator(".labkit-group")).to_have_text(["basics", "optimizer", "memory and device"])
+    box.fill("0.1")
+    box.press("Enter")
+    expect(train.locator(".labkit-problem")).to_have_count(0)
+    expect(train.locator(".labkit-run")).to_be_enabled()
+    train.locator(".labkit-more [class*=Collapse-header]").click()
+
+
 def test_a_comparison_fills_its_table(page):
     compare = page.locator(".labkit-compare")
     compare.locator(".labkit-lora input").click()

@@ -552,6 +552,7 @@ def test_the_picture_of_a_panel_that_has_not_run_tells_what_is_chosen(train, lan
     words = [text.get_text() for text in one.figure().findobj(Text)]
     for told in (controls.words("lr"), "5e-4", controls.words("batch_size"), "8", one.settings["cache"].label):
         assert told in words
+    assert f"{controls.words('lr')} {one.settings['lr'].options[0][0]}" in train(lr=None).caption()
     assert controls.words("seed") not in words, "what is not on the first page is told where it was changed"
     assert one.invitation() in " ".join(words).replace("\n", " ")
 
