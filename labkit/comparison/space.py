@@ -105,7 +105,7 @@ class Space:
             lr = rate * (self.config.lr or strategy.default_lr(self.outline))
             taken["lr"] = float(f"{lr:.3g}")
         if epochs != 1:
-            taken["epochs"] = max(1, round(epochs * (self.config.epochs or strategy.default_epochs(self.outline))))
+            taken["epochs"] = max(1, round(epochs * (self.config.epochs or strategy.usual_epochs(self.outline))))
         if "weight_decay" in taken:
             taken["weight_decay"] = float(f"{taken['weight_decay']:.2g}")
         return strategy, replace(self.config, **taken)

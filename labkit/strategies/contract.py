@@ -38,6 +38,10 @@ class Strategy:
         """How many epochs the method wants on about a thousand rows."""
         return 3
 
+    def usual_epochs(self, model) -> int:
+        """The same for the model's task: some heads learn more slowly than a classifier."""
+        return round(self.default_epochs(model) * getattr(getattr(model, "task", None), "epochs", 1))
+
 
 def scaled(narrow: float, wide: float, model) -> float:
     """A rate between `narrow`, measured at a width of 128, and `wide`, usual at BERT-base's 768; straight on log scales.

@@ -82,6 +82,7 @@ class Task:
     other_columns: ClassVar[tuple[dict[str, str], ...]] = ()  # further forms that its files may have
     optional_columns: ClassVar[tuple[str, ...]] = ()  # read only where the user names them
     default_model: ClassVar[str] = "tiny-bert-zh"  # where the user names none
+    epochs: ClassVar[float] = 1  # times the epochs that a strategy wants for a classification
     samples: ClassVar[tuple[str, ...]] = ()  # inputs as a person types them, to begin with
     reasons: ClassVar[dict[str, tuple[str, str]]] = {}  # why `read` drops rows beside the usual: Chinese, English
 

@@ -104,6 +104,7 @@ class QuestionAnswering(Task):
     pooled: ClassVar[bool] = False
     peft_type: ClassVar[str] = "QUESTION_ANS"
     columns: ClassVar[dict[str, str]] = {"question": "question", "context": "context", "answers": "answers"}
+    epochs: ClassVar[float] = 4  # to point into a text is learnt slowly (docs/LOG.md)
     samples: ClassVar[tuple[str, ...]] = (
         "联系电话是多少？\n林小满，青石路12号，红枣3斤，45元，620-1234，周三下午2点。",
         "怎么付款？\n骑手：王大江；微信；白菜；好再来面馆；共2份。",

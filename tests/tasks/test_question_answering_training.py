@@ -97,6 +97,11 @@ def test_what_is_kept_of_a_frozen_network_changes_no_score(places):
     assert runs[0].test.loss == pytest.approx(runs[1].test.loss, abs=1e-5)
 
 
+def test_it_takes_four_times_the_epochs_of_a_classification(places):
+    trainer = Trainer(load(places["bert"], task=TASK), ROWS, Full(), replace(CONFIG, epochs=None))
+    assert trainer.config.epochs == 4 * Full().default_epochs(trainer.model)
+
+
 def test_training_lowers_the_loss(places):
     run = Trainer(load(places["bert"], task=TASK), ROWS, Full(), replace(CONFIG, epochs=8, lr=3e-3)).fit()
     assert run.history[-1].train_loss < 0.8 * run.history[0].train_loss
