@@ -74,7 +74,7 @@ def share_of(name: str) -> Callable[[Any], Any]:
 
 
 SQUAD = (  # measured beside the metrics, by another rule: never to be mixed with them
-    Metric("squad_exact_match", ("精确匹配（SQuAD）", "exact match (SQuAD)"), share_of("squad_exact_match")),
+    Metric("squad_exact_match", ("完全匹配（SQuAD）", "exact match (SQuAD)"), share_of("squad_exact_match")),
     Metric("squad_f1", ("F1（SQuAD，按字）", "F1 (SQuAD, characters)"), share_of("squad_f1")),
 )
 
@@ -97,7 +97,7 @@ class QuestionAnswering(Task):
 
     name: ClassVar[str] = "question-answering"
     metrics: ClassVar[tuple[Metric, ...]] = (
-        Metric("exact_match", ("精确匹配", "exact match"), share_of("exact_match"), share=True),
+        Metric("exact_match", ("完全匹配", "exact match"), share_of("exact_match"), share=True),
         Metric("f1", ("F1（CMRC）", "F1 (CMRC)"), share_of("f1")),
     )
     chooses: ClassVar[str] = "f1"  # half an answer counts: steadier from epoch to epoch

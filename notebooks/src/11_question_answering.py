@@ -267,7 +267,7 @@ expect("gain", 100 * gain)
 #
 # > **理论 ④** EM 问“是不是一字不差”，F1 问“重合了多少”；怎样数重合，两家不一样，分数不能混着比。
 #
-# 标准答案是“青石路12号”。下面五种回答，**猜**每一种的 EM 和 F1，再看三个数：精确匹配，CMRC 2018 的 F1，SQuAD 按字的 F1。
+# 标准答案是“青石路12号”。下面五种回答，**猜**每一种的 EM 和 F1，再看三个数：完全匹配，CMRC 2018 的 F1，SQuAD 按字的 F1。
 
 # %% [markdown] lang="en"
 # Apart, one row in six has the two crossed and points at nothing. Together, the scores of start and end are added and the largest is taken among **all legal pairs**: start ≤ end, no longer than `max_answer_length`, both in the context. Some tens of starts times some tens of lengths are compared in one operation on tensors; `task.answers??` shows the dozen lines.
@@ -402,12 +402,12 @@ print(tr("门槛抬高，一头只升，一头只降：", "as the threshold rise
 print(bool((silent.diff() >= 0).all() and (spoken.diff() <= 0).all()))
 
 # %% [markdown] lang="zh"
-# **读图**：红线只升，蓝线只降，没有一个门槛两头都好。点线 0 是模型自己选的；要少说错话，往右，要多答几题，往左，由用的人定。再和第 5 节比：学会闭嘴是有价钱的，同样的行数里三分之一拿去练“不说”，有答案的就答得差了。
+# **读图**：红线只升，蓝线只降，没有一个门槛两头都好。点线 0 是模型自己选的；要少说错话，往右，要多答几题，往左，由用的人定。再和第 5 节比：有答案的题只答对四成多。三分之一的行拿去练“不说”，剩下练指的就少了，闭嘴看来是有价钱的（这里只有一个种子，当作一个例子看）。
 #
 # 还有一条：**从没见过白问的模型，空答案的分数什么意思也没有**。所以 labkit 只在训练行里有这样的题时，才允许说“没有答案”（`task.no_answer`）。
 
 # %% [markdown] lang="en"
-# **Reading it**: the red line only rises and the blue one only falls; no threshold is good for both. The dotted 0 is the model's own choice; to the right it says fewer wrong things, to the left it answers more, and whoever uses it must decide. Compare with section 5, too: silence has its price. A third of the same rows went into learning not to speak, and questions that have an answer are answered less well.
+# **Reading it**: the red line only rises and the blue one only falls; no threshold is good for both. The dotted 0 is the model's own choice; to the right it says fewer wrong things, to the left it answers more, and whoever uses it must decide. Compare with section 5, too: of the questions that have an answer, only some four in ten and a half are right. A third of the rows went into learning not to speak, which leaves fewer for pointing: silence seems to have its price (this is one seed; take it as an example).
 #
 # And one thing more: **in a model that has never seen a question asked in vain the null score means nothing**. So labkit lets "no answer" be said only where training rows had such questions (`task.no_answer`).
 
