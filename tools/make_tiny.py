@@ -344,9 +344,8 @@ class Pretraining:
             "minutes": round(self.seconds / 60, 1),
             "curve": {"columns": ["step", "train_loss", "held_out_loss", "seconds"], "rows": self.curve},
         }
-        start = getattr(self.args, "start", None)
-        before = Path(start or "", "pretraining.json")
-        stages = json.loads(before.read_text())["stages"] if start and before.exists() else []
+        before = Path(self.args.start or "", "pretraining.json")
+        stages = json.loads(before.read_text())["stages"] if self.args.start and before.exists() else []
         (fresh / "pretraining.json").write_text(json.dumps({"stages": [*stages, record]}, ensure_ascii=False, indent=1))
         card = out / "README.md"
         if card.exists():
@@ -370,7 +369,6 @@ def main():
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--min-count", type=int, default=5, help="characters rarer than this become [UNK]")
-    parser.add_argument("--start", help="go on from this model, with its vocabulary")
     parser.add_argument("--vocab-text", nargs="*", default=[], help="more files to count characters in")
     parser.add_argument(
         "--compile", action="store_true", help="torch.compile: a minute to start, then 1.25 times faster"
@@ -383,6 +381,7 @@ def arguments(doc):
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("text", nargs="+", help="text files to learn from")
     parser.add_argument("--out", required=True, help="model directory to write")
+    parser.add_argument("--start", help="go on from this model, with its vocabulary")
     parser.add_argument("--leave-out", nargs="*", default=[], help="files of texts that must not be learned from")
     parser.add_argument(
         "--packaged-reviews",

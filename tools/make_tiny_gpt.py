@@ -60,12 +60,18 @@ class CausalPretraining(Pretraining):
     aims: ClassVar[dict] = {}
 
     def make_tokenizer(self, texts):
+        from transformers import AutoTokenizer
+
+        if self.args.start:
+            return AutoTokenizer.from_pretrained(self.args.start)
         return character_tokenizer(texts, self.args.min_count)
 
     def make_model(self):
         from transformers import GPT2Config, GPT2LMHeadModel
 
         args = self.args
+        if args.start:
+            return GPT2LMHeadModel.from_pretrained(args.start, dtype="float32")
         return GPT2LMHeadModel(
             GPT2Config(
                 vocab_size=len(self.tokenizer),
