@@ -16,9 +16,9 @@ from labkit.base.records import BadInput
 class Journal:
     """Appends to a file that only its owner may read. A disk that is full costs lines, never answers: `lost` counts them.
 
-    >>> journal = Journal("service.log", task)
-    >>> journal.write([{"length": 9, "label": "positive", "confidence": 0.97, "ms": 4.1}]); journal.close()
-    >>> read_log("service.log")[0].label
+    >>> journal = Journal("new.log", task)
+    >>> journal.write([{"time": 1.7e9, "length": 9, "label": "positive", "confidence": 0.97, "ms": 4.1}]); journal.close()
+    >>> read_log("new.log")[0].label
     'positive'
     """
 

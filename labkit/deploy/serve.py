@@ -133,6 +133,8 @@ def run(service: Service, app, sock: socket.socket) -> None:
 class Running:
     """A service in a thread of its own, until `stop()` or the end of Python, whichever comes first.
 
+    >>> from labkit.deploy.serve_app import app_of
+    >>> service = Service(model)
     >>> running = Running(service, app_of(service), bound("127.0.0.1", 0))
     >>> running.url
     'http://127.0.0.1:...'

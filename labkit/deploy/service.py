@@ -36,9 +36,9 @@ class Refused:
 class Service:
     """A model behind a batcher. `explain(model, input)` gives what `/explain` answers, where there is such a thing.
 
+    >>> import asyncio
     >>> service = Service(model)
-    >>> async def ask(): return await service.predict(["等了两小时，面都坨了", 5])
-    >>> first, second = asyncio.run(ask()); service.close()
+    >>> first, second = asyncio.run(service.predict(["等了两小时，面都坨了", 5])); service.close()
     True
     >>> first.label in model.task.labels, second.status
     (True, 422)

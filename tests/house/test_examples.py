@@ -54,7 +54,7 @@ class Checker(doctest.OutputChecker):
 @pytest.fixture(scope="module")
 def lasting(tmp_path_factory):
     """What no example changes."""
-    corpus = lk.reviews(limit=48)
+    corpus = lk.reviews(limit=24)
     place = bert(tmp_path_factory.mktemp("examples") / "tiny", num_hidden_layers=3)
     return {"place": place, "corpus": corpus, "labels": corpus.labels, "task": corpus.task, **corpus.splits}
 
@@ -76,6 +76,7 @@ def given(lasting, tmp_path, monkeypatch):
         rows = [f"{name} {number}{i:02d},{labels[i % len(labels)]}" for i in range(24)]
         lines = "\n".join([header, *rows]) + "\n"
         (tmp_path / name).write_text(lines.replace(",", "\t") if name.endswith("tsv") else lines, "utf-8")
+    (tmp_path / "service.log").write_text(f'{{"time": 0, "length": 9, "label": "{corpus.labels[0]}", "ms": 4}}\n' * 40)
     model = lk.load("tiny-bert-zh", labels=corpus.labels)
     items = task.encode(model.processor, corpus.train, 64)
     batch = task.collate(model.processor, items[:2])
