@@ -14,18 +14,17 @@ from typing import Any
 
 from labkit.base.config import TrainConfig
 from labkit.base.files import held, load_run
-from labkit.base.language import listing, tr
+from labkit.base.language import tr
 from labkit.base.records import BadInput, EpochDone, Notice, Run, RunEnds
 from labkit.comparison.compare import Comparison, write
 from labkit.comparison.found import Found, Trial, TrialBegins, TrialEnds, default_name, found_name, relabelled
 from labkit.comparison.job import Job
-from labkit.comparison.space import SEARCHED, space_of
+from labkit.comparison.space import SEARCHED, metric_of, refuse_budgets, space_of
 from labkit.comparison.study import Study, open_study
 from labkit.comparison.workers import Workers
 from labkit.data.corpus import Corpus
 from labkit.models.loading import load, weights_digest
 from labkit.strategies import Strategy
-from labkit.tasks import Metric
 from labkit.training.engine import Engine, patient
 
 TRIALS = 40  # where neither trials nor seconds are given
@@ -320,19 +319,6 @@ def key(thing: Job | Run) -> str:
     return json.dumps(thing.identity() if isinstance(thing, Job) else thing.identity, sort_keys=True)
 
 
-def metric_of(corpus: Corpus, name: str | None) -> Metric:
-    """The metric to go by; BadInput names those of the task."""
-    known = [metric.name for metric in corpus.task.metrics]
-    if name is not None and name not in known:
-        raise BadInput(
-            tr(
-                f"metric={name!r} 不行；可选：{listing(known)}。",
-                f"metric={name!r} won't do; choose from: {listing(known)}.",
-            )
-        )
-    return corpus.task.metric(name)
-
-
 def trial_side(name: str) -> str:
     """The side as files have it, in any language."""
     return "found" if name == found_name() else "default"
@@ -341,24 +327,3 @@ def trial_side(name: str) -> str:
 def trial_file(going: Going) -> str:
     job = going.jobs[len(going.values)]
     return f"trial-{going.number + 1:03d}-{job.file_name()}"
-
-
-def refuse_budgets(trials, seconds, seeds, confirm, workers) -> None:
-    """BadInput for budgets that are none."""
-    for name, value, low in (
-        ("trials", trials, 1),
-        ("seeds", seeds, 1),
-        ("confirm", confirm, 0),
-        ("workers", workers, 1),
-    ):
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < low):
-            raise BadInput(
-                tr(
-                    f"{name}={value!r} 不行；应是不小于 {low} 的整数。",
-                    f"{name}={value!r} won't do; give a whole number from {low} up.",
-                )
-            )
-    if seconds is not None and not seconds > 0:
-        raise BadInput(
-            tr(f"seconds={seconds!r} 不行；应是正数。", f"seconds={seconds!r} won't do; give a positive number.")
-        )

@@ -13,6 +13,7 @@ from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
 from labkit.strategies import NAMES, Strategy, TopK, by_name, name_of, settings_of
 from labkit.strategies.contract import layers_of
+from labkit.tasks import Metric
 
 
 @dataclass(frozen=True)
@@ -218,3 +219,40 @@ def sized(axis: Axis, corpus) -> Axis:
     if axis.name != "batch_size":
         return axis
     return replace(axis, high=max(16, min(axis.high, len(corpus.train) // 4)))
+
+
+# What a search may be asked
+
+
+def metric_of(corpus, name: str | None) -> Metric:
+    """The metric to go by; BadInput names those of the task."""
+    known = [metric.name for metric in corpus.task.metrics]
+    if name is not None and name not in known:
+        raise BadInput(
+            tr(
+                f"metric={name!r} 不行；可选：{listing(known)}。",
+                f"metric={name!r} won't do; choose from: {listing(known)}.",
+            )
+        )
+    return corpus.task.metric(name)
+
+
+def refuse_budgets(trials, seconds, seeds, confirm, workers) -> None:
+    """BadInput for budgets that are none."""
+    for name, value, low in (
+        ("trials", trials, 1),
+        ("seeds", seeds, 1),
+        ("confirm", confirm, 0),
+        ("workers", workers, 1),
+    ):
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < low):
+            raise BadInput(
+                tr(
+                    f"{name}={value!r} 不行；应是不小于 {low} 的整数。",
+                    f"{name}={value!r} won't do; give a whole number from {low} up.",
+                )
+            )
+    if seconds is not None and not seconds > 0:
+        raise BadInput(
+            tr(f"seconds={seconds!r} 不行；应是正数。", f"seconds={seconds!r} won't do; give a positive number.")
+        )
