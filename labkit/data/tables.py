@@ -14,11 +14,12 @@ from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Raw, Table
 from labkit.data.conll import conll_rows
 from labkit.data.decoding import clean, decode
+from labkit.data.squad import squad_rows
 
 END = "\x1e"  # a line of its own behind a file's last: inside an open quote it is swallowed
 SEPARATORS = {",": "", "\t": ("制表符分隔", "separated by tabs"), ";": ("分号分隔", "separated by semicolons")}
 TOP = 5  # lines in which the header is looked for
-ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".xlsx", ".conll", ".bio")
+ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".xlsx", ".conll", ".bio", ".json")
 SPLIT_FILES = {"train": ("train", "training"), "valid": ("valid", "validation", "dev"), "test": ("test",)}
 
 
@@ -46,6 +47,8 @@ def read_table(path, *forms: dict[str, str]) -> Table:
         return checked(path, forms, *conll_rows(content, path), notes)
     if kind in (".jsonl", ".ndjson"):
         return checked(path, forms, *json_rows(content, path), notes)
+    if kind == ".json":
+        return checked(path, forms, *squad_rows(content, path), notes)
     return checked(path, forms, *csv_rows(content, path, forms), notes)
 
 

@@ -138,6 +138,46 @@ def test_the_same_question_on_the_same_context_stands_in_one_split(tmp_path):
     assert [(d.reason, d.count) for d in corpus.dropped] == [("leak", 5)]
 
 
+def nested(rows):
+    """Rows as a nested SQuAD file has them, all in one article."""
+    paragraphs = [
+        {
+            "context": r["context"],
+            "qas": [
+                {
+                    "question": r["question"],
+                    "id": str(i),
+                    "answers": [
+                        {"text": t, "answer_start": s}
+                        for t, s in zip(r["answers"]["text"], r["answers"]["answer_start"], strict=True)
+                    ],
+                }
+            ],
+        }
+        for i, r in enumerate(rows)
+    ]
+    return {"version": "1", "data": [{"title": "slips", "paragraphs": paragraphs}]}
+
+
+def test_nested_files_are_read_as_flattened_ones(tmp_path):
+    rows = [*others(), line("谁？", "林小满收", [], [])]
+    (tmp_path / "a.json").write_text(json.dumps(nested(rows), ensure_ascii=False), "utf-8")
+    one, other = load_csv(tmp_path / "a.json"), load_csv(write(tmp_path / "a.jsonl", rows))
+    assert {e.input: e.target for e in everything(one).values()} == {
+        e.input: e.target for e in everything(other).values()
+    }
+    assert one.task.no_answer == other.task.no_answer and one.notes == ("nested SQuAD: a line is a question",)
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"data": [{"paragraphs": [{"qas": []}, {"qas": [{}]}]}]}', '{"text": 1}']
+)
+def test_other_json_is_refused_in_one_message(tmp_path, content):
+    (tmp_path / "a.json").write_text(content, "utf-8")
+    with pytest.raises(BadInput, match=r"a\.json .*SQuAD"):
+        load_csv(tmp_path / "a.json")
+
+
 # The packaged slips
 
 
