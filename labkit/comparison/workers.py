@@ -33,7 +33,7 @@ ANSWER = 10  # seconds that a scheduler has to answer
 class Workers:
     """Carries out jobs, several at once, and tells what happens to all of them in one stream.
 
-    >>> with Workers(2) as workers:                          # two processes; Workers(): here, one job after the other
+    >>> with Workers() as workers:                           # here, one job after the other; Workers(2): two processes
     ...     workers.submit("a", Job(HeadOnly(), TrainConfig(epochs=1), corpus, "tiny-bert-zh"))
     ...     workers.submit("b", Job(Full(), TrainConfig(epochs=1), corpus, "tiny-bert-zh"))
     ...     for key, event in workers.events():

@@ -134,7 +134,8 @@ class Compare(Panel):
         """Note where the comparison stands."""
         if isinstance(event, RunBegins):
             self.phase = event.text
-            self.under_way[event.number] = f"{event.strategy}, {words('seed')} {event.seed}", 0.0
+            name = tr(f"{event.strategy}，种子 {event.seed}", f"{event.strategy}, seed {event.seed}")
+            self.under_way[event.number] = name, 0.0
         elif isinstance(event, StepDone):
             self.under_way[event.number] = self.under_way[event.number][0], event.step / event.steps
         elif isinstance(event, RunEnds):
@@ -151,7 +152,9 @@ class Compare(Panel):
         self.resume_button.disabled = not self.resumable
         if state not in ("running", "waiting"):
             self.phase = ""
-            self.under_way.clear()
+            if self.under_way:  # what was under way is lost
+                self.under_way.clear()
+                self.share = len(self.finished) / self.total
 
     # What it says
 

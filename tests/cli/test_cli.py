@@ -413,11 +413,14 @@ def test_demo_prints_a_table_and_writes_its_figures(lab, here, labkit, monkeypat
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
 
 
-def test_compare_json_holds_each_run_and_the_baseline(lab, here, labkit):
+def test_compare_json_holds_each_run_and_the_baseline(lab, here, labkit, monkeypatch):
+    from labkit.comparison import processes
+
+    asked = []
+    monkeypatch.setattr(processes, "usual_workers", lambda *what: asked.append(what) or 1)
     given = ["compare", lab / "data.csv", "--model", lab / "tiny", "--strategies", "head,top-2", "--seeds", "0,1"]
-    given += ["--workers", 1]
     status, out, err = labkit(*given, "--epochs", 1, "--json")
-    assert (status, out.count("\n")) == (0, 1)
+    assert (status, out.count("\n"), asked) == (0, 1, [("auto", 4)])
     found = json.loads(out)
     assert [(r["strategy"], r["seed"]) for r in found["runs"]] == [("head", 0), ("top-2", 0), ("head", 1), ("top-2", 1)]
     assert all(r.keys() == FIELDS for r in (*found["runs"], found["baseline"]))
@@ -484,6 +487,32 @@ def test_each_run_has_its_own_bar_even_after_an_early_stop(capsys):
     assert "2/7" in err
     assert "7/7" in err
     assert err.endswith("\n")
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_several_runs_at_once_have_a_bar_each_in_a_terminal_and_lines_alone_in_a_file(capsys, monkeypatch, terminal):
+    from labkit.base.records import Epoch, EpochDone, RunBegins, RunEnds, StepDone
+    from labkit.cli.progress import Progress
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    with Progress(finished=2) as progress:
+        for number, name in ((3, "full"), (4, "head")):
+            progress(RunBegins(f"{name}, seed 0 ({number} of 4)", name, 0, number, 4))
+        for step in (1, 7):
+            for number in (3, 4):
+                progress(StepDone(step, 7, 1, 0.1, 0.5, number))
+        progress(EpochDone(Epoch(1, 7, 0.4, 0.3, {"accuracy": 0.9}, 1.0), None, True, 4))
+        progress(RunEnds(None, 3))
+        progress(RunEnds(None, 4))
+        progress(RunEnds(None))  # a baseline
+    err = capsys.readouterr().err
+    lines = ["full, seed 0 (3 of 4)", "head, seed 0 (4 of 4)"]
+    lines += ["head, seed 0: epoch 1: train loss 0.400, valid loss 0.300, valid accuracy 0.900"]
+    if terminal:
+        assert "all:" in err and "2/4" in err and "4/4" in err and "full, seed 0: 100%" in err
+        assert [line for line in lines if line not in err] == []
+    else:
+        assert err.splitlines() == lines
 
 
 # The command itself

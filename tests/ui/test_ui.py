@@ -1,6 +1,7 @@
 """The panels' Python side: no browser, no kernel; under ipywidgets 7.7 and 8 alike."""
 
 import dataclasses
+import multiprocessing
 import re
 import sys
 import threading
@@ -9,6 +10,7 @@ import types
 
 import pytest
 from matplotlib.text import Text
+from slow_jobs import Slow
 from stand_ins import bert, corpus
 
 import labkit as lk
@@ -710,6 +712,24 @@ def test_comparisons_that_begin_at_the_same_moment_have_a_folder_each(folder, tm
         next(steps)
     assert first.folder != second.folder
     assert {first.folder, second.folder} == set(tmp_path.iterdir())
+
+
+def test_several_runs_at_once_have_a_bar_each_and_stop_ends_them_all(folder, tmp_path, monkeypatch):
+    from labkit.comparison import compare as module
+
+    monkeypatch.setattr(module, "Job", Slow)
+    one = Compare(ROWS, folder, out=tmp_path, epochs=1, seed_1=False, workers=2)
+    assert one.source().endswith(", workers=2)")
+    one.run_button.click()
+    until(lambda: len(one.under_way) == 2 and len(one.finished) == 1 and all(x for _, x in [*one.under_way.values()]))
+    assert "1 of 3 runs done" in one.picture() and one.picture().count('role="progressbar"') == 3
+    one.stop_button.click()
+    one.wait()
+    done = len(one.finished)
+    assert (one.state, one.runs, one.share) == ("stopped", None, done / 3) and multiprocessing.active_children() == []
+    one.resume_button.click()
+    one.wait()
+    assert [run.strategy for run in one.runs] == ["full", "head", "lora"] and all(not run.error for run in one.runs)
 
 
 def test_a_comparison_of_nothing_is_refused(folder, tmp_path):
