@@ -72,7 +72,8 @@ def spans_html(text: str, spans: Sequence[Span], labels: Sequence[str] = ()) -> 
         style = f"background:{colour}38;border-bottom:2px solid {colour};border-radius:2px;padding:0 1px;color:inherit"
         return f'<mark style="{style}">{escape(part)}<sub style="opacity:.75;padding-left:2px">{escape(label)}</sub></mark>'
 
-    return "".join(mark(part, label) if label else escape(part) for part, label in stretches(text, spans))
+    marked = "".join(mark(part, label) if label else escape(part) for part, label in stretches(text, spans))
+    return f'<span style="line-height:1.9">{marked}</span>'
 
 
 def stretches(text: str, spans: Sequence[Span]) -> list[tuple[str, str]]:
