@@ -123,7 +123,7 @@ def search_flags(command: Parser) -> None:
 def several_flags(command: Parser) -> None:
     several = command.add_argument_group(tr("同时训练", "several at once"))
     cores = tr(
-        "同时训练几个，各用一个进程（默认：物理核数；用 GPU 时 1）",
+        "同时训练几个（默认物理核数；GPU 上 1）",
         "runs at once, each in a process of its own (default: physical cores; 1 on a GPU)",
     )
     several.add_argument("--workers", type=whole, metavar="N", help=cores)
