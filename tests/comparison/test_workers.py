@@ -50,9 +50,10 @@ def slowly(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def nothing_is_left():
+    before = set(psutil.Process().children(recursive=True))
     yield
-    left = [p for p in psutil.Process().children(recursive=True) if "resource_tracker" not in " ".join(p.cmdline())]
-    assert left == []
+    left = set(psutil.Process().children(recursive=True)) - before
+    assert [p for p in left if "resource_tracker" not in " ".join(p.cmdline())] == []
 
 
 def done(workers):
