@@ -93,13 +93,15 @@ def started(command: list[str], port: int, threads: int):
     env = {**os.environ, "OMP_NUM_THREADS": str(threads), "LABKIT_LANG": "en"}
     server = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        for _ in range(600):
+        for _ in range(3000):
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=1).close()
                 break
             if server.poll() is not None:
                 raise RuntimeError(server.stdout.read())
             time.sleep(0.1)
+        else:
+            raise RuntimeError("the server did not start within five minutes")
         yield server
     finally:
         server.kill()

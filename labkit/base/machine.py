@@ -12,6 +12,8 @@ OPTIONAL = {
     "ipywidgets": "lab",
     "pandas": "lab",
     "datasets": "hub",
+    "fastapi": "serve",
+    "uvicorn": "serve",
     "distributed": "cluster",
     "optuna": "search",
     "nbval": "test",
