@@ -140,6 +140,7 @@ class Searching:
         self.going: dict[int, Going] = {}
         self.kept = {key(run): run for run in self.stored()}  # a run whose file is there is not trained again
         self.confirmed, self.spent, self.began, self.complete = Comparison(), 0.0, None, False
+        self.enough = False  # whether the budget is spent: asked after every event
 
     # From outside
 
@@ -156,7 +157,7 @@ class Searching:
     def run(self) -> Iterator[Any]:
         """Search, one event at a time. Leave the loop to stop; call again to go on."""
         lock = held(self.folder) if self.folder and not self.storage else contextlib.nullcontext()
-        self.began = time.monotonic()
+        self.began, self.enough = time.monotonic(), False
         try:
             with lock, Workers(self.workers, cluster=self.cluster) as workers:
                 self.study.begin()
@@ -258,10 +259,14 @@ class Searching:
 
     def wants_more(self) -> bool:
         """Whether there is budget for one more trial, the confirmation set aside."""
+        if self.enough:
+            return False
         begun = self.study.count()
         if self.trials is not None and begun >= self.trials:
-            return False
-        return not self.seconds or not begun or self.elapsed() + self.reserve() < self.seconds
+            self.enough = True
+        elif self.seconds and begun:
+            self.enough = self.elapsed() + self.reserve() >= self.seconds
+        return not self.enough
 
     def reserve(self) -> float:
         """Seconds that the confirmation will take: a number of seeds of both sides, never half of the budget."""
