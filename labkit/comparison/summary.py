@@ -7,7 +7,7 @@ import functools
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from labkit.base.language import listing, tr
@@ -60,7 +60,7 @@ def summarise(runs: Iterable[Run]) -> list[Summary]:
     share of right rows: Wilson's interval) and which seeds were drawn.
     """
     by_strategy: dict[str, list[Run]] = {}
-    for run in runs:
+    for run in by_validation(runs):
         if run.error:
             continue
         if run.test is None:
@@ -72,6 +72,22 @@ def summarise(runs: Iterable[Run]) -> list[Summary]:
             )
         by_strategy.setdefault(run.strategy, []).append(run)
     return [summary(same) for same in by_strategy.values()]
+
+
+def unseen_test(runs: Iterable[Run]) -> bool:
+    """Whether none of the runs was shown the test rows, as the trials of a search: they are told by their validation rows."""
+    finished = [run for run in runs if not run.error]
+    return bool(finished) and all(run.test is None and run.valid for run in finished)
+
+
+def by_validation(runs: Iterable[Run]) -> list[Run]:
+    """The runs; where none has seen test rows, with the validation scores in their place."""
+    runs = list(runs)
+    if not unseen_test(runs):
+        return runs
+    return [
+        run if run.error else replace(run, scores={**run.scores, "test": run.valid}, n_test=run.n_valid) for run in runs
+    ]
 
 
 def with_baselines(runs: Iterable[Run], *baselines: Run) -> list[Run]:

@@ -12,7 +12,15 @@ from labkit.base.display import aligned, display_width
 from labkit.base.files import write_text
 from labkit.base.language import tr
 from labkit.base.records import Measure, Run
-from labkit.comparison.summary import Summary, best_first, common_task, summarise, title_on_test, with_baselines
+from labkit.comparison.summary import (
+    Summary,
+    best_first,
+    common_task,
+    summarise,
+    title_on_test,
+    unseen_test,
+    with_baselines,
+)
 from labkit.tasks import Metric
 
 WIDTH = 120
@@ -31,6 +39,7 @@ class Table(list):
 
     metrics: tuple[Metric, ...] = ()  # of the task, the headline first
     notes: tuple[str, ...] = ()
+    by_validation = False  # whether no run has seen the test rows
 
     def columns(self, ranges: bool = False) -> list[Column]:
         """Those that some line fills; intervals as 0.85 ±0.02, or as their two ends."""
@@ -52,7 +61,8 @@ class Table(list):
         return always + [c for c in others if any(c.cell(line) for line in self)]
 
     def metric_column(self, metric: Metric, interval: Callable[[Measure], str]) -> Column:
-        title = title_on_test(metric) if metric is self.metrics[0] else tr(*metric.title)
+        headline = tr("验证", "valid ") + tr(*metric.title) if self.by_validation else title_on_test(metric)
+        title = headline if metric is self.metrics[0] else tr(*metric.title)
         return Column(title, lambda line: interval(line.metrics[metric.name]))
 
     def header(self) -> list[str]:
@@ -110,6 +120,7 @@ def table(runs: Sequence[Run], *baselines: Run) -> Table:
     task, lines = common_task(every), summarise(every)
     ranked = Table(best_first(lines, task.metrics[0]) if task else lines)
     ranked.metrics = task.metrics if task else ()
+    ranked.by_validation = unseen_test(every)
     ranked.notes = tuple(
         tr(f"{r.strategy}（种子 {r.seed}）失败：{r.error}", f"{r.strategy} (seed {r.seed}) failed: {r.error}")
         for r in every

@@ -195,6 +195,9 @@ def test_no_trial_gets_to_see_a_test_row_and_the_confirmation_does_with_seeds_of
     assert all(job.corpus == ROWS for job in last)
     stored = [load_run(p) for p in sorted((tmp_path / "out" / "trials").iterdir())]
     assert len(stored) == len(found.done) and all(r.test is None and r.valid for r in stored)
+    lines = lk.table(stored)
+    assert "valid accuracy" in str(lines) and "test" not in lines.header()[1]
+    assert lines[0].accuracy == max(line.accuracy for line in lines)
 
 
 def test_the_value_of_several_seeds_is_their_mean(place, quick):
