@@ -54,10 +54,13 @@ for name, title in ERRORS.items():
 class Tagging(Task):
     """A text in, its entities of the types `labels` out, as (begin, end, label) in characters, the end exclusive.
 
-    >>> corpus = load_csv("news.jsonl")                      # rows {"text": "张三去北京", "spans": [[0, 2, "PER"], …]}
-    >>> corpus = load_csv("news.conll")                      # or a token and its tag a line: BIO, IOBES, BILOU
-    >>> corpus.task.labels
-    ('LOC', 'ORG', 'PER')
+    Files hold `text` and `spans`, {"text": "张三去北京", "spans": [[0, 2, "PER"], [3, 5, "LOC"]]}, or tokens and tags.
+
+    >>> task = Tagging(labels=("LOC", "PER"))
+    >>> task.outputs
+    ('O', 'B-LOC', 'I-LOC', 'B-PER', 'I-PER')
+    >>> task.counts([[0, 2, "PER"]], [[0, 2, "PER"], [3, 5, "LOC"]])                 # as spans.COUNTS names them
+    (2, 1, 1, 1, 0, 0, 0)
 
     An answer to an item is the logarithms of its tags' probabilities, (pieces, k); one to an example its entities, with
     their probabilities.
