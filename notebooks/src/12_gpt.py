@@ -3,7 +3,7 @@
 #
 # 相声里有个捧哏的学徒，师傅说上半句，他接下半句，接得飞快：“这家店的——”“味道很好！”可是你正经问他一句“这条评论是夸还是骂”，他照样接下半句，接到天黑也不回答。他没有不懂，他只是从来没学过**回答**这件事。
 #
-# 只做过预训练的 GPT 就是这个学徒。它见过几百万字，学的只有一件事：下一个字是什么。这本笔记先看它接话，再把它当分类器用，最后用六百来个字少的例子教会它回答问题（指令微调，英文缩写 SFT），一路量出：学会了什么，没学会什么，忘掉了什么。
+# 只做过预训练的 GPT 就是这个学徒。它见过几百万字，学的只有一件事：下一个字是什么。这本笔记先看它接话，再把它当分类器用，最后用四百个例子教会它回答问题（指令微调，英文缩写 SFT），一路量出：学会了什么，没学会什么，忘掉了什么。
 #
 # **做完以后，你能够**
 #
@@ -55,23 +55,23 @@ print(tr("准备好了。", "Ready."))
 
 # %%
 MODEL, DEVICE = "tiny-gpt-zh", lk.machine.device()
-config = lk.TrainConfig(epochs=4, device=DEVICE, precision="fp32", seed=0)
+config = lk.TrainConfig(epochs=3, device=DEVICE, precision="fp32", seed=0)
 base = lk.load(MODEL, task=lk.tasks.Generation()).to(DEVICE)
 
 # %%
 EXPECTED = {
-    "accuracy": (tr("分类器的测试准确率", "test accuracy as a classifier"), 0.80, 0.08),
-    "right": (tr("回答完全正确的比例", "share of answers exactly right"), 0.75, 0.10),
-    "legal": (tr("格式合法的比例", "share of answers in a legal form"), 0.99, 0.04),
-    "unseen": (tr("换了说法：完全正确的比例", "worded anew: share exactly right"), 0.40, 0.30),
-    "before": (tr("普通文字的困惑度：微调前", "perplexity on general text, before"), 60.0, 6.0),
-    "full": (tr("普通文字的困惑度：全量微调后", "perplexity on general text, after full fine-tuning"), 120.0, 60.0),
-    "lora": (tr("普通文字的困惑度：LoRA 之后", "perplexity on general text, after LoRA"), 80.0, 40.0),
+    "accuracy": (tr("分类器的测试准确率", "test accuracy as a classifier"), 0.72, 0.10),
+    "legal": (tr("格式合法的比例", "share of answers in a legal form"), 0.97, 0.05),
+    "right": (tr("完全正确的比例", "share of answers exactly right"), 0.56, 0.12),
+    "unseen": (tr("换了说法：完全正确的比例", "worded anew: share exactly right"), 0.42, 0.15),
+    "before": (tr("普通文字的困惑度：微调前", "perplexity on general text, before"), 240.0, 5.0),
+    "full": (tr("普通文字的困惑度：全量微调后", "perplexity on general text, after full fine-tuning"), 345.0, 90.0),
+    "lora": (tr("普通文字的困惑度：LoRA 之后", "perplexity on general text, after LoRA"), 420.0, 150.0),
 }
 expect = lk.expect(EXPECTED)
 
 # %% [markdown] lang="zh"
-# `expect` 照旧：范围之内打印参考值，范围之外打印你的真实值和 ✗。范围由三个种子量出。
+# `expect` 照旧：范围之内打印参考值，范围之外打印你的真实值和 ✗。比例的范围比它们自己的置信区间稍宽，困惑度的范围按种子之间的差放宽。
 #
 # ## 1 它只会接着写
 #
@@ -80,7 +80,7 @@ expect = lk.expect(EXPECTED)
 # **猜**：给它“这家店的”四个字，贪心地写三十个字，会写出什么？把同一句话抽三次呢？
 
 # %% [markdown] lang="en"
-# `expect` is the old one: inside its range it prints the reference, outside it your own number and a ✗. The ranges come from three seeds.
+# `expect` is the old one: inside its range it prints the reference, outside it your own number and a ✗. The ranges of shares are a little wider than their own intervals, those of perplexities are widened by what seeds differ.
 #
 # ## 1 It only goes on
 #
@@ -146,17 +146,17 @@ fig
 
 # %%
 reviews = lk.reviews()
-reviews = replace(reviews.limit(200), valid=reviews.valid[:60], test=reviews.test[:200])
+reviews = replace(reviews.limit(200), valid=reviews.valid[:40], test=reviews.test[:200])
 judge = lk.load(MODEL, labels=reviews.labels).to(DEVICE)
-run = lk.Trainer(judge, reviews, config=replace(config, epochs=5)).fit()
+run = lk.Trainer(judge, reviews, config=replace(config, epochs=4)).fit()
 expect("accuracy", run.test_accuracy)
 
 # %%
 texts = ["送了两个小时，汤都洒了", "送了两个小时，汤都洒了，可是真好吃"]
 together = [p.probability for p in lk.predict(judge, texts)]
 alone = [lk.predict(judge, text)[0].probability for text in texts]
-print(tr("放在一批里和单独问，最多相差：", "asked together and alone, they differ by at most:"), end=" ")
-print(f"{max(abs(a - b) for a, b in zip(together, alone, strict=True)):.0e}"[:1], "…" if together != alone else "")
+same = max(abs(a - b) for a, b in zip(together, alone, strict=True)) < 1e-5
+print(tr("放在一批里问，和单独问一样：", "asked in a batch as when asked alone:"), same)
 
 # %% [markdown] lang="zh"
 # **读数**：两句话长短不同，短的那句后面垫了填充，可是答案不变，因为头读的是最后一个真词元。很多人的 GPT 分类器错就错在这里：填充放在左边又不改位置编号，或者填充符恰好也是结束符，头就读错了地方。
@@ -184,7 +184,7 @@ print(f"{max(abs(a - b) for a, b in zip(together, alone, strict=True)):.0e}"[:1]
 
 # %%
 corpus = lk.instructions(400)
-corpus = replace(corpus, valid=corpus.valid[:60])
+corpus = replace(corpus, valid=corpus.valid[:40])
 for row in corpus.train[:4]:
     print(repr(row.input), "→", row.target)
 
@@ -205,12 +205,12 @@ learned = sum(end - first for item in items for first, end in item["answers"])
 print(tr(f"{tokens} 个词元里，{learned} 个带损失", f"of {tokens} tokens {learned} carry loss"))
 
 # %% [markdown] lang="zh"
-# **读一读**：评论本身、指令、`<|assistant|>` 都不带损失，带损失的只有回答和结束符 `</s>`，六七个词元里不到一个。为什么不在全文上算？因为在用的时候，提示是别人写的，不用它写；在提示上算损失，就是花大部分力气学怎样**提问**。
+# **读一读**：评论本身、指令、`<|assistant|>` 都不带损失，带损失的只有回答和结束符 `</s>`，八个词元里才有一个。为什么不在全文上算？因为在用的时候，提示是别人写的，不用它写；在提示上算损失，就是花大部分力气学怎样**提问**。
 #
 # 结束符有个出名的坑：不少教程把填充符设成结束符，又把所有填充从损失里去掉，于是结束符也没了，模型学会了回答，学不会停。labkit 按**位置**记哪里是回答，不看词元是几号。
 
 # %% [markdown] lang="en"
-# **Reading it**: review, instruction and `<|assistant|>` carry no loss; the answer and its end `</s>` do, and that is fewer than one token in six. Why not take the loss over everything? When the model is used, somebody else writes the prompt. A loss on prompts spends most of the effort on learning how to **ask**.
+# **Reading it**: review, instruction and `<|assistant|>` carry no loss; the answer and its end `</s>` do, and that is one token in eight. Why not take the loss over everything? When the model is used, somebody else writes the prompt. A loss on prompts spends most of the effort on learning how to **ask**.
 #
 # The end has a well-known trap: many a tutorial makes the padding token the end token, then takes all padding out of the loss, and with it the end; that model learns to answer and never to stop. labkit remembers **where** answers stand, whatever their tokens are.
 
@@ -234,14 +234,18 @@ LEGAL = {
 }
 
 
-def answered(model, rows):
-    replies = [reply.text for reply in lk.predict(model, [row.input for row in rows])]
+def judged(replies, rows):
     legal = [reply in LEGAL[row.extra["question"]] for reply, row in zip(replies, rows, strict=True)]
     right = [reply == row.target for reply, row in zip(replies, rows, strict=True)]
-    return replies, sum(legal) / len(rows), sum(right) / len(rows)
+    return sum(legal) / len(rows), sum(right) / len(rows)
 
 
-replies, legal, right = answered(base, corpus.test[:40])
+def ask(model, rows):
+    return [reply.text for reply in lk.predict(model, [row.input for row in rows])]
+
+
+replies = ask(base, corpus.test[:40])
+legal, right = judged(replies, corpus.test[:40])
 print(
     tr(f"合法 {legal:.2f}，正确 {right:.2f}；比如：", f"legal {legal:.2f}, right {right:.2f}; such as:"),
     replies[0][:30],
@@ -251,7 +255,8 @@ print(
 model = lk.load(MODEL, task=corpus.task).to(DEVICE)
 trainer = lk.Trainer(model, corpus, config=config)
 run = trainer.fit()
-replies, legal, right = answered(model, corpus.test)
+replies = [text for text, *_ in run.answers]  # what was written after each test prompt
+legal, right = judged(replies, corpus.test)
 expect("legal", legal)
 expect("right", right)
 
@@ -305,7 +310,8 @@ for wording in ("判断这条评论的情感：{}", "判断这条评论的类别
 
 # %%
 anew = lk.instructions(unseen=True).test
-new_replies, new_legal, new_right = answered(model, anew)
+new_replies = ask(model, anew)
+new_legal, new_right = judged(new_replies, anew)
 expect("unseen", new_right)
 print(tr(f"合法 {new_legal:.2f}", f"legal {new_legal:.2f}"))
 
@@ -325,28 +331,36 @@ for row, reply in [*zip(anew, new_replies, strict=True)][:4]:
     )
 
 # %% [markdown] lang="zh"
-# READ5ZH
+# **读数**：换个说法，正确的少了一截，合法的也少了。看是哪一种：有的说法它照样懂，因为里面还有“情感”“类别”这样的字；“下面这句话在讲什么？”里没有，它就答非所问，多半说起情感来。它认的是那几个字，不是问题的意思。
+#
+# 所以报分数要报两个：见过的说法，和没见过的。只报第一个，用户一开口就露馅。补救的办法有两样：训练时多备几种说法（五种不够，而且要差得远些），或者换一个大得多的模型，它在预训练时已经见过各式各样的问法。
+#
+# **动手**：训练行里每种问题有五种说法（`row.extra["wording"]`）。只留一种，再训练一遍，没见过的说法还能答对多少？
 
 # %% [markdown] lang="en"
-# READ5EN
+# **Reading the numbers**: worded anew, fewer answers are right, and fewer are legal. See which: some wordings it understands all the same, since 情感 or 类别 is in them; in 下面这句话在讲什么？ ("what is the next sentence about?") neither is, and it answers beside the point, mostly with a feeling. It goes by those characters and not by what is asked.
+#
+# So two scores belong into a report: for wordings that were seen, and for others. Whoever reports the first alone is found out as soon as a user opens his mouth. There are two remedies: more wordings in training (five are too few, and they should be further apart), or a far larger model, which met questions of every kind in pretraining.
+#
+# **Try it**: in the training rows each question is worded in five ways (`row.extra["wording"]`). Keep only one of them, train again, and see how many unseen ones it still gets right.
 
 # %% [markdown] lang="zh"
 # ## 6 忘掉了什么
 #
-# > **理论 ⑥** 全量微调改动每一个参数，旧的本事跟着变；LoRA 动得少，忘得也少，学得也慢。
+# > **理论 ⑥** 微调改了参数，旧的本事跟着变。常说 LoRA 只加一小部分参数，所以忘得少。
 #
 # 学会回答之后，它还会接着写吗？用与评论无关的普通文字量困惑度（笔记 02 第 11 节的遗忘，这里换算成 e 的多少次方）。再用 LoRA 学一遍同样的指令，轮数相同。**猜**：三个困惑度排个队：微调前、全量之后、LoRA 之后。
 
 # %% [markdown] lang="en"
 # ## 6 What is forgotten
 #
-# > **Theory ⑥** Full fine-tuning moves every parameter, and old skills move along; LoRA moves little, forgets little, and learns slowly.
+# > **Theory ⑥** Fine-tuning moves parameters, and old skills move along. LoRA, it is often said, adds but a few and therefore forgets less.
 #
 # Now that it answers, can it still go on with a text? Take the perplexity on general text that has nothing to do with reviews (the forgetting of notebook 02, section 11, as a power of e). And teach the same instructions once more with LoRA, for as many epochs. **Guess** the order of three perplexities: before, after full fine-tuning, after LoRA.
 
 # %%
 slim = lk.Trainer(lk.load(MODEL, task=corpus.task).to(DEVICE), corpus, lk.LoRA(), config)
-slim.fit()
+slim_run = slim.fit()
 expect("before", math.exp(lk.masked_lm_loss(MODEL)))
 expect("full", math.exp(lk.masked_lm_loss(model)))
 expect("lora", math.exp(lk.masked_lm_loss(slim.model)))
@@ -354,7 +368,7 @@ expect("lora", math.exp(lk.masked_lm_loss(slim.model)))
 # %%
 print(tr("微调前：", "before:"), start + lk.generate(base, start, plain=True, max_new_tokens=20))
 print(tr("全量后：", "full:"), start + lk.generate(model, start, plain=True, max_new_tokens=20))
-_, slim_legal, slim_right = answered(slim.model, corpus.test)
+slim_legal, slim_right = judged([text for text, *_ in slim_run.answers], corpus.test)
 low, high = (round(x, 2) for x in lk.wilson(200 * slim_right, 200))
 print(
     tr(
@@ -364,10 +378,18 @@ print(
 )
 
 # %% [markdown] lang="zh"
-# READ6ZH
+# **读数**：微调之后，普通文字的困惑度都升高了：练了几百遍“情感：……”，对别的文字就生疏了。接着写还写得出来，只是多了几分评论腔。
+#
+# LoRA 呢？只训练百分之一点二的参数，可是并没有忘得少：学习率是全量的六倍，加上去的矩阵不大，改变的却是每一层的注意力。学得倒是慢：同样三轮，格式学会了，内容远不如全量。**参数少不等于走得近**；忘多少，要量（笔记 03 也说过：LoRA 省的是内存和存档）。要少忘，用 L2-SP 或重放（笔记 09），它们对 GPT 一样管用。
+#
+# 这里每种只训练了一次，两个困惑度谁高谁低，换个种子也许会变；docs/LOG.md 里有三个种子的数。
 
 # %% [markdown] lang="en"
-# READ6EN
+# **Reading the numbers**: after fine-tuning the perplexity on general text is higher in both cases: having practised 情感：… hundreds of times, the model is out of touch with other text. It still goes on with a sentence, with a bit more of a review in its voice.
+#
+# And LoRA? It trains 1.2 per cent as many parameters, and did not forget less here: its rate is six times that of full fine-tuning, and the matrices that it adds are small but bend the attention of every layer. It does learn slowly: after the same three epochs it has the form, and far less of the content. **Few parameters do not mean a short way**; what is forgotten has to be measured (notebook 03 said it as well: what LoRA saves is memory and disk). To forget less take L2-SP or replay (notebook 09); they work on a GPT as well.
+#
+# Each was trained just once here, and which of the two perplexities is higher may change with the seed; docs/LOG.md has three seeds.
 
 # %% [markdown] lang="zh"
 # ## 7 聊一聊
@@ -407,7 +429,7 @@ print(tr("和面板说的一样：", "as the panel said:"), "".join(pieces) == p
 # | ③ | 损失只算在回答和结束符上 | 方括号里的六七个词元（3） |
 # | ④ | 先学格式，后学内容 | 合法率近 1，正确率低得多（4） |
 # | ⑤ | 学会的是说法 | 换了说法，正确率掉下来（5） |
-# | ⑥ | 动得多，忘得多 | 三个困惑度（6） |
+# | ⑥ | 参数少不等于忘得少：要量 | 三个困惑度（6） |
 #
 # 没有告诉你的：一百多万参数的模型学不会“听懂任何指令”，那要大得多的模型和多得多的指令；这里的回答只有几个字，写一段话时，完全匹配就没有意义了；会回答不等于答得对，它说错的时候同样理直气壮。
 
@@ -421,7 +443,7 @@ print(tr("和面板说的一样：", "as the panel said:"), "".join(pieces) == p
 # | ③ | the loss is on answers and their end alone | the few tokens in brackets (3) |
 # | ④ | first the form, then the content | nearly all legal, far from all right (4) |
 # | ⑤ | wordings are what it learns | worded anew, it falls (5) |
-# | ⑥ | who moves much forgets much | three perplexities (6) |
+# | ⑥ | few parameters do not mean little forgotten: measure | three perplexities (6) |
 #
 # What this did not tell: a model of a million parameters does not learn to follow just any instruction, which takes far larger ones and far more instructions; answers were a few characters long, and of a paragraph exact match would mean nothing; and to answer is not to be right: when it is wrong it says so with the same face.
 
