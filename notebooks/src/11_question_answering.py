@@ -344,7 +344,7 @@ for key, (mean, half) in {
 # Which new wordings does it know, and which not? Take them one by one, the three seeds together. **Guess**: which is easier, "哪一天要送到？" (on which day must it arrive?) or "请告诉我联系号码。" (tell me the contact number)?
 
 # %%
-right = {}
+right, meaning = {}, {row.input[0]: row.extra["gloss"] for row in corpus.test}
 for one in records:
     if one["network"] == "tiny-bert-zh":
         for said, row in zip(one["answers"], corpus.test, strict=True):
@@ -352,7 +352,7 @@ for one in records:
                 right.setdefault(row.input[0], []).append(task.counts(said, task.truth(row))[1])
 ranked = sorted(right, key=lambda question: -sum(right[question]) / len(right[question]))
 for question in (*ranked[:4], *ranked[-4:]):
-    print(f"{sum(right[question]) / len(right[question]):.2f}  {question}")
+    print(f"{sum(right[question]) / len(right[question]):.2f}  {question}", tr("", f"({meaning[question]})"))
 
 # %% [markdown] lang="zh"
 # **读表**：上面四个，都和训练时的某种问法有几个字一样（“要送到”“总价”“有几件”“有多少”）；下面四个，意思明明白白，多半没有一个字对得上。最可惜的是“联系号码”：两个词它都见过，只是从来没有挨在一起。要治，办法有两个：问法写得杂一些（练习 11.6），或者换一个读过更多书的大模型。多练几轮没有用，它会把见过的说法背得更熟。
