@@ -27,6 +27,14 @@ ELSEWHERE = {  # examples that need what a test machine lacks, and what that is
 }
 
 
+SLIP = '{{"question": "几号{n}？", "paragraph": "第{n}号", "answers": {{"text": ["{n}"], "answer_start": [1]}}}}'
+OTHER_FILES = {  # of other tasks than one label for each text
+    "same.csv": ["question,other,same", *(f"问{n},答{n},{n % 2}" for n in range(24))],
+    "qa.jsonl": [SLIP.format(n=n) for n in range(24)],
+    "tickets.csv": ["text,label", *(f"单{n},{('late|cold', 'rude', 'cold', '')[n % 4]}" for n in range(24))],
+}
+
+
 def modules():
     for package in ROOMS:
         yield package.__name__
@@ -76,6 +84,8 @@ def given(lasting, tmp_path, monkeypatch):
         rows = [f"{name} {number}{i:02d},{labels[i % len(labels)]}" for i in range(24)]
         lines = "\n".join([header, *rows]) + "\n"
         (tmp_path / name).write_text(lines.replace(",", "\t") if name.endswith("tsv") else lines, "utf-8")
+    for name, lines in OTHER_FILES.items():
+        (tmp_path / name).write_text("\n".join(lines) + "\n", "utf-8")
     (tmp_path / "service.log").write_text(f'{{"time": 0, "length": 9, "label": "{corpus.labels[0]}", "ms": 4}}\n' * 40)
     model = lk.load("tiny-bert-zh", labels=corpus.labels)
     items = task.encode(model.processor, corpus.train, 64)
