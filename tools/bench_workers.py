@@ -11,17 +11,16 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import bench
 import psutil
 import torch
+from simulated import Simulated, imported
 
 import labkit as lk
-from labkit.base.records import RunBegins, RunEnds, StepDone
+from labkit.base.records import RunBegins, RunEnds
 from labkit.comparison import compare as comparing
-from labkit.comparison.job import Job, bare
 
 NINE = ("full", "top-2", "head", "gradual", "bitfit", "lora", "prefix", "ptuning-v2", "adapter")
 
@@ -119,20 +118,6 @@ def as_measured(run: lk.Run) -> tuple:
 # A cluster
 
 
-@dataclass(frozen=True)
-class Simulated(Job):
-    """A run that takes its time and computes nothing."""
-
-    seconds: float = 2.0
-
-    def run(self):
-        began = time.monotonic()
-        for step in range(1, 21):
-            time.sleep(max(0, began + step * self.seconds / 20 - time.monotonic()))
-            yield StepDone(step, 20, 1, 0.1, 1 / step)
-        yield RunEnds(bare(self.corpus, strategy=self.name, model=self.model, seed=self.config.seed, device="cpu", seconds=self.seconds, identity=self.identity()))  # fmt: skip
-
-
 def cluster(options) -> None:
     """For each number of workers a comparison of nine runs a worker, of two seconds each: what share of the time from the call to
     the last run's end was work."""
@@ -158,11 +143,6 @@ def timed(*given, **more) -> tuple[float, int]:
 
     lk.compare(*given, **more, listen=listen)
     return ended[-1] - began, len(ended)
-
-
-def imported() -> None:
-    """What a simulated run needs."""
-    bare(lk.reviews(limit=2), strategy="", model="", seed=0, device="cpu")
 
 
 @contextlib.contextmanager
