@@ -94,12 +94,12 @@ def test_nothing_ticked_is_an_error_in_the_panel_and_leaves_no_folder(panel):
     assert "nothing to search" in panel.problem.value and list(panel.out.glob("*")) == []
 
 
-def test_it_speaks_both_languages(folder, tmp_path):
+def test_it_speaks_both_languages(folder, tmp_path, monkeypatch):
     for code, words in (
         ("zh", ("搜索", "还让什么变", "秒数", "学习率")),
         ("en", ("Search", "what else may vary", "rate")),
     ):
-        lk.language(code)
+        monkeypatch.setattr("labkit.base.language._chosen", code)
         made = Search(ROWS, folder, out=tmp_path)
         told = (
             made.status.value
