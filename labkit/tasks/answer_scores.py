@@ -12,7 +12,7 @@ from collections.abc import Sequence
 # CMRC 2018 leaves these out, and no others: "…", for one, stays
 SIGNS = frozenset("-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
 # A Chinese character is a unit. Of the rest, words and numbers are: CMRC's script has nltk's tokenizer here
-UNIT = re.compile(r"[一-龥]|[^\W一-龥]+(?:[.,'’][^\W一-龥]+)*|[^\w\s]")
+UNIT = re.compile(r"[\u4e00-\u9fa5]|[^\W\u4e00-\u9fa5]+(?:[.,'’][^\W\u4e00-\u9fa5]+)*|[^\w\s]")
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
