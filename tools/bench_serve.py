@@ -76,6 +76,23 @@ done = function(summary, latency)
 end
 """
 
+FORKS = """
+import os, sys
+import torch, transformers
+import labkit.deploy.serve, labkit.deploy.serve_app, labkit.inspection.attribution
+from labkit.cli import commands
+for port in map(str.strip, sys.stdin):  # a service each, without importing everything anew
+    process = os.fork()
+    if not process:
+        log = os.open(f"{sys.argv[2]}/{port}.log", os.O_WRONLY | os.O_CREAT)
+        sys.stdin = open(os.devnull)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os._exit(commands.main(["serve", sys.argv[1], "--port", port]))
+    print(process, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+"""
+
 
 def say(text: str) -> None:
     print(text, flush=True)
@@ -87,6 +104,13 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
+def is_ready(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=1).close()
+        return True
+    return False
+
+
 @contextlib.contextmanager
 def started(command: list[str], port: int, threads: int):
     """A server in a process of its own, once it is ready; killed at the end if it is still there."""
@@ -94,8 +118,7 @@ def started(command: list[str], port: int, threads: int):
     server = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         for _ in range(3000):
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=1).close()
+            if is_ready(port):
                 break
             if server.poll() is not None:
                 raise RuntimeError(server.stdout.read())
@@ -139,7 +162,7 @@ def metric(port: int, name: str) -> float:
 
 
 def throughput(model: Path, folder: Path, rounds: int, seconds: int) -> float:
-    """Answers a second of each side under 32 connections, in turns; the capacity of `labkit serve`, their median."""
+    """Answers a second of each side under 64 connections, in turns; the capacity of `labkit serve`, their median."""
     threads = os.cpu_count() or 1
     ways = {"plain, async def": "async", "plain, def": "def", "labkit serve": ""}
     found: dict[str, list[dict]] = {way: [] for way in ways}
@@ -153,10 +176,10 @@ def throughput(model: Path, folder: Path, rounds: int, seconds: int) -> float:
         for _ in range(rounds):
             for way in ways:
                 before = sum(servers[way].cpu_times()[:2])
-                told = wrk(folder, ports[way], 32, seconds)
+                told = wrk(folder, ports[way], 64, seconds)
                 told["cpu"] = 1000 * (sum(servers[way].cpu_times()[:2]) - before) / max(told["ok"], 1)
                 found[way].append(told)
-    say(f"\nthroughput, 32 connections, {threads} threads, {rounds} rounds of {seconds} s in turns (medians)")
+    say(f"\nthroughput, 64 connections, {threads} threads, {rounds} rounds of {seconds} s in turns (medians)")
     rate = {way: statistics.median(t["ok"] / t["seconds"] for t in told) for way, told in found.items()}
     cost = {way: statistics.median(t["cpu"] for t in told) for way, told in found.items()}
     for way in ways:
@@ -260,23 +283,30 @@ def stops(model: Path, folder: Path, times: int) -> None:
     """SIGTERM under load: what the service says it answered against what clients got."""
     bodies, lost, total, statuses, codes = (folder / "bodies").read_bytes().splitlines(), 0, 0, set(), set()
 
-    async def once(number: int) -> None:
+    async def once(number: int, parent) -> None:
         nonlocal lost, total
         port, tally = free_port(), {}
-        with started(ours(model, port), port, os.cpu_count() or 1) as server:
-            clients = [asyncio.create_task(until_turned_away(port, bodies, tally)) for _ in range(32)]
-            while tally.get(200, 0) < 50 + 10 * number:
-                await asyncio.sleep(0.003)
-            server.send_signal(signal.SIGTERM)
-            told, _ = await asyncio.to_thread(server.communicate, None, 60)
-            await asyncio.gather(*clients)
-        answered = int(re.search(r"(\d+) requests answered", told)[1])
+        print(port, file=parent.stdin, flush=True)
+        process = int(parent.stdout.readline())
+        async with asyncio.timeout(300):
+            while not (await asyncio.to_thread(is_ready, port)):
+                await asyncio.sleep(0.05)
+        clients = [asyncio.create_task(until_turned_away(port, bodies, tally)) for _ in range(32)]
+        while tally.get(200, 0) < 50 + 10 * number:
+            await asyncio.sleep(0.003)
+        os.kill(process, signal.SIGTERM)
+        codes.add(int(await asyncio.to_thread(parent.stdout.readline)))
+        await asyncio.gather(*clients)
+        answered = int(re.search(r"(\d+) requests answered", (folder / f"{port}.log").read_text())[1])
         lost, total = lost + answered - tally[200], total + answered
         statuses.update(tally)
-        codes.add(server.returncode)
 
-    for number in range(times):
-        asyncio.run(once(number))
+    command = [sys.executable, "-c", FORKS, str(model), str(folder)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "LABKIT_LANG": "en"}
+    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        for number in range(times):
+            asyncio.run(once(number, parent))
+        parent.stdin.close()
     say(
         f"\nSIGTERM under load, {times} times: {total} accepted, {lost} lost; statuses {sorted(statuses)}, exit {sorted(codes)}"
     )
