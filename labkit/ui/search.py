@@ -99,7 +99,8 @@ class Search(Panel):
 
     @shown
     def on_resume(self):
-        if self.resumable:
+        if self.resumable:  # the budget may be another one now
+            self.ask |= {name: self.settings[name].value for name in ("seconds", "workers")}
             self.start(self.go_on)
 
     def go_on(self) -> Iterator[None]:

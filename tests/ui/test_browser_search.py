@@ -11,7 +11,7 @@ if not shutil.which("chromium"):
     pytest.skip("no `chromium` on PATH: apt-get install chromium fonts-noto-cjk", allow_module_level=True)
 
 from playwright.sync_api import expect
-from test_browser import contrast, no_silent_errors, opened, state  # noqa: F401
+from test_browser import contrast, execute, no_silent_errors, opened, state  # noqa: F401
 
 pytestmark = pytest.mark.integration
 
@@ -31,7 +31,7 @@ def slowly(job):
 
 Job.run = slowly
 lk.language("en")""",
-    "english = lk.ui.Search(corpus(64), 'bert', seconds=10)\nenglish",
+    "english = lk.ui.Search(corpus(64), 'bert', seconds=600)\nenglish",
     "lk.language('zh')\nchinese = lk.ui.Search(corpus(64), 'bert', seconds=10)\nlk.language('en')\nchinese",
 ]
 
@@ -48,14 +48,15 @@ def test_a_search_is_ticked_run_stopped_resumed_and_judged_in_both_languages_and
     panel.locator(".labkit-lora input").uncheck()
     panel.locator(".labkit-schedule input").uncheck()
     expect(panel.locator(".labkit-code pre").last).to_contain_text(
-        "strategies=['head', 'top-K'], seconds=10, space=['own',"
+        "strategies=['head', 'top-K'], seconds=600, space=['own',"
     )
     panel.locator(".labkit-run").click()
-    expect(panel).to_contain_text("best so far", timeout=30_000)
+    expect(panel).to_contain_text("best so far", timeout=120_000)
     panel.locator(".labkit-stop").click()
     state(panel, "stopped")
+    execute(page, "english.set(seconds=10)")
     panel.locator(".labkit-resume").click()
-    state(panel, "done", timeout=60_000)
+    state(panel, "done", timeout=120_000)
     expect(panel.locator(".labkit-note")).to_contain_text("best on the validation rows")
     expect(panel.locator(".labkit-code pre").first).to_contain_text("lk.Trainer(")
 
