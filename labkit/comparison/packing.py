@@ -33,6 +33,7 @@ class Died:
 
     why: str
     again: bool = True  # whether the job may be tried once more
+    begun: bool = True  # whether it had been taken up: else it is not to blame
 
 
 class Packing:

@@ -32,6 +32,7 @@ from labkit.comparison.packing import REST, Begins, Died, Packing, carry_out, un
 from labkit.training.batches import keep_encoded
 
 PATIENCE = 5.0  # seconds that a worker has to leave by itself
+STARTS = 3  # workers in a row that may die before they can say a word
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")  # read at import
 
 
@@ -125,7 +126,7 @@ class Worker:
         with without_main(), without_interrupt():
             self.process.start()
         theirs.close()
-        self.key, self.ready = None, False
+        self.key, self.ready, self.begun = None, False, False
 
     def end(self) -> str:
         """Close the pipe, see the process off; why it left."""
@@ -194,7 +195,7 @@ class Processes:
         if worker is None:
             worker = Worker(self.folder, self.threads)
             self.workers.append(worker)
-        worker.key = key
+        worker.key, worker.begun = key, False
         self.send(worker, data)
 
     def cancel(self, key) -> None:
@@ -220,6 +221,7 @@ class Processes:
             if key is None:
                 worker.ready, self.failures = True, 0
                 continue
+            worker.begun = True
             if ends(event):
                 worker.key = None
             yield key, event
@@ -229,14 +231,14 @@ class Processes:
         self.workers.remove(worker)
         why = worker.end()
         self.failures += not worker.ready
-        if self.failures >= 3:
+        if self.failures >= (STARTS if (worker.process.exitcode or 0) >= 0 else 4 * STARTS):  # killed: it may be chance
             return worker.key, BadInput(
                 tr(
                     f"工作进程一再在启动时死去：{why}。请用 workers=1。",
                     f"Worker processes die again and again while they start: {why}. Take workers=1.",
                 )
             )
-        return worker.key, Died(why)
+        return worker.key, Died(why, begun=worker.begun)
 
     def close(self) -> None:
         """End every worker, whatever it is at, and remove what was handed over."""

@@ -144,7 +144,7 @@ class Workers:
             event = RunBegins(job.title, job.name, job.config.seed, self.numbers[key], len(self.numbers))
         if isinstance(event, Died):
             del self.tickets[ticket]
-            self.deaths[key] = self.deaths.get(key, 0) + 1
+            self.deaths[key] = self.deaths.get(key, 0) + event.begun
             if event.again and self.deaths[key] < DEATHS:
                 self.waiting.appendleft(key)
                 event = Notice(
