@@ -292,7 +292,7 @@ def stops(model: Path, folder: Path, times: int) -> None:
             while not (await asyncio.to_thread(is_ready, port)):
                 await asyncio.sleep(0.05)
         clients = [asyncio.create_task(until_turned_away(port, bodies, tally)) for _ in range(32)]
-        while tally.get(200, 0) < 50 + 10 * number:
+        while tally.get(200, 0) < 20 + 5 * number:
             await asyncio.sleep(0.003)
         os.kill(process, signal.SIGTERM)
         codes.add(int(await asyncio.to_thread(parent.stdout.readline)))

@@ -16,6 +16,7 @@ from typing import Any
 from labkit.data.batching import fitting_rows
 from labkit.deploy.limits import Limits
 
+HEADROOM = 0.5  # the share of a deadline that those ahead may take, by the pace of late: the next ones may be slower
 ASIDES = 4  # long questions that may wait: each keeps the batches waiting
 
 
@@ -83,7 +84,10 @@ class Batcher:
         self.asides: deque = deque()
         self.held, self.stopping = 0, False  # rows taken on and not settled; both under the lock
         self.waiting: list[Row] = []  # encoded; the thread's own
-        self.pace = 0.0  # seconds a row, of late
+        self.pace, self.since = (
+            0.0,
+            0.0,
+        )  # seconds a row of late, all that the thread does counted; when it began on these
         self.counts = Counts()
         self.thread = threading.Thread(target=self.work, name="labkit-batches", daemon=True)
         self.thread.start()
@@ -92,7 +96,7 @@ class Batcher:
 
     def offer(self, inputs: Sequence, deadline: float | None = None) -> asyncio.Future:
         """Take the inputs on, all or none: a future of their outcomes. Raises Full where there is no room for them, or
-        where those before them will take longer than the deadline, in seconds, and Closed."""
+        where those before them leave too little of the deadline, in seconds, and Closed."""
         seconds = min(self.limits.deadline, deadline or self.limits.deadline)
         future = asyncio.get_running_loop().create_future()
         asked = Asked(future, time.monotonic() + seconds, [None] * len(inputs), len(inputs))
@@ -100,7 +104,7 @@ class Batcher:
             if self.stopping:
                 raise Closed
             ahead = self.held * self.pace
-            if self.held + len(inputs) > self.limits.queue or (self.held and ahead > seconds):
+            if self.held + len(inputs) > self.limits.queue or (self.held and ahead > HEADROOM * seconds):
                 raise Full(max(ahead, 0.1))
             self.held += len(inputs)
             first = not self.arrived
@@ -135,6 +139,7 @@ class Batcher:
         while self.fetch():
             if self.asides:
                 self.turn_aside(*self.asides.popleft())
+                self.since = time.monotonic()
             if batch := self.next_batch():
                 self.settle(batch, self.outcomes(batch))
 
@@ -145,6 +150,7 @@ class Batcher:
             alone = not self.waiting and not self.asides and 0 < len(self.arrived) < self.limits.batch
         if alone and not self.stopping:
             time.sleep(self.limits.wait / 1000)
+        self.since = time.monotonic()
         with self.changed:
             fresh, self.arrived = self.arrived, []
         self.take(fresh)
@@ -183,7 +189,6 @@ class Batcher:
 
     def outcomes(self, batch: list[Row]) -> list[Any]:
         """An answer or an exception to each row: where a batch raises, its rows are asked one by one."""
-        began = time.monotonic()
         try:
             answers = list(self.answer([row.encoded for row in batch]))
         except Exception as error:
@@ -191,8 +196,8 @@ class Batcher:
                 return [error]
             return [outcome for row in batch for outcome in self.outcomes([row])]
         now = time.monotonic()
-        each = (now - began) / len(batch)
-        self.pace = each if not self.pace else 0.9 * self.pace + 0.1 * each
+        each = (now - self.since) / len(batch)
+        self.pace = each if not self.pace else 0.8 * self.pace + 0.2 * each
         self.counts.batches += 1
         self.counts.sizes[len(batch)] = self.counts.sizes.get(len(batch), 0) + 1
         return [Late() if row.asked.deadline <= now else a for row, a in zip(batch, answers, strict=True)]
