@@ -87,7 +87,9 @@ class QuestionAnswering(Task):
     `text`, `start` and `probability`. Scores are sums of two logits, less the sum that the window gives to "not here".
 
     >>> task = QuestionAnswering()
-    >>> items = task.encode(tokenizer, corpus.train, 256)        # windows, with the places of their answers
+    >>> items = task.encode(tokenizer, [Example(("几斤？", "红枣三斤"), (("三斤", 2),))], 256)
+    >>> items[0]["target"]                                  # the first and the last token of the answer: [CLS] 几 斤 ？ [SEP] 红 枣 三 斤
+    (7, 8)
     """
 
     modality: Modality = field(default_factory=lambda: Text(pair=True))

@@ -52,9 +52,9 @@ def references(row: Raw, columns: dict[str, str], where: str) -> list[Reference]
 def placed(text: str, start: int, context: str) -> int:
     """Where a text stands in the context: at `start`, or at the one place that can be meant; -1 where there is none.
 
-    >>> placed("12", 4, "12号，12斤"), placed("12", 3, "12号，12斤"), placed("斤", 0, "12号，12斤")
-    (4, 4, 5)
-    >>> placed("12", 2, "12号，12斤")                         # before or behind: nobody knows
+    >>> placed("12", 4, "12号，12斤"), placed("斤", 0, "12号，12斤")
+    (4, 6)
+    >>> placed("12", 3, "12号，12斤")                         # before or behind: nobody knows
     -1
     """
     if start < 0 or not text or context.startswith(text, start):
