@@ -88,7 +88,7 @@ expect = lk.expect(EXPECTED)
 #
 # **Guess**: it is given the four characters 这家店的 ("this shop's") and writes thirty more, greedily. What will they be? And if the same is drawn three times?
 
-# %%
+# %% tags=["nbval-ignore-output"]
 start = "这家店的"
 print(tr("贪心：", "greedy:"), start + lk.generate(base, start, plain=True, max_new_tokens=30))
 for seed in range(3):
@@ -228,7 +228,7 @@ print(tr(f"{tokens} 个词元里，{learned} 个带损失", f"of {tokens} tokens
 #
 # First see it untaught. "A legal form" means that the answer is just one of the possible answers to that question. **Guess**: what is the apprentice's share of legal answers now?
 
-# %%
+# %% tags=["nbval-ignore-output"]
 LEGAL = {
     question: {r.target for r in corpus.train if r.extra["question"] == question} for question in ("feeling", "topic")
 }
@@ -269,7 +269,7 @@ lk.plots.curves(run)
 # %% [markdown] lang="en"
 # **Reading it**: on the left the loss per token; on the right the **exact match** on validation rows: the answer that the model wrote by itself, to the letter. Unlike the accuracy of old there is no list to choose from; every character was written.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 table = Counter((row.extra["question"], reply == row.target) for row, reply in zip(corpus.test, replies, strict=True))
 for question in ("feeling", "topic"):
     good, bad = table[question, True], table[question, False]
@@ -289,7 +289,7 @@ print(lk.evaluate(model, corpus.test).metrics)
 #
 # One review under another question gets another answer, which shows that the instruction is read:
 
-# %%
+# %% tags=["nbval-ignore-output"]
 review = "味道不错，就是送得太慢，面都坨了"
 for wording in ("判断这条评论的情感：{}", "判断这条评论的类别：{}"):
     print(wording.format("…"), "→", lk.generate(model, wording.format(review)))
@@ -313,9 +313,9 @@ anew = lk.instructions(unseen=True).test
 new_replies = ask(model, anew)
 new_legal, new_right = judged(new_replies, anew)
 expect("unseen", new_right)
-print(tr(f"合法 {new_legal:.2f}", f"legal {new_legal:.2f}"))
 
 # %% tags=["nbval-ignore-output"]
+print(tr(f"合法 {new_legal:.2f}", f"legal {new_legal:.2f}"))
 by_wording = {}
 for row, reply in zip(anew, new_replies, strict=True):
     wording = row.extra["question"], row.extra["wording"]
@@ -365,7 +365,7 @@ expect("before", math.exp(lk.masked_lm_loss(MODEL)))
 expect("full", math.exp(lk.masked_lm_loss(model)))
 expect("lora", math.exp(lk.masked_lm_loss(slim.model)))
 
-# %%
+# %% tags=["nbval-ignore-output"]
 print(tr("微调前：", "before:"), start + lk.generate(base, start, plain=True, max_new_tokens=20))
 print(tr("全量后：", "full:"), start + lk.generate(model, start, plain=True, max_new_tokens=20))
 slim_legal, slim_right = judged([text for text, *_ in slim_run.answers], corpus.test)
@@ -380,14 +380,14 @@ print(
 # %% [markdown] lang="zh"
 # **读数**：微调之后，普通文字的困惑度都升高了：练了几百遍“情感：……”，对别的文字就生疏了。接着写还写得出来，只是多了几分评论腔。
 #
-# LoRA 呢？只训练百分之一点二的参数，可是并没有忘得少：学习率是全量的六倍，加上去的矩阵不大，改变的却是每一层的注意力。学得倒是慢：同样三轮，格式学会了，内容远不如全量。**参数少不等于走得近**；忘多少，要量（笔记 03 也说过：LoRA 省的是内存和存档）。要少忘，用 L2-SP 或重放（笔记 09），它们对 GPT 一样管用。
+# LoRA 呢？只训练百分之一点二的参数，可是并没有忘得少：学习率是全量的六倍，加上去的矩阵不大，改变的却是每一层的注意力。学得倒是慢：同样三轮，格式大致学会了，内容远不如全量。**参数少不等于走得近**；忘多少，要量（笔记 03 也说过：LoRA 省的是内存和存档）。要少忘，用 L2-SP 或重放（笔记 09），它们对 GPT 一样管用。
 #
 # 这里每种只训练了一次，两个困惑度谁高谁低，换个种子也许会变；docs/LOG.md 里有三个种子的数。
 
 # %% [markdown] lang="en"
 # **Reading the numbers**: after fine-tuning the perplexity on general text is higher in both cases: having practised 情感：… hundreds of times, the model is out of touch with other text. It still goes on with a sentence, with a bit more of a review in its voice.
 #
-# And LoRA? It trains 1.2 per cent as many parameters, and did not forget less here: its rate is six times that of full fine-tuning, and the matrices that it adds are small but bend the attention of every layer. It does learn slowly: after the same three epochs it has the form, and far less of the content. **Few parameters do not mean a short way**; what is forgotten has to be measured (notebook 03 said it as well: what LoRA saves is memory and disk). To forget less take L2-SP or replay (notebook 09); they work on a GPT as well.
+# And LoRA? It trains 1.2 per cent as many parameters, and did not forget less here: its rate is six times that of full fine-tuning, and the matrices that it adds are small but bend the attention of every layer. It does learn slowly: after the same three epochs it mostly has the form, and far less of the content. **Few parameters do not mean a short way**; what is forgotten has to be measured (notebook 03 said it as well: what LoRA saves is memory and disk). To forget less take L2-SP or replay (notebook 09); they work on a GPT as well.
 #
 # Each was trained just once here, and which of the two perplexities is higher may change with the seed; docs/LOG.md has three seeds.
 
@@ -416,7 +416,7 @@ panel
 
 # %%
 pieces = list(lk.generate(model, panel.text(), stream=True, max_new_tokens=32))
-print(pieces)
+print(tr("一段一段地来：", "it came in pieces:"), len(pieces) > 1)
 print(tr("和面板说的一样：", "as the panel said:"), "".join(pieces) == panel.answers["after"])
 
 # %% [markdown] lang="zh"
