@@ -161,9 +161,9 @@ def dask_house(most: int):
         running.append(subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
 
     def add(count: int) -> None:
-        while len(running) - 1 < count:
-            start("worker", address, "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1")
-        with Client(address, timeout=30, set_as_default=False) as client:
+        with Client(address, timeout=120, set_as_default=False) as client:
+            while len(running) - 1 < count:
+                start("worker", address, "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1")
             client.wait_for_workers(count, timeout=600)
             client.run(imported)  # once in a worker's life, whatever the number of runs
 
