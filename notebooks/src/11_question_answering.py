@@ -42,8 +42,6 @@ import torch
 
 import labkit as lk
 from labkit import tr
-from labkit.base.files import ASSETS
-from labkit.tasks.answer_scores import answer_scores
 
 lk.language(LANG)
 print(tr("准备好了。", "Ready."))
@@ -280,7 +278,7 @@ expect("gain", 100 * gain)
 
 # %%
 for said in ("青石路12号。", "青石路12号，8份", "青石路", "12号青石路", ""):
-    em, f1, _, bag = answer_scores(said, ["青石路12号"])
+    _, em, f1, _, bag = task.counts(said, ["青石路12号"])
     print(f"{said or '–':12}  EM {em:.0f}   CMRC F1 {f1:.2f}   SQuAD F1 {bag:.2f}")
 
 # %% [markdown] lang="zh"
@@ -302,7 +300,7 @@ for said in ("青石路12号。", "青石路12号，8份", "青石路", "12号�
 # The full six epochs take half a minute each time, so we bring the runs along: two networks (pretrained, and the same from random weights) with three seeds each; `tools/make_question_runs.py` makes them anew. The records have the answer to every row, and the scores are worked out here. **Guess**: what share is right in wordings that were seen? In the others? And how much less is it without pretraining?
 
 # %%
-records = json.loads((ASSETS / "question_runs.json").read_text("utf-8"))
+records = json.loads((lk.files.ASSETS / "question_runs.json").read_text("utf-8"))
 found = {}
 for one in records:
     if "answers" in one:
