@@ -117,7 +117,7 @@ class CausalPretraining(Pretraining):
         return self.args.lr * min(warm, (self.args.steps - self.step) / last)
 
     def shipped(self, model):
-        """In half precision: the losses are the same to four digits (docs/LOG.md), the file half as large."""
+        """In half precision: losses change by a ten-thousandth (docs/LOG.md), the file half as large."""
         return model.half()
 
 
