@@ -29,6 +29,7 @@ def generate(
 ) -> Any:
     """What a model writes after a prompt: a text; of a list of prompts a list.
 
+    >>> model = load("tiny-gpt-zh", task=tasks.Generation())
     >>> generate(model, "这家店怎么样？")                     # a prompt, answered
     >>> generate(model, [{"role": "user", "content": "你好"}])            # a conversation: a list of messages
     >>> generate(model, "今天的天气", plain=True)              # a text, continued: what a model does that was only pretrained

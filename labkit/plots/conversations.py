@@ -14,7 +14,7 @@ WIDE = 26  # characters of a line; Chinese ones are twice as wide as Latin ones
 def conversations(found: Mapping[str, Sequence[Mapping[str, str]]], title: str | None = None) -> Any:
     """Lists of messages by a name each, in columns.
 
-    >>> said = lk.generate(model, "你好")
+    >>> said = lk.generate(lk.load("tiny-gpt-zh", task=lk.tasks.Generation()), "你好")
     >>> lk.plots.conversations({"model": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": said}]})
     """
     columns = {name: [line for m in messages for line in lines(m)] for name, messages in found.items()}

@@ -26,6 +26,7 @@ SIDES = ("before", "after")
 class Chat(Panel):
     """A prompt, and what two models write after it, piece by piece. Stop is heard at every piece.
 
+    >>> model = lk.load("tiny-gpt-zh", task=lk.tasks.Generation())     # or a folder that was fine-tuned
     >>> panel = Chat(model); panel                           # beside it the model as it was, loaded from where it came
     >>> panel.set(text="你好"); panel.run_button.click(); panel.wait(); panel.answers["after"]
 

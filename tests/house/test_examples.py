@@ -31,6 +31,7 @@ SLIP = '{{"question": "几号{n}？", "paragraph": "第{n}号", "answers": {{"te
 OTHER_FILES = {  # of other tasks than one label for each text
     "same.csv": ["question,other,same", *(f"问{n},答{n},{n % 2}" for n in range(24))],
     "qa.jsonl": [SLIP.format(n=n) for n in range(24)],
+    "chat.jsonl": [f'{{"prompt": "问{n}", "answer": "答{n}"}}' for n in range(24)],
     "tickets.csv": ["text,label", *(f"单{n},{('late|cold', 'rude', 'cold', '')[n % 4]}" for n in range(24))],
 }
 
