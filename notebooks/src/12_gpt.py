@@ -38,7 +38,6 @@
 LANG = "zh"
 
 import math
-from collections import Counter
 from dataclasses import replace
 
 import labkit as lk
@@ -63,10 +62,14 @@ EXPECTED = {
     "accuracy": (tr("分类器的测试准确率", "test accuracy as a classifier"), 0.72, 0.10),
     "legal": (tr("格式合法的比例", "share of answers in a legal form"), 0.97, 0.05),
     "right": (tr("完全正确的比例", "share of answers exactly right"), 0.56, 0.12),
+    "feeling": (tr("问情感：完全正确", "asked for the feeling: exactly right"), 0.74, 0.12),
+    "topic": (tr("问类别：完全正确", "asked for the topic: exactly right"), 0.40, 0.15),
     "unseen": (tr("换了说法：完全正确的比例", "worded anew: share exactly right"), 0.42, 0.15),
     "before": (tr("普通文字的困惑度：微调前", "perplexity on general text, before"), 240.0, 5.0),
     "full": (tr("普通文字的困惑度：全量微调后", "perplexity on general text, after full fine-tuning"), 345.0, 90.0),
     "lora": (tr("普通文字的困惑度：LoRA 之后", "perplexity on general text, after LoRA"), 420.0, 150.0),
+    "slim legal": (tr("LoRA：格式合法", "LoRA: legal"), 0.88, 0.13),
+    "slim right": (tr("LoRA：完全正确", "LoRA: exactly right"), 0.36, 0.12),
 }
 expect = lk.expect(EXPECTED)
 
@@ -88,7 +91,7 @@ expect = lk.expect(EXPECTED)
 #
 # **Guess**: it is given the four characters 这家店的 ("this shop's") and writes thirty more, greedily. What will they be? And if the same is drawn three times?
 
-# %% tags=["nbval-ignore-output"]
+# %%
 start = "这家店的"
 print(tr("贪心：", "greedy:"), start + lk.generate(base, start, plain=True, max_new_tokens=30))
 for seed in range(3):
@@ -228,7 +231,7 @@ print(tr(f"{tokens} 个词元里，{learned} 个带损失", f"of {tokens} tokens
 #
 # First see it untaught. "A legal form" means that the answer is just one of the possible answers to that question. **Guess**: what is the apprentice's share of legal answers now?
 
-# %% tags=["nbval-ignore-output"]
+# %%
 LEGAL = {
     question: {r.target for r in corpus.train if r.extra["question"] == question} for question in ("feeling", "topic")
 }
@@ -269,12 +272,10 @@ lk.plots.curves(run)
 # %% [markdown] lang="en"
 # **Reading it**: on the left the loss per token; on the right the **exact match** on validation rows: the answer that the model wrote by itself, to the letter. Unlike the accuracy of old there is no list to choose from; every character was written.
 
-# %% tags=["nbval-ignore-output"]
-table = Counter((row.extra["question"], reply == row.target) for row, reply in zip(corpus.test, replies, strict=True))
+# %%
 for question in ("feeling", "topic"):
-    good, bad = table[question, True], table[question, False]
-    low, high = lk.wilson(good, good + bad)
-    print(f"{question}: {good} / {good + bad}  (95 %: {low:.2f} – {high:.2f})")
+    mine = [i for i, row in enumerate(corpus.test) if row.extra["question"] == question]
+    expect(question, sum(replies[i] == corpus.test[i].target for i in mine) / len(mine))
 
 # %% tags=["nbval-ignore-output"]
 print(lk.evaluate(model, corpus.test).metrics)
@@ -289,10 +290,10 @@ print(lk.evaluate(model, corpus.test).metrics)
 #
 # One review under another question gets another answer, which shows that the instruction is read:
 
-# %% tags=["nbval-ignore-output"]
+# %%
 review = "味道不错，就是送得太慢，面都坨了"
 for wording in ("判断这条评论的情感：{}", "判断这条评论的类别：{}"):
-    print(wording.format("…"), "→", lk.generate(model, wording.format(review)))
+    print(wording.format("…"), "→", lk.generate(model, wording.format(review))[:3], "…")
 
 # %% [markdown] lang="zh"
 # ## 5 换一种说法
@@ -365,27 +366,20 @@ expect("before", math.exp(lk.masked_lm_loss(MODEL)))
 expect("full", math.exp(lk.masked_lm_loss(model)))
 expect("lora", math.exp(lk.masked_lm_loss(slim.model)))
 
-# %% tags=["nbval-ignore-output"]
-print(tr("微调前：", "before:"), start + lk.generate(base, start, plain=True, max_new_tokens=20))
-print(tr("全量后：", "full:"), start + lk.generate(model, start, plain=True, max_new_tokens=20))
+# %%
 slim_legal, slim_right = judged([text for text, *_ in slim_run.answers], corpus.test)
-low, high = (round(x, 2) for x in lk.wilson(200 * slim_right, 200))
-print(
-    tr(
-        f"LoRA：合法 {slim_legal:.2f}，正确 {slim_right:.2f}（{low}–{high}）",
-        f"LoRA: legal {slim_legal:.2f}, right {slim_right:.2f} ({low}–{high})",
-    )
-)
+expect("slim legal", slim_legal)
+expect("slim right", slim_right)
 
 # %% [markdown] lang="zh"
-# **读数**：微调之后，普通文字的困惑度都升高了：练了几百遍“情感：……”，对别的文字就生疏了。接着写还写得出来，只是多了几分评论腔。
+# **读数**：微调之后，普通文字的困惑度都升高了：练了几百遍“情感：……”，对别的文字就生疏了。接着写还写得出来吗？在面板里试试（第 7 节）。
 #
 # LoRA 呢？只训练百分之一点二的参数，可是并没有忘得少：学习率是全量的六倍，加上去的矩阵不大，改变的却是每一层的注意力。学得倒是慢：同样三轮，格式大致学会了，内容远不如全量。**参数少不等于走得近**；忘多少，要量（笔记 03 也说过：LoRA 省的是内存和存档）。要少忘，用 L2-SP 或重放（笔记 09），它们对 GPT 一样管用。
 #
 # 这里每种只训练了一次，两个困惑度谁高谁低，换个种子也许会变；docs/LOG.md 里有三个种子的数。
 
 # %% [markdown] lang="en"
-# **Reading the numbers**: after fine-tuning the perplexity on general text is higher in both cases: having practised 情感：… hundreds of times, the model is out of touch with other text. It still goes on with a sentence, with a bit more of a review in its voice.
+# **Reading the numbers**: after fine-tuning the perplexity on general text is higher in both cases: having practised 情感：… hundreds of times, the model is out of touch with other text. Does it still go on with a sentence? Try it in the panel (section 7).
 #
 # And LoRA? It trains 1.2 per cent as many parameters, and did not forget less here: its rate is six times that of full fine-tuning, and the matrices that it adds are small but bend the attention of every layer. It does learn slowly: after the same three epochs it mostly has the form, and far less of the content. **Few parameters do not mean a short way**; what is forgotten has to be measured (notebook 03 said it as well: what LoRA saves is memory and disk). To forget less take L2-SP or replay (notebook 09); they work on a GPT as well.
 #
