@@ -63,7 +63,9 @@ def examples_html(corpus) -> str:
     columns = {
         tr("例子", "examples"): [Html(task.html(e.input, task.truth(e))) for e in some],
         tr("译文", "in English"): [clipped(e.extra.get("gloss", "")) for e in some],
-        tr("标签", "label") if corpus.labels else tr("目标", "target"): [task.told(task.truth(e), e.input) for e in some],
+        tr("标签", "label") if corpus.labels else tr("目标", "target"): [
+            task.told(task.truth(e), e.input) for e in some
+        ],
     }
     if language() == "zh" or not any(e.extra.get("gloss") for e in some):
         del columns[tr("译文", "in English")]

@@ -80,7 +80,13 @@ class Mistakes(list):
             ("损失", "loss"),
         )
         rows = [
-            [one_line(m.example.input), m.truth, m.said, "" if m.probability is None else f"{m.probability:.2f}", f"{m.loss:.2f}"]
+            [
+                one_line(m.example.input),
+                m.truth,
+                m.said,
+                "" if m.probability is None else f"{m.probability:.2f}",
+                f"{m.loss:.2f}",
+            ]
             for m in self
         ]
         return box(table_html([tr(*pair) for pair in words], rows, left=3))

@@ -209,7 +209,9 @@ def test_a_real_model_of_others_answers_questions_with_five_strategies(minilm, t
             context = f"The {thing} was delivered on Monday to {name} in the old town."
             rows.append(Example((f"Who received the {thing}?", context), ((name, context.index(name)),)))
     corpus = Corpus("english", tuple(rows[:16]), tuple(rows[16:20]), tuple(rows[20:24]), QuestionAnswering())
-    trainer = Trainer(load(minilm, task=corpus.task), corpus, strategy, TrainConfig(epochs=3, batch_size=4, device="cpu"))
+    trainer = Trainer(
+        load(minilm, task=corpus.task), corpus, strategy, TrainConfig(epochs=3, batch_size=4, device="cpu")
+    )
     run = trainer.fit()
     assert run.history[-1].train_loss < run.history[0].train_loss
     save(trainer.model, tmp_path / "kept")

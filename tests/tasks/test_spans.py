@@ -86,7 +86,7 @@ def test_decoding_finds_what_trying_everything_finds():
                 tried = itertools.product(range(5), repeat=int(n))
                 assert tuple(best[at : at + n]) == max(
                     tried, key=lambda tags: total(scores[at : at + n], tags, first, after)
-                )  # noqa: B023
+                )
             at += n
 
 
