@@ -85,7 +85,10 @@ def test_what_colab_brought_stays_as_it_is(colab):
     assert kept["torch"] == torch.__version__ and {"numpy", "ipywidgets"} <= set(kept)
 
 
-def test_elsewhere_the_cell_does_nothing(tmp_path, monkeypatch):
+@pytest.mark.parametrize("in_colab", [True, False])
+def test_elsewhere_and_where_labkit_is_there_the_cell_does_nothing(tmp_path, monkeypatch, in_colab):
     monkeypatch.chdir(tmp_path)
+    if in_colab:
+        monkeypatch.setitem(sys.modules, "google.colab", types.SimpleNamespace())
     exec(builder.COLAB.format(source=""), {})
     assert list(tmp_path.iterdir()) == []

@@ -317,39 +317,6 @@ def test_an_address_that_would_break_the_cell_is_refused(source, address, where)
     assert address.read_text() == before
 
 
-@pytest.fixture
-def colab(monkeypatch, tmp_path):
-    """Runs the install cell with a stub of pip, and of google.colab where asked; returns the calls of pip."""
-
-    def run(source, in_colab=True, installed=False):
-        calls = []
-        if in_colab:
-            monkeypatch.setitem(sys.modules, "google.colab", object())
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("subprocess.run", lambda command, check: calls.append(command))
-        monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if installed else None)
-        exec(builder.COLAB.format(source=source), {})
-        return calls
-
-    return run
-
-
-def test_the_install_cell_does_nothing_outside_colab_or_where_labkit_is_there(colab, tmp_path):
-    assert colab("labkit.whl", in_colab=False) == colab("labkit.whl", installed=True) == []
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_install_cell_holds_torch_and_numpy_at_what_colab_brought(colab, tmp_path):
-    (command,) = colab("labkit.whl")
-    assert command[-3:] == ["-c", "keep.txt", "labkit.whl"]
-    assert re.fullmatch(r"torch==\S+\nnumpy==\S+\n", (tmp_path / "keep.txt").read_text())
-
-
-def test_the_install_cell_says_what_is_missing_where_no_address_is_known(colab):
-    with pytest.raises(AssertionError, match="name a wheel"):
-        colab("")
-
-
 @pytest.mark.parametrize(
     "text, count", [("你好，世界", 2), ("It's fine-tuning: `x = 1`", 2), ("```\na b\n```\n$a b$", 0)]
 )
