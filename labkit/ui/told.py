@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any, ClassVar
 
+from labkit.base.display import GREY
 from labkit.base.language import tr
 from labkit.inspection.attribution import METHODS, Attribution, attribute, explains
 from labkit.inspection.attribution_html import AGAINST, FOR, strongest, tokens_html
@@ -13,6 +14,7 @@ from labkit.ui.charts import key
 from labkit.ui.controls import AUTO
 
 LONGEST = 256  # tokens that are read
+WIDE = 36  # characters in a line of a figure
 
 
 def way_of(model) -> "Attributed | Answered":
@@ -127,7 +129,21 @@ class Answered:
         return []
 
     def figure(self, both: Sequence, names: Sequence[str]) -> Any:
-        return None
+        """Each model's answer in words."""
+        from labkit import plots
+
+        lines = [[str(found)[i : i + WIDE] for i in range(0, len(str(found)), WIDE)] for found in both]
+        high = sum(len(wrapped) + 1.6 for wrapped in lines)
+        fig, axes = plots.figure(6.4, 0.26 * high)
+        axes.set_axis_off()
+        axes.set(xlim=(0, 1), ylim=(high, 0))
+        y = 0.5
+        for name, wrapped in zip(names, lines, strict=True):
+            axes.text(0, y, name, fontsize=9, color=GREY)
+            for i, line in enumerate(wrapped):
+                axes.text(0, y + 1 + i, line, fontsize=10)
+            y += len(wrapped) + 1.6
+        return fig
 
 
 def signed(score: float) -> str:
