@@ -372,16 +372,16 @@ expect("slim legal", slim_legal)
 expect("slim right", slim_right)
 
 # %% [markdown] lang="zh"
-# **读数**：微调之后，普通文字的困惑度都升高了：练了几百遍“情感：……”，对别的文字就生疏了。接着写还写得出来吗？在面板里试试（第 7 节）。
+# **读数**：微调之后，普通文字的困惑度都升高了：练了几百遍“情感：……”，对别的文字就生疏了。接着写还写得出来吗？在新的一格里试试：`lk.generate(model, start, plain=True)`。
 #
-# LoRA 呢？只训练百分之一点二的参数，可是并没有忘得少：学习率是全量的六倍，加上去的矩阵不大，改变的却是每一层的注意力。学得倒是慢：同样三轮，格式大致学会了，内容远不如全量。**参数少不等于走得近**；忘多少，要量（笔记 03 也说过：LoRA 省的是内存和存档）。要少忘，用 L2-SP 或重放（笔记 09），它们对 GPT 一样管用。
+# LoRA 呢？只训练百分之一点二的参数，可是并没有忘得少：学习率是全量的六倍，加上去的矩阵不大，改变的却是每一层的注意力。学得倒是慢：同样三轮，格式大致学会了，内容远不如全量。**参数少不等于走得近**；忘多少，要量（笔记 03 也说过：LoRA 省的是内存和存档）。想少忘，可以试 L2-SP 或重放（笔记 09）：写法一样，管不管用，照样要量。
 #
 # 这里每种只训练了一次，两个困惑度谁高谁低，换个种子也许会变；docs/LOG.md 里有三个种子的数。
 
 # %% [markdown] lang="en"
-# **Reading the numbers**: after fine-tuning the perplexity on general text is higher in both cases: having practised 情感：… hundreds of times, the model is out of touch with other text. Does it still go on with a sentence? Try it in the panel (section 7).
+# **Reading the numbers**: after fine-tuning the perplexity on general text is higher in both cases: having practised 情感：… hundreds of times, the model is out of touch with other text. Does it still go on with a sentence? Try it in a cell of your own: `lk.generate(model, start, plain=True)`.
 #
-# And LoRA? It trains 1.2 per cent as many parameters, and did not forget less here: its rate is six times that of full fine-tuning, and the matrices that it adds are small but bend the attention of every layer. It does learn slowly: after the same three epochs it mostly has the form, and far less of the content. **Few parameters do not mean a short way**; what is forgotten has to be measured (notebook 03 said it as well: what LoRA saves is memory and disk). To forget less take L2-SP or replay (notebook 09); they work on a GPT as well.
+# And LoRA? It trains 1.2 per cent as many parameters, and did not forget less here: its rate is six times that of full fine-tuning, and the matrices that it adds are small but bend the attention of every layer. It does learn slowly: after the same three epochs it mostly has the form, and far less of the content. **Few parameters do not mean a short way**; what is forgotten has to be measured (notebook 03 said it as well: what LoRA saves is memory and disk). To forget less, try L2-SP or replay (notebook 09): they are written the same way here, and whether they help has to be measured too.
 #
 # Each was trained just once here, and which of the two perplexities is higher may change with the seed; docs/LOG.md has three seeds.
 
