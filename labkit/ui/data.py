@@ -15,7 +15,7 @@ from labkit.data.batching import batch_order, padding_share
 from labkit.data.corpus import Corpus
 from labkit.data.describe import balance_html, dropped_text, examples_html
 from labkit.data.loading import load_csv
-from labkit.data.packaged import reviews
+from labkit.data.packaged import PACKAGED
 from labkit.models.loading import places_at
 from labkit.plots.charts import Bars, Drawing, Histogram
 from labkit.training.batches import check_length
@@ -24,12 +24,13 @@ from labkit.ui.inputs import corpus_of, load_line, model_choice
 from labkit.ui.panel import Panel
 
 REVIEWS, OTHER, GIVEN = "reviews", "…", "= corpus"
+PATTERNS = ("*.csv", "*.csv.gz", "*.tsv", "*.jsonl", "*.jsonl.gz", "*.conll")
 
 
 class Data(Panel):
     """A look at a corpus: rows and classes, lengths in tokens, and padding as batches are made in other ways.
 
-    >>> panel = Data(); panel                                # the packaged reviews, or any CSV file near the notebook
+    >>> panel = Data(); panel                                # packaged reviews, names …, or any data file near the notebook
     >>> panel = Data("shop.csv", text="comment", label="stars")
     >>> panel = Data(corpus)                                 # one that is at hand
     >>> panel.run_button.click(); panel.wait(); panel.corpus
@@ -51,10 +52,10 @@ class Data(Panel):
         self.given = corpus if isinstance(corpus, Corpus) else None
         self.corpus, self.model, self.tokens = None, None, []
         chosen = GIVEN if self.given else str(corpus or REVIEWS)
-        files = sorted(str(p) for pattern in ("*.csv", "*.csv.gz") for p in Path().glob(pattern))
+        files = sorted(str(p) for pattern in PATTERNS for p in Path().glob(pattern))
         sources = [(self.given.name, GIVEN)] if self.given else []
-        sources += [(tr("自带的评论", "packaged reviews"), REVIEWS)]
-        sources += [(name, name) for name in dict.fromkeys([*files, chosen]) if name not in (REVIEWS, GIVEN)]
+        sources += [(tr("自带：", "packaged: ") + name, name) for name in PACKAGED]
+        sources += [(name, name) for name in dict.fromkeys([*files, chosen]) if name not in (*PACKAGED, GIVEN)]
         sources += [(tr("其他文件…", "another file…"), OTHER)]
         put = self.settings
         put["source"] = named(
@@ -75,7 +76,7 @@ class Data(Panel):
     def on_source(self, *_) -> None:
         """Path and columns are asked for only where they matter."""
         source = self.settings["source"].value
-        file = source not in (REVIEWS, GIVEN)
+        file = source not in (*PACKAGED, GIVEN)
         for name, asked in (("path", source == OTHER), ("text", file), ("label", file)):
             self.settings[name].layout.display = None if asked else "none"
 
@@ -94,12 +95,12 @@ class Data(Panel):
     def source(self) -> str:
         path, columns = self.place()
         more = "".join(f", {name}={column!r}" for name, column in columns.items())
-        corpus = "corpus = lk.reviews()" if path == REVIEWS else f"corpus = lk.load_csv({path!r}{more})"
+        corpus = f"corpus = lk.{path}()" if path in PACKAGED else f"corpus = lk.load_csv({path!r}{more})"
         if path == GIVEN:
             corpus = corpus_of(self.given)[1]
         config = "" if self.config() == TrainConfig() else f", config={called('lk.TrainConfig', self.config())}"
         return (
-            f"import labkit as lk\n{corpus}\n{load_line(self.settings['model'].value, self.given)}\n"
+            f"import labkit as lk\n{corpus}\n{load_line(self.settings['model'].value, self.given or self.corpus)}\n"
             f"trainer = lk.Trainer(model, corpus{config})\n"
             'lk.padding_share(trainer.batches.sizes["train"], trainer.order(0))'
         )
@@ -114,7 +115,7 @@ class Data(Panel):
 
         self.corpus, self.tokens = None, []
         self.say(tr("读取", "reading"))
-        corpus = self.given if path == GIVEN else reviews() if path == REVIEWS else load_csv(path, **columns)
+        corpus = self.given if path == GIVEN else PACKAGED[path]() if path in PACKAGED else load_csv(path, **columns)
         yield
         self.say(tr("编码", "encoding"))
         network = load(model, task=corpus.task)

@@ -5,20 +5,22 @@ from pathlib import Path
 from labkit.base.language import tr
 from labkit.data.corpus import Corpus
 from labkit.data.loading import load_csv
-from labkit.data.packaged import reviews
+from labkit.data import packaged
 from labkit.models.loading import PACKAGED
 from labkit.tasks import Classification
 from labkit.ui.controls import choice
 
 
 def corpus_of(given: Corpus | str | Path | None) -> tuple[Corpus, str]:
-    """The corpus, and how to get it in code: the packaged reviews, a CSV file, or what the caller has already.
+    """The corpus, and how to get it in code: the packaged reviews or others by name, a file, or what the caller has already.
 
     >>> corpus_of(None)[1]
     'corpus = lk.reviews()'
     """
     if given is None:
-        return reviews(), "corpus = lk.reviews()"
+        return packaged.reviews(), "corpus = lk.reviews()"
+    if given in packaged.PACKAGED and not Path(given).exists():
+        return packaged.PACKAGED[given](), f"corpus = lk.{given}()"
     if isinstance(given, Corpus):
         return given, tr("# corpus：给面板的那份数据，{}", "# corpus: the one that the panel was given, {}").format(
             given.name
