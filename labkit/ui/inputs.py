@@ -19,7 +19,7 @@ def corpus_of(given: Corpus | str | Path | None) -> tuple[Corpus, str]:
     """
     if given is None:
         return packaged.reviews(), "corpus = lk.reviews()"
-    if given in packaged.PACKAGED and not Path(given).exists():
+    if isinstance(given, str) and given in packaged.PACKAGED and not Path(given).exists():
         return packaged.PACKAGED[given](), f"corpus = lk.{given}()"
     if isinstance(given, Corpus):
         return given, tr("# corpus：给面板的那份数据，{}", "# corpus: the one that the panel was given, {}").format(
