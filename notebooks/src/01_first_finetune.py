@@ -1028,10 +1028,10 @@ for epoch in range(3):
     expect(f"old {epoch + 1}", hits / len(corpus.train))
 
 # %% [markdown] lang="zh"
-# 第三轮它打印九成八上下：每一行都是刚刚练过两遍、马上还要再练的行。这个数里还混着随机失活和边走边变的权重，连“在自己的训练数据上的成绩”都算不上。同一个模型，先考它做过的 120 道习题，再和没见过的 360 行测试成绩相比。**猜**：差几个百分点？
+# 第三轮它打印九成六上下：每一行都是刚刚练过两遍、马上还要再练的行。这个数里还混着随机失活和边走边变的权重，连“在自己的训练数据上的成绩”都算不上。同一个模型，先考它做过的 120 道习题，再和没见过的 360 行测试成绩相比。**猜**：差几个百分点？
 
 # %% [markdown] lang="en"
-# In the third epoch it prints some .98: every row had been practised twice just before, and was about to be again. With dropout switched on and weights that move while it counts, the number is not even "the score on its own training rows". So let one model sit an exam on 120 of the exercises that it has practised, and put beside it the score on the 360 test rows that it had never seen. **Guess**: how many points lie between?
+# In the third epoch it prints some .96: every row had been practised twice just before, and was about to be again. With dropout switched on and weights that move while it counts, the number is not even "the score on its own training rows". So let one model sit an exam on 120 of the exercises that it has practised, and put beside it the score on the 360 test rows that it had never seen. **Guess**: how many points lie between?
 
 # %%
 own = accuracy(*ask(model, corpus.train[:120]))
