@@ -155,14 +155,14 @@ print(twin.steps == panel.result.steps)
 #
 # 每个实验前都写着**猜**。请真的写下来，哪怕只写在纸边：看着答案点头很容易，猜错一次才记得牢。
 #
-# 实验里的数，换台机器会差一点。所以课里用 `lk.about` 打印它们：量到的数在参考值的允许范围里，打印 ≈ 和参考值；不在，打印你的数和一个 ✗。看见 ✗ 不是你错了，而是这里和我们的机器不一样，值得停下来想想为什么。**猜**：下面两行，哪一行会有 ✗？
+# 实验里的数，换台机器会差一点。所以课里用 `lk.about` 打印它们：先印你量到的数，再印我们的参考值和允许的范围；你的数不在范围里，中间有一个 ✗。看见 ✗ 不是你错了，而是这里和我们的机器不一样，值得停下来想想为什么。**猜**：下面两行，哪一行会有 ✗？
 
 # %% [markdown] lang="en"
 # ## 4 Guesses, and the safety rope
 #
 # Before each experiment it says **guess**. Do write it down, be it on the edge of a newspaper: to nod at an answer is easy, and what one remembers is having guessed wrong.
 #
-# The numbers of an experiment differ a little from machine to machine. Therefore they are printed by `lk.about`: where the number is within its range of the reference, you see ≈ and the reference; where it is not, your own number and a ✗. A ✗ does not mean that you made a mistake; it means that something here is not as it was with us, and is worth a pause. **Guess** which of these two lines will have one.
+# The numbers of an experiment differ a little from machine to machine. Therefore they are printed by `lk.about`: your number stands first, then our reference and its range, with a ✗ between them where yours lies outside. A ✗ does not mean that you made a mistake; it means that something here is not as it was with us, and is worth a pause. **Guess** which of these two lines will have one.
 
 # %%
 lk.about(tr("头发丝的粗细（毫米）", "width of a hair (mm)"), 0.08, 0.07, 0.03)
