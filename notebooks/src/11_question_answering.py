@@ -57,12 +57,12 @@ def fresh():
 
 
 # %% [markdown] lang="zh"
-# `expect` 照旧：量到的数在范围里，打印 ≈ 和参考值，不在就打印 ✗ 和你的真实值。
+# `expect` 照旧：先印你的数，再印我们的参考值和范围，出了范围印一个 ✗。
 #
 # 数据是自带的**订单条**：一千张，由程序从我们写的词表里拼出来（`tools/make_slips.py`）。程序拼的数据有一个好处：我们知道每张条子是怎么来的，可以只改一样东西。也有一个坏处：世界比它乱得多，这里的分数不能拿到真的文章上去用。
 
 # %% [markdown] lang="en"
-# `expect` is the old one: a number inside its range is printed with ≈ and the reference, any other with a ✗ and as it is.
+# `expect` is the old one: your number, then our reference and its range, and a ✗ outside it.
 #
 # The data are the packaged **order slips**: a thousand, put together by a program from word lists of ours (`tools/make_slips.py`). Data from a program have one virtue: we know how each slip came about, and can change just one thing. And one vice: the world is far more disorderly, and no score from here holds for real articles.
 
