@@ -58,23 +58,10 @@ config = lk.TrainConfig(epochs=3, device=DEVICE, precision="fp32", seed=0)
 base = lk.load(MODEL, task=lk.tasks.Generation()).to(DEVICE)
 
 # %%
-EXPECTED = {
-    "accuracy": (tr("分类器的测试准确率", "test accuracy as a classifier"), 0.72, 0.10),
-    "legal": (tr("格式合法的比例", "share of answers in a legal form"), 0.97, 0.05),
-    "right": (tr("完全正确的比例", "share of answers exactly right"), 0.56, 0.12),
-    "feeling": (tr("问情感：完全正确", "asked for the feeling: exactly right"), 0.74, 0.12),
-    "topic": (tr("问类别：完全正确", "asked for the topic: exactly right"), 0.40, 0.15),
-    "unseen": (tr("换了说法：完全正确的比例", "worded anew: share exactly right"), 0.42, 0.15),
-    "before": (tr("普通文字的困惑度：微调前", "perplexity on general text, before"), 240.0, 5.0),
-    "full": (tr("普通文字的困惑度：全量微调后", "perplexity on general text, after full fine-tuning"), 345.0, 90.0),
-    "lora": (tr("普通文字的困惑度：LoRA 之后", "perplexity on general text, after LoRA"), 420.0, 150.0),
-    "slim legal": (tr("LoRA：格式合法", "LoRA: legal"), 0.88, 0.13),
-    "slim right": (tr("LoRA：完全正确", "LoRA: exactly right"), 0.36, 0.12),
-}
-expect = lk.expect(EXPECTED)
+expect = lk.expect("12")
 
 # %% [markdown] lang="zh"
-# `expect` 照旧：范围之内打印参考值，范围之外打印你的真实值和 ✗。比例的范围比它们自己的置信区间稍宽，困惑度的范围按种子之间的差放宽。
+# `expect` 照旧：先印你的数，再印我们的参考值和范围，出了范围印一个 ✗。比例的范围比它们自己的置信区间稍宽，困惑度的范围按种子之间的差放宽。
 #
 # ## 1 它只会接着写
 #
@@ -83,7 +70,7 @@ expect = lk.expect(EXPECTED)
 # **猜**：给它“这家店的”四个字，贪心地写三十个字，会写出什么？把同一句话抽三次呢？
 
 # %% [markdown] lang="en"
-# `expect` is the old one: inside its range it prints the reference, outside it your own number and a ✗. The ranges of shares are a little wider than their own intervals, those of perplexities are widened by what seeds differ.
+# `expect` is the old one: your number, then our reference and its range, and a ✗ outside it. The ranges of shares are a little wider than their own intervals, those of perplexities are widened by what seeds differ.
 #
 # ## 1 It only goes on
 #
