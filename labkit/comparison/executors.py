@@ -169,5 +169,5 @@ def carried_out(data: bytes, wire: Wire | None, ticket: int, names: list[str], *
     with _turn:
         tell(Begins())
         job = unpacked(data, dict(zip(names, corpora, strict=True)).__getitem__)
-        end = carry_out(job, tell, stop, pause=0.5)
+        end = carry_out(job, tell, stop, pause=1.0)
     return end and end.run
