@@ -408,6 +408,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="workers, deaths: how many of each")
     parser.add_argument("--seed", type=int, default=0, help="deaths: of the random moments")
     parser.add_argument("--workers", type=int, default=2, help="workers: how many processes")
+    parser.add_argument("--cost", type=float, default=2.0, help="cluster: seconds of a simulated run")
     parser.add_argument("--counts", default="1,4,16,64", help="cluster: numbers of workers")
     options = parser.parse_args()
     if options.what in ("speed", "frozen"):

@@ -2,6 +2,7 @@
 moments; and, with a simulated cost, a Dask cluster of 1 to 64 workers. Called by bench.py (workers, deaths, cluster)."""
 
 import contextlib
+import functools
 import os
 import random
 import socket
@@ -119,9 +120,10 @@ def as_measured(run: lk.Run) -> tuple:
 
 
 def cluster(options) -> None:
-    """For each number of workers a comparison of nine runs a worker, of two seconds each: what share of the time from the call to
+    """For each number of workers a comparison of nine runs a worker, of `--cost` seconds each: what share of the time from the call to
     the last run's end was work."""
-    comparing.Job, comparing.refuse_unfit = Simulated, lambda jobs: None
+    comparing.refuse_unfit = lambda jobs: None
+    comparing.Job = functools.partial(Simulated, seconds=options.cost)
     corpus = lk.reviews(limit=int(options.rows or 200))
     counts = [int(n) for n in options.counts.split(",")]
     bench.say("workers   runs  seconds   ideal  efficiency")
@@ -129,7 +131,7 @@ def cluster(options) -> None:
         for count in sorted(counts):
             add(count)
             seconds, runs = timed(nine(options), corpus, seeds=range(count), cluster=address)
-            ideal = 2.0 * runs / count
+            ideal = options.cost * runs / count
             bench.say(f"{count:7} {runs:6} {seconds:8.2f} {ideal:7.1f} {ideal / seconds:11.2f}")
 
 
