@@ -395,10 +395,10 @@ def test_doctor_lives_without_torch(labkit, monkeypatch):
 
 def test_demo_prints_a_table_and_writes_its_figures(lab, here, labkit, monkeypatch):
     from labkit.comparison import compare as comparison
-    from labkit.data import loading
+    from labkit.data import packaged
 
     real, few, quick = comparison.compare, lk.reviews(limit=24), lk.TrainConfig(epochs=1)
-    monkeypatch.setattr(loading, "reviews", lambda: few)
+    monkeypatch.setattr(packaged, "reviews", lambda: few)
     monkeypatch.setattr(
         comparison, "compare", lambda s, c, config, listen: real(s, c, lab / "tiny", (0,), quick, listen=listen)
     )
