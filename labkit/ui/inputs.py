@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from labkit.base.language import tr
+from labkit.data import packaged
 from labkit.data.corpus import Corpus
 from labkit.data.loading import load_csv
-from labkit.data import packaged
 from labkit.models.loading import PACKAGED
 from labkit.tasks import Classification
 from labkit.ui.controls import choice
