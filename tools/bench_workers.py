@@ -60,7 +60,7 @@ def workers(options) -> None:
             options.workers, options.workers * max(1, threads // options.workers)
         ),
     }
-    found = bench.interleaved(ways, options.rounds)
+    found = bench.interleaved({way: functools.partial(told, way, call) for way, call in ways.items()}, options.rounds)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     bench.say(
         f"\n{runs} runs of 3 epochs of {len(corpus.train)} rows, {options.rounds} rounds; load at the end {load:.1f}"
@@ -68,6 +68,13 @@ def workers(options) -> None:
     for way, seconds in found.items():
         times = seconds / found[f"workers={options.workers}"]
         bench.say(f"  {way:34} {seconds:7.1f} s   {times:5.2f} times as long as workers={options.workers}")
+
+
+def told(way: str, call) -> float:
+    """Say what one way took in one round, and how busy the machine was meanwhile."""
+    seconds = call()
+    bench.say(f"  {way:34} {seconds:7.1f} s   load {os.getloadavg()[0] if hasattr(os, 'getloadavg') else 0:.1f}")
+    return seconds
 
 
 # Deaths
