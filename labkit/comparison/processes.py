@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import types
 import weakref
 from collections.abc import Iterator
@@ -55,6 +56,7 @@ def usual_workers(device: str, jobs: int) -> int:
 def serve(link, folder: str, threads: int, spoken: str) -> None:
     """What a worker does all its life: a job, its events, the next job."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal; the parent decides
+    signal.signal(signal.SIGTERM, go_last)
     for name in THREADS:
         os.environ[name] = str(threads)
     language(spoken)
@@ -101,6 +103,12 @@ def leave(folder: str) -> None:
     """Without a parent there is nothing to do: go at once, whatever the run is at."""
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
+
+
+def go_last(*_) -> None:
+    """What ends a whole group of processes ends the parent first, so that there is somebody left to tidy up."""
+    time.sleep(1)  # meanwhile `listen` hears of it
+    os._exit(128 + signal.SIGTERM)
 
 
 def sendable(error: Exception) -> Exception:

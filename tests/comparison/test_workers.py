@@ -297,6 +297,20 @@ def test_ctrl_c_in_the_terminal_gives_what_is_finished_at_once(tmp_path, seen):
     assert time.monotonic() - pressed < 20
 
 
+@POSIX
+@pytest.mark.integration
+def test_when_the_whole_group_is_ended_nothing_is_left_of_it(tmp_path, seen, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    process = script(tmp_path)
+    children = until_a_run_ends(process)
+    assert list((tmp_path / "temporary").glob("labkit-workers-*"))
+    os.killpg(process.pid, signal.SIGTERM)
+    process.communicate()
+    assert psutil.wait_procs(children, timeout=10)[1] == []
+    assert not list((tmp_path / "temporary").glob("labkit-workers-*"))
+
+
 # Any executor
 
 
