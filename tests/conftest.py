@@ -109,6 +109,7 @@ def _same_start(monkeypatch, tmp_path):
     """Every test starts with the same seeds, in English, with an empty labkit home."""
     monkeypatch.setenv("LABKIT_LANG", "en")
     monkeypatch.setenv("LABKIT_HOME", str(tmp_path / "labkit-home"))
+    monkeypatch.setattr("labkit.base.language._chosen", None)  # a test may choose, for itself
     random.seed(0)
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed(0)

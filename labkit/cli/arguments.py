@@ -112,7 +112,9 @@ def search_flags(command: Parser) -> None:
         "几个终端一起搜索时，试验记在哪里，如", "where trials are kept when several terminals search together, such as"
     )
     group.add_argument("--storage", metavar="URL", help=f"{book} sqlite:///search.db")
-    group.add_argument("--sampler", default="tpe", metavar="X", help="tpe, random (tpe)")
+    group.add_argument(
+        "--sampler", default="tpe", metavar="X", help=tr("怎样选：", "how to choose: ") + "tpe, random (tpe)"
+    )
     whole_runs = tr("不剪掉差的试验", "let poor trials go to their end")
     group.add_argument("--no-prune", action="store_false", dest="prune", help=whole_runs)
     config_flags(command.add_argument_group(tr("训练（不搜索的设置）", "training (what is not searched)")))
@@ -153,13 +155,13 @@ def data_flags(command: Parser) -> None:
         "data",
         metavar="DATA",
         help=tr(
-            f".csv .tsv .jsonl .xlsx .conll、放 train/valid/test 文件的目录，或自带的：{', '.join(PACKAGED)}",
+            f".csv .tsv .jsonl .xlsx .conll、目录，或 {', '.join(PACKAGED)}",
             f".csv .tsv .jsonl .xlsx .conll, a folder with train/valid/test files, or packaged: {', '.join(PACKAGED)}",
         ),
     )
     group = command.add_argument_group(tr("数据和模型", "data and model"))
     settled = tr("默认由列名决定", "default: what the columns say")
-    group.add_argument("--task", metavar="T", help=f"{tr('任务', 'the task')}: {', '.join(KNOWN)} ({settled})")
+    group.add_argument("--task", metavar="T", help=f"{', '.join(KNOWN)} ({settled})")
     split_off = tr("（默认从数据中分层划出）", " (default: a stratified share of the data)")
     group.add_argument("--valid", metavar="FILE", help=tr("验证集", "validation rows") + split_off)
     group.add_argument("--test", metavar="FILE", help=tr("测试集", "test rows") + split_off)

@@ -27,7 +27,7 @@ def test_a_release_is_blamed_only_where_the_tested_versions_pass(control, newest
 def test_both_legs_run_the_same_payload_each_with_its_own_python(tmp_path, monkeypatch, capsys):
     test, other = tmp_path / "test_it.py", tmp_path / "python"
     test.write_text("def test_it():\n    assert True\n", "utf-8")
-    other.write_text(f'#!/bin/sh\ncase "$*" in *pytest*) exit 1;; *) exec {sys.executable} "$@";; esac\n', "utf-8")
+    other.write_text(f'#!/bin/sh\ncase "$*" in *pytest*) exit 1;; *) exec "{sys.executable}" "$@";; esac\n', "utf-8")
     other.chmod(0o755)
     monkeypatch.setattr(canary, "make", lambda place, pins: other)
     assert canary.main([str(test)]) == 1

@@ -721,7 +721,11 @@ def test_several_runs_at_once_have_a_bar_each_and_stop_ends_them_all(folder, tmp
     one = Compare(ROWS, folder, out=tmp_path, epochs=1, seed_1=False, workers=2)
     assert one.source().endswith(", workers=2)")
     one.run_button.click()
-    until(lambda: len(one.under_way) == 2 and len(one.finished) == 1 and all(x for _, x in [*one.under_way.values()]))
+
+    def one_done_two_going() -> bool:
+        return len(one.under_way) == 2 and len(one.finished) == 1 and all(x for _, x in [*one.under_way.values()])
+
+    until(one_done_two_going, seconds=90)  # two processes import torch first
     assert "1 of 3 runs done" in one.picture() and one.picture().count('role="progressbar"') == 3
     one.stop_button.click()
     one.wait()
