@@ -207,7 +207,7 @@ def test_texts_can_be_read_in_each_theme(page, freeze, try_it, theme):
     freeze.locator(".labkit-strategy select").select_option("bitfit")
     page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
     page.wait_for_function("dark => (document.body.dataset.jpThemeLight === 'false') === dark", arg="Dark" in theme)
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(1500)  # until what was asked for is drawn
     for part in (".labkit-head b", ".labkit-map td", ".labkit-map th", ".labkit-code pre"):
         assert contrast(freeze, part) > 4.5, (theme, part)
     for part in (".labkit-story b", ".labkit-tokens", ".labkit-text textarea", ".labkit-code pre"):
