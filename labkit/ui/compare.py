@@ -18,7 +18,7 @@ from labkit.base.records import BadInput, RunBegins, RunEnds, StepDone
 from labkit.data.corpus import Corpus
 from labkit.plots.charts import Chart
 from labkit.plots.comparing import runs_chart
-from labkit.ui.controls import FIELDS, choice, control, named, read, words
+from labkit.ui.controls import FIELDS, choice, control, named, read, tick_row, words
 from labkit.ui.inputs import corpus_of, model_choice
 from labkit.ui.panel import Panel, shown
 from labkit.ui.training_panel import bar_html, rows_of
@@ -63,10 +63,7 @@ class Compare(Panel):
             ("strategies", tr("策略", "strategies"), ticks),
             ("seeds", tr("种子", "seeds"), seeds),
         ):
-            row = widgets.HBox([widgets.Label(title), *found.values()])
-            row.add_class("labkit-ticks")
-            row.add_class(f"labkit-{kind}")
-            parts.append(row)
+            parts.append(tick_row(kind, title, found))
         self.build(*parts, *(self.settings[name] for name in (*SETTINGS, "workers")))
         self.set(**values)
 

@@ -215,3 +215,11 @@ def code(source: str) -> str:
         f'<div class="labkit-code"><pre tabindex="0">{escape(source)}</pre>'
         f'<button type="button" onclick="{take}">{label}</button></div>'
     )
+
+
+def tick_row(kind: str, title: str, ticks: dict[str, widgets.Checkbox]) -> widgets.HBox:
+    """Boxes to tick behind their title; `kind` is the row's CSS class, "labkit-strategies"."""
+    row = widgets.HBox([widgets.Label(title), *ticks.values()])
+    row.add_class("labkit-ticks")
+    row.add_class(f"labkit-{kind}")
+    return row

@@ -17,7 +17,7 @@ from labkit.data.corpus import Corpus
 from labkit.plots.charts import Chart
 from labkit.plots.searching import trials_chart
 from labkit.ui.compare import at_once
-from labkit.ui.controls import choice, code, named, words
+from labkit.ui.controls import choice, code, named, tick_row, words
 from labkit.ui.inputs import corpus_of, model_choice
 from labkit.ui.panel import Panel, shown
 from labkit.ui.training_panel import bar_html, rows_of
@@ -58,10 +58,7 @@ class Search(Panel):
             ("strategies", tr("策略", "strategies"), ticks),
             ("space", tr("还让什么变", "what else may vary"), varied),
         ):
-            row = widgets.HBox([widgets.Label(name), *found.values()])
-            row.add_class("labkit-ticks")
-            row.add_class(f"labkit-{kind}")
-            parts.append(row)
+            parts.append(tick_row(kind, name, found))
         self.build(*parts, seconds, workers)
         self.set(**values)
 
