@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Corpus": "data.corpus",
     "load_csv": "data.loading",
+    "load_data": "data.loading",
     "load_hub": "data.loading",
     "names": "data.packaged",
     "reviews": "data.packaged",
@@ -93,6 +94,8 @@ _HOME = {
     "about": "labkit_exercises.notebook",
     "equipment": "labkit_exercises.notebook",
     "expect": "labkit_exercises.notebook",
+    "guess": "labkit_exercises",
+    "scored": "labkit_exercises",
     "check": "labkit_exercises",
     "progress": "labkit_exercises",
     "report": "labkit_exercises",

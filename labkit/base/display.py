@@ -72,6 +72,8 @@ def clipped(text: str, most: int = 120) -> str:
 
 def one_line(input) -> str:
     """An input in one line: `one_line(("问题", "段落")) == "问题 ⇥ 段落"`."""
+    if hasattr(input, "shape"):
+        return "array " + "×".join(map(str, input.shape))
     return " ⇥ ".join(map(str, input)) if isinstance(input, (tuple, list)) else str(input)
 
 

@@ -41,6 +41,10 @@ class Table:
     rows: list[Raw]
     columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # what was settled by itself: separator, encoding, lines left out
+    inputs: str = ""  # the modality whose inputs stand in the rows, read already: "image"; "": texts
+    labels: Mapping[str, str] = field(
+        default_factory=dict
+    )  # the names of labels that are numbers, where the file has them
 
 
 @dataclass(frozen=True)

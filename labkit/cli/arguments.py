@@ -155,8 +155,9 @@ def data_flags(command: Parser) -> None:
         "data",
         metavar="DATA",
         help=tr(
-            f".csv .tsv .jsonl .xlsx .conll、目录，或 {', '.join(PACKAGED)}",
-            f".csv .tsv .jsonl .xlsx .conll, a folder with train/valid/test files, or packaged: {', '.join(PACKAGED)}",
+            f".csv .tsv .jsonl .xlsx .conll .npz、目录，或 {', '.join(PACKAGED)}",
+            f".csv .tsv .jsonl .xlsx .conll .npz, a folder with train/valid/test files or a folder for each class, or "
+            f"packaged: {', '.join(PACKAGED)}",
         ),
     )
     group = command.add_argument_group(tr("数据和模型", "data and model"))
@@ -179,6 +180,19 @@ def data_flags(command: Parser) -> None:
         default="",
         metavar="NAME=COLUMN,…",
         help=tr("其他任务的列名，如 question=问题", "columns of other tasks, such as question=q"),
+    )
+    group.add_argument(
+        "--groups",
+        metavar="COLUMN",
+        help=tr("这一列相同的行划在同一边，如 speaker", "rows alike in this column stay on one side, such as speaker"),
+    )
+    group.add_argument(
+        "--augment",
+        default="",
+        metavar="NAME=X,…",
+        help=tr(
+            "训练时怎样变化图片或声音，如 shift=0.1", "how to vary pictures or clips in training, such as shift=0.1"
+        ),
     )
     group.add_argument(
         "--limit", type=whole, metavar="N", help=tr("只用 N 行训练（分层抽取）", "train on a stratified N rows")

@@ -163,6 +163,7 @@ def corpus_of(options):
     else:
         asked = {"valid": options.valid, "test": options.test, "limit": options.limit, "task": options.task}
         asked |= {"text_pair": options.text_pair, "columns": columns_of(options.columns)}
+        asked |= {"groups": options.groups, "augment": settings_of(options.augment)}
         corpus = load_csv(options.data, options.text, options.label, **asked)
     options.model = options.model or corpus.task.default_model
     return corpus
@@ -179,6 +180,20 @@ def columns_of(text: str) -> dict[str, str]:
             )
         )
     return {name.strip(): column.strip() for name, _, column in pairs}
+
+
+def settings_of(text: str) -> dict[str, float | bool]:
+    """What "shift=0.1,rotate=10,flip" says."""
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    try:
+        return {name.strip(): float(value) if equals else True for name, equals, value in pairs}
+    except ValueError:
+        raise BadInput(
+            tr(
+                f"--augment {text!r} 不行：应像 shift=0.1,rotate=10。",
+                f"--augment {text!r} won't do: give something like shift=0.1,rotate=10.",
+            )
+        ) from None
 
 
 # Commands

@@ -11,6 +11,7 @@ from labkit.base.language import tr
 from labkit.base.records import BadInput, Example
 from labkit.data.splitting import split_rows
 from labkit.tasks import Classification, Task
+from labkit.tasks.inputs import adjusted
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,15 @@ class Corpus:
             return self
         _, few = split_rows(self.task, self.train, n, seed)
         return dataclasses.replace(self, train=tuple(few))
+
+    def augmented(self, **settings) -> "Corpus":
+        """The same rows, whose inputs are varied anew in every epoch of training as these settings of their kind say.
+
+        >>> load_csv("pets").augmented(flip=True, rotate=10)        # of pictures: shift, rotate, scale, flip
+        """
+        task = dataclasses.replace(self.task, modality=adjusted(self.task.modality, settings))
+        task.modality.suits(task.labels)
+        return dataclasses.replace(self, task=task)
 
     def counts(self, split: str = "train") -> dict[str, int]:
         """Rows of each class: `{"negative": 5603, "positive": 2790}`."""

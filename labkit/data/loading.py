@@ -7,14 +7,17 @@ two sides. Leans on records and tasks; notebook 01 walks through it, notebook 07
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Raw, Table
 from labkit.data.corpus import Corpus, Dropped
+from labkit.data.folders import with_files
 from labkit.data.hub_sets import SPLITS, cell, fetch
-from labkit.data.splitting import drop_repeated, split_rows
+from labkit.data.splitting import CONTEXT, drop_repeated, kin_of, shared_kin, split_groups, split_rows
 from labkit.data.tables import check_columns, ending, form_of, read_table, split_files
 from labkit.tasks import KNOWN, Classification, Task, known
+from labkit.tasks.inputs import there
 
 
 def load_csv(
@@ -32,21 +35,29 @@ def load_csv(
     task: str | None = None,
     text_pair: str | None = None,
     columns: Mapping[str, str] | None = None,
+    groups: str | bool | None = None,
+    augment: Mapping[str, Any] | None = None,
 ) -> Corpus:
     """A corpus from a file with a column of texts and a column of labels: `.csv`, `.tsv`, `.jsonl`, `.xlsx`, each but the
-    last also `.gz`; or from a folder with train, valid and test files.
+    last also `.gz`; or from a folder with train, valid and test files. Of pictures and clips: a folder with a folder for each
+    class, an `.npz` of arrays, or a table with a column of paths.
 
     >>> corpus = load_csv("reviews.csv", text="review", label="sentiment")      # held-out rows are split off, stratified
     >>> corpus = load_csv("train.csv", test="test.csv", labels={"0": "negative", "1": "positive"})
     >>> corpus = load_csv("stars.csv", labels={"1": "bad", "2": "bad", "4": "good", "5": "good"})       # joins classes
     >>> corpus = load_csv("same.csv", text="question", text_pair="other", label="same")                 # two texts a row
     >>> corpus = load_csv("qa.jsonl", columns={"context": "paragraph"})         # question, context, answers: another task
+    >>> corpus = load_csv("pets", augment={"flip": True})                       # pets/cat/1.jpg …: pictures
+    >>> corpus = load_csv("signs.npz", groups="signer")                         # no signer on two sides
 
     UTF-8, UTF-16 (with a byte-order mark) and GBK are read; columns may be separated by commas, tabs or semicolons. Labels may be numbers or words, of any number of
     classes; `labels` gives them readable names (a dict, or a list for 0, 1, 2 …) or an order (a list). Rows without
     text and repeated texts are dropped and counted in `corpus.dropped`; a text that stands in two splits stays in the
     later one (test before valid before train). Where the file's columns are those of another task (`text` and `spans`: tagging),
-    it need not be named; `columns` says what a task's columns are called in the file. Raises FileNotFoundError and BadInput.
+    it need not be named; `columns` says what a task's columns are called in the file. Rows alike in the column `groups` stay on
+    one side of every split that is made here (of pictures and clips a column called signer, speaker … by itself; False: none),
+    and so do questions on one context; where given splits share some, `corpus.notes` says so. `augment` are settings of the
+    inputs' kind that vary them while training. Raises FileNotFoundError and BadInput.
     """
     shares = {"valid": valid_share, "test": test_share}
     if not (valid_share > 0 and test_share > 0 and valid_share + test_share < 0.9):
@@ -58,16 +69,25 @@ def load_csv(
             )
         )
     asked = {"text": text, "label": label, "text_pair": text_pair, **(columns or {})}
-    forms = forms_of(task, {name: column for name, column in asked.items() if column is not None})
+    usual = ("text", "text"), ("label", "label")  # these names say nothing that a form does not say
+    named = {name: column for name, column in asked.items() if column is not None and (name, column) not in usual}
+    forms = forms_of(task, named)
     inside = split_files(Path(path)) if Path(path).is_dir() else {"train": path}
     paths = {**inside, **{split: p for split, p in (("valid", valid), ("test", test)) if p is not None}}
     table = read_table(paths["train"], *(form for _, form in forms))
     form = form_of(table.columns, [form for _, form in forms])
     kind = next(kind for kind, one in forms if one is form)
     tables = {"train": table, **{split: read_table(p, form) for split, p in paths.items() if split != "train"}}
+    if kind.input_column in form:
+        tables = {s: with_files(t, form[kind.input_column], Path(paths[s]).parent) for s, t in tables.items()}
     name = Path(path).name.removesuffix(".gz")
     name = name.removesuffix(ending(Path(path))) if inside == {"train": path} else name
-    return build_corpus(name, kind, tables, form, labels=labels, shares=shares, seed=seed, limit=limit)
+    more = {"labels": labels, "shares": shares, "seed": seed, "limit": limit, "groups": groups}
+    corpus = build_corpus(name, kind, tables, form, **more)
+    return corpus.augmented(**augment) if augment else corpus
+
+
+load_data = load_csv  # the same, by a name that fits folders and arrays
 
 
 def forms_of(task: str | None, asked: Mapping[str, str]) -> list[tuple[type[Task], dict[str, str]]]:
@@ -146,28 +166,50 @@ def load_hub(
 
 
 def build_corpus(
-    name: str, kind: type[Task], tables: dict[str, Table], columns: dict[str, str], *, labels, shares, seed, limit
+    name: str,
+    kind: type[Task],
+    tables: dict[str, Table],
+    columns: dict[str, str],
+    *,
+    labels,
+    shares,
+    seed,
+    limit,
+    groups: str | bool | None = None,
 ) -> Corpus:
     """Examples, dropped rows, splits: shared by every way of loading."""
     for table in tables.values():
-        if not any(row.cells[column] for row in table.rows for column in [*columns.values()][:1]):
+        if not any(there(row.cells[column]) for row in table.rows for column in [*columns.values()][:1]):
             raise no_rows_left(table, {"empty": table.rows})
-    task, examples, left_out = kind.read(tables, columns, labels)
+    task, examples, left_out = kind.read(tables, columns, labels or tables["train"].labels or None)
+    kin, what = kin_of(task, tables["train"], examples["train"], groups)
+    shared = shared_kin(examples, kin, what) if kin and len(examples) > 1 and what != CONTEXT else []
     examples, repeated = drop_repeated(task, examples)
     for split, table in tables.items():
         if not examples[split]:
             raise no_rows_left(table, repeated)
     lacking = {"valid", "test"} - set(examples)
     task.check_splits(tables["train"].where, examples["train"], splits=1 + len(lacking))
-    total = len(examples["train"])
+    total, apart = len(examples["train"]), kin is not None
     for split, later in (("test", "valid" not in examples), ("valid", False)):
         if split not in examples:
             n = max(1, len(task.labels), round(total * shares[split]))
-            examples["train"], examples[split] = split_rows(task, examples["train"], n, seed, keep=1 + later)
+            parts = None
+            if kin:
+                try:
+                    parts = split_groups(task, examples["train"], n, seed, kin, what, keep=int(later))
+                except BadInput:
+                    if groups == what:  # asked for
+                        raise
+            examples["train"], examples[split] = parts or split_rows(task, examples["train"], n, seed, keep=1 + later)
+            apart = apart and parts is not None
     dropped = [Dropped(why, len(x), tuple(x[:3])) for why, x in {**left_out, **repeated}.items() if x]
     splits = (tuple(examples[split]) for split in ("train", "valid", "test"))
     notes = dict.fromkeys(note for table in tables.values() for note in table.notes)
-    corpus = Corpus(name, *splits, task, tuple(dropped), tuple(notes))
+    if kin and lacking and what != CONTEXT:
+        several = tr(f"{what} 的组太少，没有按它划分", f"too few groups of {what} to split by")
+        notes[tr(f"按 {what} 划分", f"split by {what}") if apart else several] = None
+    corpus = Corpus(name, *splits, task, tuple(dropped), (*notes, *shared))
     return corpus if limit is None else corpus.limit(limit, seed)
 
 

@@ -1,4 +1,5 @@
-"""Files as tables of raw rows: CSV with any usual separator, JSON Lines, Excel, CoNLL; and one clear message for what cannot be read.
+"""Files as tables of raw rows: CSV with any usual separator, JSON Lines, Excel, CoNLL, arrays, folders; and one clear message for
+what cannot be read.
 
 The header settles separator and first row: it is the first of the top lines that names all columns of a form that is wanted.
 """
@@ -12,14 +13,16 @@ from pathlib import Path
 
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Raw, Table
+from labkit.data.arrays import array_rows
 from labkit.data.conll import conll_rows
 from labkit.data.decoding import clean, decode
+from labkit.data.folders import class_folders, folder_rows, split_folders, unsplit
 from labkit.data.squad import squad_rows
 
 END = "\x1e"  # a line of its own behind a file's last: inside an open quote it is swallowed
 SEPARATORS = {",": "", "\t": ("制表符分隔", "separated by tabs"), ";": ("分号分隔", "separated by semicolons")}
 TOP = 5  # lines in which the header is looked for
-ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".xlsx", ".conll", ".bio", ".json")
+ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".xlsx", ".conll", ".bio", ".json", ".npz")
 SPLIT_FILES = {"train": ("train", "training"), "valid": ("valid", "validation", "dev"), "test": ("test",)}
 
 
@@ -32,6 +35,12 @@ def read_table(path, *forms: dict[str, str]) -> Table:
     """
     path = Path(path)
     kind = ending(path)
+    if path.is_dir():
+        *found, inputs = folder_rows(path)
+        return checked(path, forms, *found, inputs=inputs)
+    if kind == ".npz":
+        *found, inputs, labels = array_rows(path)
+        return checked(path, forms, *found, inputs=inputs, labels=labels)
     if kind == ".xlsx":
         return checked(path, forms, *excel_rows(path))
     content, encoding = decode(path)
@@ -62,8 +71,10 @@ def form_of(names: Sequence[str], forms: Sequence[dict[str, str]]) -> dict[str, 
     return min(forms, key=lambda form: sum(column not in names for column in form.values()) / max(len(form), 1))
 
 
-def checked(path, forms: Sequence[dict[str, str]], names: Sequence[str], rows: list[Raw], more=(), notes=()) -> Table:
-    """A table with the columns of a form, stripped, and at least one row."""
+def checked(
+    path, forms: Sequence[dict[str, str]], names: Sequence[str], rows: list[Raw], more=(), notes=(), **kind
+) -> Table:
+    """A table with the columns of a form, stripped, and at least one row; `kind` says what its inputs are."""
     columns = form_of(names, forms)
     check_columns(names, columns, path)
     wanted = set(columns.values())
@@ -75,7 +86,7 @@ def checked(path, forms: Sequence[dict[str, str]], names: Sequence[str], rows: l
             )
         )
     rows = [Raw(stripped(row.cells, wanted), row.line) for row in rows]
-    return Table(str(path), rows, tuple(names), (*notes, *more))
+    return Table(str(path), rows, tuple(names), (*notes, *more), **kind)
 
 
 def stripped(cells: dict, wanted: set[str]) -> dict:
@@ -88,23 +99,21 @@ def stripped(cells: dict, wanted: set[str]) -> dict:
 
 def plain(value):
     """A cell as text, without white space around it; what holds several values stays as it is."""
-    if isinstance(value, (list, dict)):
-        return value
-    return "" if value is None else clean(str(value))
+    if value is None:
+        return ""
+    return clean(str(value)) if isinstance(value, (str, int, float)) else value
 
 
 def split_files(folder: Path) -> dict[str, Path]:
-    """The files of a folder by the split that their names say: train.csv, valid.jsonl (or dev, validation), test.tsv."""
+    """The files of a folder by the split that their names say: train.csv, valid.jsonl (or dev, validation), test.tsv; where
+    there are none, its folders: train, valid, test, or a folder for each class."""
     files = [p for p in sorted(folder.iterdir()) if ending(p) in ENDINGS]
     stems = {p: Path(p.name.removesuffix(".gz")).stem.lower() for p in files}
     splits = {split: next((p for p in files if stems[p] in names), None) for split, names in SPLIT_FILES.items()}
+    if splits["train"] is None and class_folders(folder):
+        return split_folders(folder)
     if splits["train"] is None:
-        raise BadInput(
-            tr(
-                f"{folder} 是文件夹，里面没有 train.csv（或 .tsv、.jsonl、.xlsx）。请给出一个文件，或这样命名的 train、valid、test。",
-                f"{folder} is a folder without a train.csv (or .tsv, .jsonl, .xlsx). Give a file, or name train, valid and test so.",
-            )
-        )
+        raise unsplit(folder)
     return {split: p for split, p in splits.items() if p is not None}
 
 

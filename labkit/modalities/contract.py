@@ -3,8 +3,9 @@
 A modality is one file in this room: a frozen dataclass whose fields are its settings. Naming it makes it known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, ClassVar
 
 from labkit.base.language import tr
@@ -22,6 +23,7 @@ class Modality:
 
     name: ClassVar[str]
     heads: ClassVar[dict[str, str]] = {}  # for each task by name, the transformers class that has a head for it
+    suffixes: ClassVar[tuple[str, ...]] = ()  # of files that are inputs of this kind: ".png"
 
     def __init_subclass__(cls, **more):
         super().__init_subclass__(**more)
@@ -31,6 +33,38 @@ class Modality:
         """Name and the settings that are not the usual ones, as plain values; `modality_of(card)` gives it back."""
         usual = {f.name: f.default for f in fields(self)}
         return {"name": self.name, **{k: v for k, v in asdict(self).items() if v != usual[k]}}
+
+    # Where inputs come from
+
+    def read(self, path: Path) -> Any:
+        """The input that one file holds, checked, in bounded memory; BadInput naming the file where it holds none."""
+        raise NotImplementedError
+
+    def rows_in(self, arrays: Mapping[str, Any], where: str) -> list | None:
+        """The inputs that the arrays of an `.npz` file hold, one a row, in the order of its labels; None where they are of
+        another kind, BadInput where they are damaged."""
+        return None
+
+    def accept(self, value) -> Any:
+        """An input as a caller in Python gives it: the input itself, or what it can be made of, such as a file's path."""
+        return value
+
+    # What changes from epoch to epoch while training. Settings of it are fields with `compare=False`: a model that was
+    # trained with other ones is asked the same.
+
+    @property
+    def varies(self) -> bool:
+        """Whether `varied` changes anything."""
+        return False
+
+    def varied(self, item: dict, rng) -> dict:
+        """An item as one epoch of training sees it, drawn with a numpy Generator; the item that was given stays as it is."""
+        return item
+
+    def suits(self, labels: Sequence[str]) -> None:
+        """BadInput where varying inputs so would change what these labels say of them: a mirrored letter is another."""
+
+    # What a network reads
 
     def load_processor(self, place: str, config, **where) -> Any:
         """What turns inputs into tensors, with its own files at `place`. Raises hub.Unreadable where they are missing."""

@@ -10,6 +10,7 @@ from labkit.base.records import BadInput, ClassScore, Example, Raw, Table, to_js
 from labkit.modalities.contract import Modality
 from labkit.modalities.text import Text
 from labkit.tasks.contract import Baseline, Batch, Metric, Task
+from labkit.tasks.inputs import modality_in, there
 from labkit.tasks.labels import Labelled, check_classes, check_words, label_names
 
 
@@ -40,8 +41,8 @@ class Prediction:
 def with_input(tables: dict[str, Table], columns: dict[str, str]) -> tuple[dict[str, list[Raw]], list[str]]:
     """The rows of each split whose texts are there, and the places of the others."""
     texts = [columns[name] for name in ("text", "text_pair") if name in columns]
-    rows = {split: [r for r in table.rows if all(r.cells[t] for t in texts)] for split, table in tables.items()}
-    lines = [r.line for table in tables.values() for r in table.rows if not all(r.cells[t] for t in texts)]
+    rows = {split: [r for r in table.rows if all(there(r.cells[t]) for t in texts)] for split, table in tables.items()}
+    lines = [r.line for table in tables.values() for r in table.rows if not all(there(r.cells[t]) for t in texts)]
     return rows, [tr(f"第 {line} 行", f"line {line}") for line in lines]
 
 
@@ -88,6 +89,10 @@ class Classification(Task):
     chooses: ClassVar[str] = "macro_f1"  # where classes are uneven, accuracy rises by naming the commonest
     peft_type: ClassVar[str] = "SEQ_CLS"
     columns: ClassVar[dict[str, str]] = {"text": "text", "label": "label"}
+    other_columns: ClassVar[tuple[dict[str, str], ...]] = (
+        {"text": "image", "label": "label"},
+        {"text": "audio", "label": "label"},
+    )
     optional_columns: ClassVar[tuple[str, ...]] = ("text_pair",)
 
     def configure(self, config) -> dict[str, Any]:
@@ -119,8 +124,10 @@ class Classification(Task):
 
     @classmethod
     def read(cls, tables: dict[str, Table], columns: dict[str, str], labels=None) -> tuple:
+        modality = modality_in(tables) or Text(pair="text_pair" in columns)
+        words = [columns["label"]] if modality_in(tables) else columns.values()
         for table in tables.values():
-            check_words(table, columns.values())
+            check_words(table, words)
         rows, empty = with_input(tables, columns)
         label = columns["label"]
         labelled = {
@@ -131,7 +138,7 @@ class Classification(Task):
         examples = {
             split: [example(r, columns, classes[r.cells[label]]) for r in found] for split, found in rows.items()
         }
-        return cls(Text(pair="text_pair" in columns), names), examples, {"empty": empty}
+        return cls(modality, names), examples, {"empty": empty}
 
     def check_splits(self, where: str, train: Sequence[Example], splits: int) -> None:
         check_classes(where, [e.target for e in train], self.labels, splits)

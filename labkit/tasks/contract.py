@@ -81,6 +81,7 @@ class Task:
     columns: ClassVar[dict[str, str]] = {}  # the columns that it reads, by their usual name
     other_columns: ClassVar[tuple[dict[str, str], ...]] = ()  # further forms that its files may have
     optional_columns: ClassVar[tuple[str, ...]] = ()  # read only where the user names them
+    input_column: ClassVar[str] = "text"  # of `columns`, the one whose cells may be files or arrays instead of texts
     default_model: ClassVar[str] = "tiny-bert-zh"  # where the user names none
     epochs: ClassVar[float] = 1  # times the epochs that a strategy wants for a classification
     samples: ClassVar[tuple[str, ...]] = ()  # inputs as a person types them, to begin with
@@ -157,6 +158,10 @@ class Task:
         """What splits are stratified by: rows of one group are shared out evenly."""
         return None
 
+    def kin(self, example: Example) -> Any:
+        """What examples share that must not stand in two splits, beside being the same; None for what stands alone."""
+        return None
+
     def classes(self, example: Example) -> Sequence[int]:
         """The numbers of the labels that an example counts for: what tables of a corpus count."""
         return [self.group(example)]
@@ -167,6 +172,10 @@ class Task:
 
     def check_inputs(self, inputs: Sequence) -> None:
         self.modality.check(inputs)
+
+    def accept(self, value) -> Any:
+        """An input as a caller in Python gives it."""
+        return self.modality.accept(value)
 
     def parse(self, word: str) -> Any:
         """An input as a command line or a line of standard input names it."""
@@ -184,6 +193,10 @@ class Task:
         """Un-padded items with their `target`. A long example may give several, each with its number as `example`."""
         items = self.modality.encode(processor, [e.input for e in examples], limit)
         return [{**item, "target": e.target} for item, e in zip(items, examples, strict=True)]
+
+    def varied(self, item: dict, rng) -> dict:
+        """An item as one epoch of training sees it: as the modality's settings say."""
+        return self.modality.varied(item, rng)
 
     def remarks(self, split: str, items: Sequence[dict]) -> list[str]:
         """What encoding a split has cost, in sentences: said before training."""

@@ -131,6 +131,10 @@ class QuestionAnswering(Task):
         empty = [tr(f"第 {line} 行", f"line {line}") for m in mended.values() for line in m.empty]
         return task, examples, {"empty": empty, "lost": lost}
 
+    def kin(self, example: Example) -> str:
+        """Questions on one context stay together: who has read it for one knows something of the answers to the others."""
+        return example.input[1]
+
     def group(self, example: Example) -> int:
         return int(answerable(example))
 

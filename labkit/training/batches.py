@@ -39,9 +39,15 @@ class Batches:
         sizes, c = self.sizes["train"], config
         return batch_order(sizes, c.batch_size, seed=c.seed, epoch=epoch, bucket=c.bucket)
 
-    def batch(self, split: str, rows: Sequence[int]) -> Batch:
-        """These rows, padded to one another, on the CPU."""
-        return self.task.collate(self.processor, [self.items[split][i] for i in rows])
+    def batch(self, split: str, rows: Sequence[int], vary: tuple[int, int] | None = None) -> Batch:
+        """These rows, padded to one another, on the CPU. With `vary` = (seed, epoch) as that epoch of training sees them: what
+        each is like is a function of seed, epoch and row alone, so that a resumed run sees the same."""
+        items = [self.items[split][i] for i in rows]
+        if vary and self.task.modality.varies:
+            import numpy as np
+
+            items = [self.task.varied(x, np.random.default_rng((*vary, i))) for x, i in zip(items, rows, strict=True)]
+        return self.task.collate(self.processor, items)
 
     def stub(self, split: str, rows: Sequence[int], device) -> Batch:
         """These rows where all that the head reads of them is kept: targets with the smallest inputs."""

@@ -15,12 +15,14 @@ from labkit.training.network import Network
 
 
 def predict(model, inputs: Sequence | Any, *, max_length: int = 256, batch_size: int = 64) -> "Predictions":
-    """The task's answer to each input, for people: of a classification with the probability of every label.
+    """The task's answer to each input, for people: of a classification with the probability of every label. A picture or a
+    clip may be given as its file.
 
     >>> predict(model, ["这部电影太好看了！"])[0].label
     'positive'
     """
     inputs = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+    inputs = [model.task.accept(x) for x in inputs]
     model.task.check_inputs(inputs)
     _, _, answers = answered(model, [Example(x) for x in inputs], max_length, batch_size)
     return Predictions(model.task.decode(answer, x) for answer, x in zip(answers, inputs, strict=True))

@@ -93,8 +93,8 @@ class FrozenPart:
 
         Where memory does not hold a batch, smaller ones are computed.
         """
-        if not items or not self.usable:
-            return False
+        if not items or not self.usable or (split == "train" and self.task.modality.varies):
+            return False  # what varies from epoch to epoch has no one answer to keep
         sizes = [self.task.size(item) for item in items]
         order = sorted(range(len(items)), key=sizes.__getitem__)
         megabytes = self.size_mb(sizes)

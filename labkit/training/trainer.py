@@ -162,7 +162,7 @@ class Trainer:
         if self.frozen.whole_of("train") and not self.retain:  # who retains may ask another network the same
             batch = self.batches.stub("train", rows, self.device)
         else:
-            batch = self.batches.batch("train", rows)
+            batch = self.batches.batch("train", rows, vary=(self.config.seed, self.epoch))
         if self.weights:
             import torch
 
