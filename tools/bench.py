@@ -5,6 +5,7 @@
     python tools/bench.py sft | answers [--splits 3]     (bench_generation.py)
     python tools/bench.py slips [--seeds 3] | slips-speed [--rounds 3]     (bench_questions.py)
     python tools/bench.py workers [--strategies 9] [--seeds 3]; deaths; cluster [--counts 1,4,16,64]     (bench_workers.py)
+    python tools/bench.py search [--seconds 600] [--seeds 3] [--out FOLDER]     (bench_search.py)
     python tools/bench.py serve [--seconds 5] [--stops 20]     (bench_serve.py)
     python tools/bench.py quality [--data FOLDER] [--splits 5] [--epochs 3] [--model tiny-bert-zh]
 
@@ -14,6 +15,7 @@ head alone, and with TF-IDF + logistic regression, as means with 95 % intervals.
 """
 
 import argparse
+import importlib
 import importlib.util
 import json
 import statistics
@@ -29,7 +31,23 @@ from labkit.data.corpus import Corpus
 from labkit.data.splitting import split_rows
 from labkit.tasks import Classification
 
-MANY = ("workers", "deaths", "cluster")  # bench_workers.py
+# What can be measured: the module beside this one that has the function of that name ("" is this one), and its usual rows
+BENCHES = {
+    "speed": ("", 1600),
+    "frozen": ("", 1600),
+    "quality": ("", "200,1000,all"),
+    "sft": ("bench_generation", 600),
+    "answers": ("bench_generation", 600),
+    "slips": ("bench_questions", 600),
+    "slips-speed": ("bench_questions", 600),
+    "tagging": ("bench_tagging", 500),
+    "tagging-speed": ("bench_tagging", 500),
+    "workers": ("bench_workers", 1000),
+    "deaths": ("bench_workers", 200),
+    "cluster": ("bench_workers", 200),
+    "search": ("bench_search", 1000),
+    "serve": ("bench_serve", 0),
+}
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -373,19 +391,7 @@ def main() -> None:
         "what",
         nargs="?",
         default="speed",
-        choices=(
-            "speed",
-            "frozen",
-            "quality",
-            "sft",
-            "answers",
-            "slips",
-            "slips-speed",
-            "tagging",
-            "tagging-speed",
-            "serve",
-            *MANY,
-        ),
+        choices=tuple(BENCHES),
     )
     parser.add_argument(
         "--data",
@@ -393,7 +399,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--stops", type=int, default=20, help="serve: how often SIGTERM under load")
-    parser.add_argument("--seconds", type=int, default=5, help="serve: of each stretch of load")
+    parser.add_argument("--seconds", type=int, help="serve: of each stretch of load (5); search: of each search (600)")
     parser.add_argument("--rows", default=None, help="speed and frozen: rows to train on (1600); quality: 200,1000,all")
     parser.add_argument("--width", type=int, default=384, help="frozen: of the 12-layer model")
     parser.add_argument("--sets", default="waimai")
@@ -410,36 +416,12 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="workers: how many processes")
     parser.add_argument("--cost", type=float, default=2.0, help="cluster: seconds of a simulated run")
     parser.add_argument("--counts", default="1,4,16,64", help="cluster: numbers of workers")
+    parser.add_argument("--out", help="search: a folder for the runs; called again, it goes on there")
     options = parser.parse_args()
-    if options.what in ("speed", "frozen"):
-        options.rows = int(options.rows or 1600)
-        {"speed": speed, "frozen": frozen}[options.what](options)
-    elif options.what == "serve":
-        import bench_serve
-
-        bench_serve.serve(options)
-    elif options.what in MANY:
-        import bench_workers
-
-        getattr(bench_workers, options.what)(options)
-    elif options.what in ("sft", "answers"):
-        import bench_generation
-
-        options.rows = int(options.rows or 600)
-        {"sft": bench_generation.sft, "answers": bench_generation.answers}[options.what](options)
-    elif options.what in ("slips", "slips-speed"):
-        import bench_questions
-
-        options.rows = int(options.rows or 600)
-        getattr(bench_questions, options.what.replace("-", "_"))(options)
-    elif options.what in ("tagging", "tagging-speed"):
-        import bench_tagging
-
-        options.rows = int(options.rows or 500)
-        getattr(bench_tagging, options.what.replace("-", "_"))(options)
-    else:
-        options.rows = options.rows or "200,1000,all"
-        quality(options)
+    home, rows = BENCHES[options.what]
+    options.rows = type(rows)(options.rows or rows)
+    module = importlib.import_module(home) if home else sys.modules[__name__]
+    getattr(module, options.what.replace("-", "_"))(options)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def slips(options) -> None:
 
 
 def slips_speed(options) -> None:
-    corpus = packaged().limit(options.rows or 600)
+    corpus = packaged().limit(options.rows)
     ways = {
         "Trainer, rows padded to 384 (run_qa)": lambda: trainer(corpus, "max_length"),
         "Trainer, rows padded to their batch": lambda: trainer(corpus, False),

@@ -322,9 +322,10 @@ def serve(options) -> None:
             lk.Trainer(trained, corpus, config=lk.TrainConfig(epochs=1)).fit()
             lk.save(trained, model)
         write_bodies(folder)
-        capacity = throughput(model, folder, options.rounds, options.seconds)
-        half_load(model, folder, capacity, options.seconds)
-        overload(model, folder, capacity, options.seconds)
+        seconds = options.seconds or 5
+        capacity = throughput(model, folder, options.rounds, seconds)
+        half_load(model, folder, capacity, seconds)
+        overload(model, folder, capacity, seconds)
         stops(model, folder, options.stops)
 
 

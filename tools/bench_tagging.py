@@ -96,7 +96,7 @@ def tagging(options) -> None:
         for way in ways:
             wanted = key(way, options, seed)
             if not any(all(line[k] == v for k, v in wanted.items()) for line in done):
-                done.append(run_of(way, news(int(options.rows), seed), options, seed))
+                done.append(run_of(way, news(options.rows, seed), options, seed))
                 write(done)
                 say(", ".join(f"{k} {v}" for k, v in done[-1].items()))
     for way in ways:
@@ -128,14 +128,14 @@ def write(lines: list[dict]) -> None:
 
 
 def tagging_speed(options) -> None:
-    corpus = news(int(options.rows), 0)
+    corpus = news(options.rows, 0)
     corpus = replace(corpus, valid=corpus.valid[:1])
     ways = {
         "transformers' Trainer": lambda: theirs(corpus),
         "the same, grouped by length": lambda: theirs(corpus, grouped=True),
         "labkit": lambda: ours(corpus),
     }
-    compared("full fine-tuning for tags, tiny-bert-zh", interleaved(ways, options.rounds), int(options.rows))
+    compared("full fine-tuning for tags, tiny-bert-zh", interleaved(ways, options.rounds), options.rows)
 
 
 def ours(corpus) -> float:

@@ -36,7 +36,6 @@ def nine(options) -> list:
 def workers(options) -> None:
     """The same comparison by one process with all threads, by one with one thread, and by two; and what 27 runs of the
     transformers Trainer would take (one epoch of one run is measured)."""
-    options.rows = int(options.rows or 1000)
     corpus = bench.bench_corpus(options)
     seeds, threads = range(options.seeds), torch.get_num_threads()
     config = lk.TrainConfig(epochs=3, batch_size=16, device="cpu")
@@ -82,7 +81,7 @@ def told(way: str, call) -> float:
 
 def deaths(options) -> None:
     """Twenty workers of one comparison are killed, each a random while after a random run began."""
-    corpus = lk.reviews(limit=int(options.rows or 200))
+    corpus = lk.reviews(limit=options.rows)
     rng, config = random.Random(options.seed), lk.TrainConfig(epochs=1, device="cpu")
     ask = {"seeds": range(options.seeds), "config": config}
     torch.set_num_threads(2)
@@ -131,7 +130,7 @@ def cluster(options) -> None:
     the last run's end was work."""
     comparing.refuse_unfit = lambda jobs: None
     comparing.Job = functools.partial(Simulated, seconds=options.cost)
-    corpus = lk.reviews(limit=int(options.rows or 200))
+    corpus = lk.reviews(limit=options.rows)
     counts = [int(n) for n in options.counts.split(",")]
     bench.say("workers   runs  seconds   ideal  efficiency")
     with dask_house(max(counts)) as (address, add):
