@@ -6,7 +6,7 @@ from typing import Any
 
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Table
-from labkit.modalities import image  # noqa: F401  makes it known
+from labkit.modalities import audio, image  # noqa: F401  makes them known
 from labkit.modalities.contract import KNOWN, Modality
 
 
@@ -34,9 +34,10 @@ def in_arrays(arrays: Mapping[str, Any], where: str) -> tuple[Modality, list]:
             return kind(), found
     raise BadInput(
         tr(
-            f"{where} 里没有认得出的输入，只有：{listing(arrays, 20)}。图片应叫 x 或 images（行、高、宽，或再加颜色）。",
+            f"{where} 里没有认得出的输入，只有：{listing(arrays, 20)}。图片应叫 x 或 images（行、高、宽，或再加颜色）；片段应叫 audio，另有 offsets 和 sample_rate。",
             f"{where} holds no inputs that labkit knows, only: {listing(arrays, 20)}. "
-            "Pictures are called x or images (rows, height, width, and colours if there are).",
+            "Pictures are called x or images (rows, height, width, and colours if there are); clips are called audio, with "
+            "offsets and sample_rate beside them.",
         )
     )
 

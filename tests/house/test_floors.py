@@ -39,6 +39,7 @@ DOORS = {  # heavy libraries, and the rooms or files that may import them
     "starlette": ("deploy/serve_app",),
     "uvicorn": ("deploy/serve",),
     "optuna": ("comparison/study",),
+    "soundfile": ("modalities/sounds",),
 }
 FACES = ("labkit/__init__.py", "labkit/__main__.py")  # they hand names on, and may know every room
 COURSE = "labkit_exercises"  # knows labkit by its public names alone; the command and the public names know it
