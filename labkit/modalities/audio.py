@@ -131,9 +131,9 @@ class Audio(Modality):
             most = type(self).__dataclass_fields__[name].metadata["high"]
             object.__setattr__(self, name, checked_number(name, getattr(self, name), 0, most))
 
-    def head(self, task: str, config) -> str | None:
+    def head(self, task: str, config=None) -> str | None:
         """A ResNet looks at a clip as at a picture; its head is that of pictures."""
-        pictures = FORMS.get(config.model_type, RAW).axes == "picture"
+        pictures = FORMS.get(getattr(config, "model_type", ""), RAW).axes == "picture"
         return "AutoModelForImageClassification" if pictures and task in self.heads else self.heads.get(task)
 
     # Where inputs come from

@@ -24,6 +24,7 @@ class Modality:
     name: ClassVar[str]
     heads: ClassVar[dict[str, str]] = {}  # for each task by name, the transformers class that has a head for it
     suffixes: ClassVar[tuple[str, ...]] = ()  # of files that are inputs of this kind: ".png"
+    cheap: ClassVar[tuple[str, str]] = ("features", "features")  # what `features` are called: as a run's name, in words
 
     def __init_subclass__(cls, **more):
         super().__init_subclass__(**more)
@@ -65,6 +66,10 @@ class Modality:
         """BadInput where varying inputs so would change what these labels say of them: a mirrored letter is another."""
 
     # What a network reads
+
+    def head(self, task: str, config=None) -> str | None:
+        """The transformers class that has a head for a task by name, where the network has this configuration."""
+        return self.heads.get(task)
 
     def load_processor(self, place: str, config, **where) -> Any:
         """What turns inputs into tensors, with its own files at `place`. Raises hub.Unreadable where they are missing."""

@@ -129,13 +129,13 @@ def read(place: str, source, seed: int, task: Task, **where) -> tuple[Any, Task]
         )
     if config.model_type not in FAMILIES:
         raise unknown_family(config.model_type)
-    head = task.modality.heads.get(task.name, "").removeprefix("AutoModel")  # "ForSequenceClassification"
+    head = (task.modality.head(task.name, config) or "").removeprefix("AutoModel")  # "ForSequenceClassification"
     trained = bool(head) and any(head in name for name in config.architectures or [])
     stored = [str(config.id2label[i]) for i in sorted(config.id2label)] if trained else None
     task = task.resolve(stored, source)
     processor = task.modality.load_processor(place, config, **where)
     options = {**task.configure(config), **task.modality.configure(processor)}
-    model, report = draw(reach, seed, task.auto_class(), place, **WEIGHTS, **options, **where)
+    model, report = draw(reach, seed, task.auto_class(config), place, **WEIGHTS, **options, **where)
     head = set(blocks(model)[-1].parameters)
     lost = sorted((set(report["missing_keys"]) | {key[0] for key in report["mismatched_keys"]}) - head)
     if lost:

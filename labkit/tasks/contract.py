@@ -121,11 +121,11 @@ class Task:
         """The names of what the head puts out, as its configuration has them: the labels, unless a task says more."""
         return self.labels
 
-    def auto_class(self) -> Any:
-        """The transformers class whose head fits task and modality."""
+    def auto_class(self, config=None) -> Any:
+        """The transformers class whose head fits task, modality and the network's configuration."""
         import transformers
 
-        return getattr(transformers, self.modality.heads[self.name])
+        return getattr(transformers, self.modality.head(self.name, config))
 
     def configure(self, config) -> dict[str, Any]:
         """What the head's configuration says: options of `from_pretrained`."""
