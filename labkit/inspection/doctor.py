@@ -12,7 +12,7 @@ from labkit.base.language import listing, tr
 from labkit.base.records import Run
 from labkit.data.corpus import Corpus
 from labkit.inspection.findings import Finding, Findings
-from labkit.inspection.guessing import chance, share_right, start, unit
+from labkit.inspection.guessing import chance, metrics_of, share_right, start, unit
 from labkit.inspection.leaks import doubles, suspicious_scores
 
 ADAM = ("adamw", "adam")
@@ -25,6 +25,7 @@ FAR_ENOUGH = 0.002  # sum of the rates over all steps: a tenth of a pretrained n
 GUESSING = 0.93
 RISE, FALL = 0.5, 0.3  # of the validation loss; of the training loss, as a share of itself
 BY_HEART = 0.85  # a training loss below it, while validation rows are answered no better than by guessing
+FEW = 20  # rows: of fewer, that none is answered right says little
 RARE = 0.75  # the share of the commonest class from which accuracy says little
 
 
@@ -37,7 +38,7 @@ def diagnose(run: Run, corpus: Corpus | None = None) -> Findings:
 
     Of the curves one thing is said, the first cause that explains them: where the rate is wrong, all the rest follows.
     """
-    rules = (rate_too_high, head_not_learning, rate_too_low, class_collapse, underfitting, overfitting)
+    rules = (rate_too_high, head_not_learning, rate_too_low, class_collapse, underfitting, nothing_right, overfitting)
     curves = [finding for rule in rules for finding in rule(run)][:1]
     leaks = [*(doubles(corpus) if corpus else ()), *suspicious_scores(run)]
     return Findings([*curves, *leaks])
@@ -168,6 +169,26 @@ def underfitting(run: Run) -> Iterator[Finding]:
     )
     numbers = {"train_loss": last.train_loss, "chance": loss, "share": share}
     yield Finding("underfitting", "severe", words, "epochs", how, numbers)
+
+
+def nothing_right(run: Run) -> Iterator[Finding]:
+    """Not one of the validation rows' answers is right, where guessing has no score that it could be held against."""
+    metric = next(iter(metrics_of(run)), None)
+    if not run.history or not far(run) or chance(run) or metric is None or not metric.greater:
+        return
+    score = run.valid.metrics.get(metric.name) if run.valid else None
+    if score is None or score.value != 0 or run.valid.n < FEW:
+        return
+    title, lr = tr(*metric.title), run.config.get("lr")
+    words = tr(
+        f"{run.epochs} 轮之后，{run.valid.n} 行验证数据上{title}是 0：没有一个答案是对的。",
+        f"After {run.epochs} epochs {title} is 0 on {run.valid.n} validation rows: not one answer is right.",
+    )
+    how = tr(
+        f"多训练几轮（如 epochs={4 * run.epochs}），学习率 {lr} 大几倍试试；再看答案和数据的写法是否一致。",
+        f"Train longer (epochs={4 * run.epochs}, say) or at a few times the rate {lr}; then see whether answers are written as the data have them.",
+    )
+    yield Finding("underfitting", "severe", words, "epochs", how, {"score": 0.0, "rows": float(run.valid.n)})
 
 
 def overfitting(run: Run) -> Iterator[Finding]:

@@ -249,6 +249,17 @@ def test_scores_that_lie_far_apart_are_suspicious_whatever_the_metric(numbers, t
     assert names(found) == expected and all("mean absolute error 0.600" in f.evidence for f in found)
 
 
+@pytest.mark.parametrize(
+    ("f1", "rows", "expected"), [(0.0, 40, ["underfitting"]), (0.02, 40, []), (0.0, 5, []), (math.nan, 40, [])]
+)
+def test_without_classes_a_headline_of_nothing_is_said(healthy, f1, rows, expected):
+    scores = dataclasses.replace(healthy.valid, metrics={"entity_f1": Measure(f1, f1, f1)}, confusion=None, n=rows)
+    pairs = [(1.5, 1.2), (1.1, 1.0), (0.9, 0.9)]
+    run = with_losses(healthy, pairs, task={"name": "tagging"}, scores={"valid": scores}, config={"epochs": 3})
+    found = diagnose(run)
+    assert names(found) == expected and all("entity F1" in f.evidence and f.severity == "severe" for f in found)
+
+
 def test_a_record_of_a_task_that_is_not_known_here_is_read_all_the_same(healthy):
     foreign = dataclasses.replace(healthy, task={"name": "no such task"})
     assert diagnose(foreign) == [] and diagnose(dataclasses.replace(healthy, task={})) == []
