@@ -3,6 +3,7 @@
 The only door to matplotlib.
 """
 
+from labkit.plots.architecture import additions, network
 from labkit.plots.attributions import attribution
 from labkit.plots.charts import Band, Bars, Chart, Histogram, Line, figure_of
 from labkit.plots.comparing import forest, grid, pareto, runs, verdicts
@@ -24,6 +25,7 @@ __all__ = [
     "Chart",
     "Histogram",
     "Line",
+    "additions",
     "anatomy",
     "attribution",
     "bars",
@@ -42,6 +44,7 @@ __all__ = [
     "importance",
     "lengths",
     "mountain",
+    "network",
     "one_step",
     "parallel",
     "pareto",

@@ -27,7 +27,7 @@ def anatomy(parts, title: str | None = None) -> Any:
     height = 1.5 + 0.42 * len(parts)
     fig, axes = figure(9.2 if parts.watched else 6.4, height, columns=3 if parts.watched else 1)
     stack, *rest = axes if parts.watched else [axes]
-    words = {"frozen": tr("冻结", "frozen"), "trained": tr("训练", "trained"), "added": tr("新加", "added")}
+    words = state_words()
     for row, part in enumerate(parts):
         whole, left = part.frozen + part.trained + part.added, 0.0
         for kind, colour in STATES.items():
@@ -52,6 +52,11 @@ def anatomy(parts, title: str | None = None) -> Any:
             tr("占原范数的 %", "% of the norm before"),
         )
     return fig
+
+
+def state_words() -> dict[str, str]:
+    """What a parameter can be, in the language in force; its colour is in STATES."""
+    return {"frozen": tr("冻结", "frozen"), "trained": tr("训练", "trained"), "added": tr("新加", "added")}
 
 
 def percent(value: float, _=None) -> str:
