@@ -1,6 +1,9 @@
-"""Makes labkit/assets/course: the runs behind sentences of the course that no lesson has time for. About ten minutes on one core.
+"""Makes labkit/assets/course: the runs behind sentences of the course that no lesson has time for. About 25 minutes on one core.
 
-    .venv/bin/python tools/make_course_runs.py [NAMES] [--work DIR]
+    .venv/bin/python tools/make_course_runs.py [NAMES] [--work DIR] [--hotels DIR]
+
+02-hotels needs reviews that don't come with labkit: DIR holds hotels_train.csv, hotels_validation.csv and hotels_test.csv
+with the columns text and label (0: negative, 1: positive).
 
 What is in DIR already is not trained again, so that it can be interrupted.
 """
@@ -16,25 +19,67 @@ import torch
 import labkit as lk
 from labkit.comparison.shipped import SHIPPED, ship
 
-SEEDS = range(8)
+SEEDS, FEWER = range(8), range(4)
 SHORT = {"max_length": 64, "device": "cpu", "precision": "fp32"}
 
 
-def rows(work: Path) -> list[lk.Run]:
-    """02: the head alone and everything, each at its own rate, on 40, 80, 240 short reviews; rows drawn anew by each seed."""
+def short_reviews() -> lk.Corpus:
+    """The packaged reviews of 24 characters at most: notebooks 02 and 03 use them."""
     whole = lk.reviews()
-    whole = replace(whole, **{s: tuple(e for e in x if len(e.input) <= 24) for s, x in whole.splits.items()})
-    config = lk.TrainConfig(device="cpu", precision="fp32")
-    sizes = (40, 80, 240)
-    grid = lk.when_to_freeze(
-        [lk.HeadOnly(), lk.Full()], whole, sizes, seeds=SEEDS, config=config, least_steps=30, out=work
-    )
+    return replace(whole, **{s: tuple(e for e in x if len(e.input) <= 24) for s, x in whole.splits.items()})
+
+
+def head_and_full(whole: lk.Corpus, sizes: tuple, config: lk.TrainConfig, work: Path) -> list[lk.Run]:
+    """The head alone and everything, each at its own rate, and TF-IDF; rows drawn anew by each seed."""
+    both = [lk.HeadOnly(), lk.Full()]
+    grid = lk.when_to_freeze(both, whole, sizes, seeds=SEEDS, config=config, least_steps=30, out=work)
     return [
         replace(run, strategy=f"{run.strategy} {n}")
         for n, found in grid.cells
         for run in [*found, *found.beside]
         if run.strategy != "majority"
     ]
+
+
+def rows(work: Path) -> list[lk.Run]:
+    """02: 40, 80, 240 short reviews."""
+    config = lk.TrainConfig(device="cpu", precision="fp32")
+    return head_and_full(short_reviews(), (40, 80, 240), config, work)
+
+
+def hotels(work: Path, folder: Path) -> list[lk.Run]:
+    """02: another domain, 40 and 240 hotel reviews by real guests, 7 in 10 of them positive."""
+    train, valid, test = (folder / f"hotels_{split}.csv" for split in ("train", "validation", "test"))
+    whole = lk.load_csv(train, valid=valid, test=test, labels={"0": "negative", "1": "positive"})
+    whole = replace(whole, name="hotels", valid=whole.valid[:200], test=whole.test[:360])
+    config = lk.TrainConfig(max_length=128, device="cpu", precision="fp32")
+    return head_and_full(whole, (40, 240), config, work)
+
+
+def slivers(work: Path) -> list[lk.Run]:
+    """03: its five strategies and the head alone, with which they are to be compared; rows drawn anew by each seed."""
+    every = [lk.Full(), lk.HeadOnly(), lk.LoRA(), lk.Adapter(), lk.PrefixTuning(), lk.PTuningV2()]
+    corpus, config, found = short_reviews(), lk.TrainConfig(device="cpu", precision="fp32"), []
+    for seed in SEEDS:
+        made = lk.compare(every, corpus.limit(160, seed), seeds=(seed,), config=config, out=work / str(seed))
+        found += [*made, *(replace(run, seed=seed) for run in made.beside if run.strategy != "majority")]
+    return found
+
+
+BATCHES, RATES = (4, 16, 64), (1.25e-4, 2.5e-4, 5e-4, 1e-3, 2e-3)
+
+
+def batches(work: Path) -> list[lk.Run]:
+    """05: three epochs of 320 reviews in batches of 4, 16 and 64 rows, each at five rates; rows drawn anew by each seed."""
+    corpus, found = lk.reviews(), []
+    for seed in FEWER:
+        for size in BATCHES:
+            for rate in RATES:
+                config = lk.TrainConfig(batch_size=size, lr=rate, epochs=3, **SHORT)
+                place = work / f"{size}-{rate:g}-{seed}"
+                runs = lk.compare([lk.Full()], corpus.limit(320, seed), seeds=(seed,), config=config, out=place)
+                found += [replace(run, strategy=f"{size} rows, lr {rate:g}") for run in runs]
+    return found
 
 
 TRIED = {  # what each start may choose from, by its validation rows
@@ -84,17 +129,18 @@ def labels(work: Path) -> list[lk.Run]:
     return found
 
 
-MADE = {"02-rows": rows, "06-labels": labels}
+MADE = {"02-hotels": hotels, "02-rows": rows, "03-slivers": slivers, "05-batches": batches, "06-labels": labels}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAMES", help=", ".join(MADE))
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "labkit-course-runs")
+    parser.add_argument("--hotels", type=Path, help="a folder with the hotel reviews, for 02-hotels")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    for name in args.names or MADE:
-        found = MADE[name](args.work / name)
+    for name in args.names or [name for name in MADE if name != "02-hotels" or args.hotels]:
+        found = MADE[name](args.work / name, *([args.hotels] if name == "02-hotels" else []))
         ship(found, SHIPPED / f"{name}.json.gz")
         print(f"{name}: {len(found)} runs, {(SHIPPED / f'{name}.json.gz').stat().st_size / 1000:.0f} kB")
 
