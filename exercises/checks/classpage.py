@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from html import escape
 from statistics import median
 
+from labkit_exercises import calibration
 from labkit_exercises.classroom import SHADES, Class, title_of
 from labkit_exercises.exercise import lesson_title
 from labkit_exercises.figures import PARTS, part
 from labkit_exercises.handin import page
 from labkit_exercises.overview import spoken
+from labkit_exercises.questions import questions
 
 import labkit as lk
 from labkit import tr
@@ -39,6 +41,7 @@ def class_page(found: Class) -> str:
     parts = [
         f'<h2>{title} <span class="m" style="font-weight:normal;font-size:.6em">{size}</span></h2>',
         f'<div class="class"><div>{heat(found)}</div><div>{hardest(found)}</div></div>',
+        guesses(found),
         f"<details><summary>{tr('每个学生的每道练习', 'Every exercise of every student')}</summary>{grid(found)}</details>",
         left_out(found),
     ]
@@ -132,6 +135,39 @@ def student_cells(found: Class, name: str) -> str:
         f'<td style="background:{SHADES[s.status]};text-align:center;padding:.15em .4em">{spoken(s.status)[0]} {s.tries or ""}</td>'
         for s in standings
     )
+
+
+def guesses(found: Class) -> str:
+    """How well the class foretells: by notebook, by student, and what surprised it most; "" where nobody guessed."""
+    whole = found.guessed()
+    if not calibration.everything(whole):
+        return ""
+    title = tr("猜得准吗", "How well the class foretells")
+    surprises = [
+        [tally.name, asked(tally.name), lk.display.Html(calibration.bar(tally)), f"{tally.held} / {tally.n}"]
+        for tally in found.surprises()
+    ]
+    header = [tr("猜测", "guess"), "", tr("猜中", "held"), ""]
+    first, rest = (lk.display.table_html(header, rows, left=3) for rows in (surprises[:8], surprises[8:]))
+    more = f"<details><summary>{tr('其余的', 'the others')}</summary>{rest}</details>" if surprises[8:] else ""
+    left = f"<h3>{title}</h3>{calibration.html(whole)}{foretellers(found)}"
+    right = f"<h3>{tr('最出人意料的在最前', 'Most surprising first')}</h3>{first}{more}"
+    return f'<div class="class"><div>{left}</div><div>{right}</div></div>'
+
+
+def asked(id: str) -> str:
+    """What was asked; "" for a guess that this version does not have."""
+    return questions()[id].words if id in questions() else ""
+
+
+def foretellers(found: Class) -> str:
+    """A line a student, folded."""
+    tallies = {name: calibration.everything(found.guessed(name)) for name in found.students}
+    rows = [
+        [name, lk.display.Html(calibration.bar(one)), *calibration.cells(one)] for name, one in tallies.items() if one
+    ]
+    table = lk.display.table_html([tr("学生", "student"), *calibration.header()[1:]], rows, left=2)
+    return f"<details><summary>{tr('每个学生', 'Every student')}</summary>{table}</details>"
 
 
 def left_out(found: Class) -> str:

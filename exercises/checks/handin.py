@@ -1,6 +1,7 @@
 """`report`: what a student hands in, as a JSON file for `labkit class` and an HTML page for people.
 
-Both hold the given name, the standing of each exercise and the times of the tries; nothing of the machine or its files.
+Both hold the given name, the standing of each exercise, the guesses, and the times of both; nothing of the machine or its
+files.
 """
 
 import json
@@ -10,9 +11,11 @@ from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 
+from labkit_exercises import calibration
 from labkit_exercises.exercise import Exercise
 from labkit_exercises.journal import PATIENCE, Standing, standings
-from labkit_exercises.overview import folded_html, spoken, summary
+from labkit_exercises.ledger import Guess
+from labkit_exercises.overview import folded_html, guesses_of, spoken, summary
 
 import labkit as lk
 from labkit import BadInput, __version__, language, tr
@@ -48,12 +51,13 @@ def report(name: str, folder=".", *, lesson: str | None = None) -> Report:
                 f"name={name!r} won't do: give the name you hand in under, with a letter or digit in it.",
             )
         )
-    lines, written = standings(lesson), datetime.now(UTC).isoformat(timespec="seconds")
+    lines, guesses, written = standings(lesson), guesses_of(lesson), datetime.now(UTC).isoformat(timespec="seconds")
     record = {"kind": KIND, "labkit": __version__, "name": name.strip(), "written": written}
     record["exercises"] = [asdict(s) for _, s in lines]
+    record["guesses"] = [asdict(guess) for guess in guesses]
     stem = Path(folder) / f"labkit-report-{file_name(name)}{f'-{lesson}' if lesson else ''}"
     paths = [stem.with_name(stem.name + ending) for ending in (".json", ".html")]
-    shown = body(name.strip(), written, lines)
+    shown = body(name.strip(), written, lines, guesses)
     Path(folder).mkdir(parents=True, exist_ok=True)
     with lk.files.held(stem, wait=PATIENCE):  # two notebooks may hand in under one name
         lk.files.write_text(paths[0], json.dumps(record, ensure_ascii=False, indent=1) + "\n")
@@ -71,7 +75,7 @@ def file_name(name: str) -> str:
     return "-".join("".join(kept).split())[:60]
 
 
-def body(name: str, written: str, lines: list[tuple[Exercise, Standing]]) -> str:
+def body(name: str, written: str, lines: list[tuple[Exercise, Standing]], guesses: list[Guess]) -> str:
     header = [tr("练习", "exercise"), "", tr("状态", "status"), tr("次数", "tries"), tr("提示", "hints")]
     header += [tr("第一次", "first try"), tr("通过", "passed")]
 
@@ -81,7 +85,7 @@ def body(name: str, written: str, lines: list[tuple[Exercise, Standing]]) -> str
 
     note = tr(f"写于 {clock(written)}，时间为 UTC", f"written {clock(written)}, times in UTC")
     title = f"<h2>{escape(name)}</h2><p><b>{summary(lines)}</b> <span class='m'>{note}</span></p>"
-    return lk.display.box(title, folded_html(lines, table))
+    return lk.display.box(title, folded_html(lines, table), calibration.html(guesses))
 
 
 def clock(time: str | None) -> str:

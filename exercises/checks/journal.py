@@ -30,7 +30,11 @@ def place() -> Path:
 
 def note(id: str, outcome: str) -> str | None:
     """Write one try down; the reason where that is impossible."""
-    entry = {"id": id, "outcome": outcome, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    return keep({"id": id, "outcome": outcome, "at": datetime.now(UTC).isoformat(timespec="seconds")})
+
+
+def keep(entry: dict) -> str | None:
+    """Write one line down, a try or a guess; the reason where that is impossible."""
     try:
         with lk.files.held(place(), wait=PATIENCE):
             append(place(), json.dumps(entry).encode())
@@ -50,23 +54,32 @@ def append(path: Path, line: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def entries() -> list[dict]:
-    """Every try so far, oldest first."""
+def records() -> list[dict]:
+    """Every whole line of the journal, oldest first, of whatever kind."""
     try:
         lines = place().read_bytes().splitlines()
     except OSError:
         lines = []
-    return [entry for entry in map(parsed, lines) if entry] + _unsaved
+    return [record for record in map(parsed, lines) if record] + _unsaved
 
 
 def parsed(line: bytes) -> dict | None:
-    """One line as an entry; None for a torn or foreign one."""
+    """One line; None for a torn or foreign one."""
     try:
-        entry = json.loads(line)
-        good = all(isinstance(entry[k], str) for k in ("id", "at")) and entry["outcome"] in (PASSED, FAILED)
-    except (ValueError, TypeError, KeyError):
+        record = json.loads(line)
+    except ValueError:
         return None
-    return entry if good else None
+    return record if isinstance(record, dict) else None
+
+
+def entries() -> list[dict]:
+    """Every try so far, oldest first."""
+    return [record for record in records() if is_try(record)]
+
+
+def is_try(record: dict) -> bool:
+    words = all(isinstance(record.get(k), str) for k in ("id", "at", "outcome"))
+    return words and record["outcome"] in (PASSED, FAILED)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from labkit_exercises.ledger import scored_beside
+
 import labkit as lk
 from labkit import BadInput, listing, tr
 
@@ -35,18 +37,20 @@ def rounded(value: float, ours: str) -> str:
     return f"{value:.0f}" if value == int(value) and not digits else f"{value:.{digits + 1}f}"
 
 
-def expect(table: str | Mapping[str, tuple[str, float, float]]) -> Callable[[str, float], None]:
+def expect(table: str | Mapping[str, tuple[str, float, float]]) -> Callable[..., None]:
     """A notebook's references: what it gives is called with a key of them and the number that was measured.
 
     >>> expect = lk.expect("01")                                          # the references of notebook 01
     >>> expect = lk.expect({"test": ("test accuracy", 0.77, 0.06)})       # key: (name, reference, tolerance)
     >>> expect("test", 0.7812)
     test accuracy 0.781 (ours 0.77 ± 0.06)
+
+    `expect("test", 0.7812, guess="01.9")` also scores the guess that was given before.
     """
     table = references(table) if isinstance(table, str) else table
     table = {key: row_of(key, row) for key, row in table.items()}
 
-    def expected(key: str, value: float) -> None:
+    def expected(key: str, value: float, guess: str | None = None) -> None:
         if key not in table:
             raise BadInput(
                 tr(
@@ -56,6 +60,8 @@ def expect(table: str | Mapping[str, tuple[str, float, float]]) -> Callable[[str
             )
         name, reference, tolerance = table[key]
         about(name, number_of(key, value), reference, tolerance)
+        if guess is not None:
+            scored_beside(guess, number_of(key, value))
 
     return expected
 

@@ -6,8 +6,11 @@ The page that is handed in shows the same, with the times. One lesson alone is s
 from collections.abc import Callable, Sequence
 from html import escape
 
+from labkit_exercises import calibration
 from labkit_exercises.exercise import PASSED, UNTOUCHED, Exercise, lesson_title
 from labkit_exercises.journal import TRIED, Standing, standings
+from labkit_exercises.ledger import Guess, book
+from labkit_exercises.questions import lesson_of
 
 import labkit as lk
 from labkit import tr
@@ -71,10 +74,10 @@ def folded_html(lines: Lines, table: Callable[[Lines], str]) -> str:
 
 
 class Progress:
-    """Where a student stands, as text and as HTML."""
+    """Where a student stands with exercises and guesses, as text and as HTML."""
 
-    def __init__(self, lines: Lines):
-        self.lines = lines
+    def __init__(self, lines: Lines, guesses: Sequence[Guess] = ()):
+        self.lines, self.guesses = lines, guesses
 
     @property
     def header(self) -> list[str]:
@@ -85,6 +88,10 @@ class Progress:
         return [[t.id, t.title, spoken(s.status), str(s.tries), str(s.hints)] for t, s in lines]
 
     def __repr__(self) -> str:
+        return "\n".join([self.exercises(), *calibration.lines(self.guesses)])
+
+    def exercises(self) -> str:
+        """The part on exercises, for a terminal."""
         groups = by_lesson(self.lines)
         if len(groups) < 2:
             lines = [
@@ -104,12 +111,19 @@ class Progress:
         def table(lines):
             return lk.display.table_html(self.header, self.cells(lines), left=3)
 
-        return lk.display.box(f"<b>{summary(self.lines)}</b>", folded_html(self.lines, table))
+        guesses = calibration.html(self.guesses)
+        return lk.display.box(f"<b>{summary(self.lines)}</b>", folded_html(self.lines, table), guesses)
 
 
 def progress(lesson: str | None = None) -> Progress:
-    """Where you stand: a line a lesson, which opens to its exercises with status, tries and hints.
+    """Where you stand: a line a lesson, which opens to its exercises with status, tries and hints; and how well your guesses
+    held what they said.
 
-    `progress("03")` shows the exercises of one lesson at once.
+    `progress("03")` shows the exercises and guesses of one lesson at once.
     """
-    return Progress(standings(lesson))
+    return Progress(standings(lesson), guesses_of(lesson))
+
+
+def guesses_of(lesson: str | None = None) -> list[Guess]:
+    """The student's guesses in a lesson, or all of them."""
+    return [guess for guess in book().values() if lesson in (None, lesson_of(guess.id))]

@@ -13,6 +13,7 @@ _HOME = {
     "Compare": "compare",
     "Data": "data",
     "FreezeMap": "freeze_map",
+    "Guess": "guess",
     "Train": "train",
     "TryIt": "try_it",
     "Optimizer": "optimizer",
