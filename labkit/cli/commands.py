@@ -5,6 +5,7 @@ Leans on flags (the arguments), output (the folder) and progress (the bar); the 
 """
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from labkit.base.config import TrainConfig
 from labkit.base.files import reason
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Notice, Run
+from labkit.cli import shipping
 from labkit.cli.arguments import arguments
 from labkit.cli.progress import Progress
 from labkit.cli.report import describe, flat, line, say, search_json, show_run, write_comparison, write_search
@@ -79,6 +81,8 @@ def answered(options) -> int:
         "demo": demo,
         "class": classroom,
         "serve": serve,
+        "export": functools.partial(shipping.export, corpus_of=corpus_of),
+        "compress": functools.partial(shipping.compress, corpus_of=corpus_of),
     }
     try:
         commands[options.command](options)
@@ -272,7 +276,7 @@ def compare(options) -> None:
         if options.out and machine.main_process():
             write_comparison(found, Path(options.out))
     if options.json:
-        base = next((r for r in found.beside if r.strategy == "tf-idf"), None)
+        base = next((r for r in found.beside if r.strategy != "majority"), None)
         print(json.dumps({"runs": [flat(r) for r in found], "baseline": base and flat(base)}, ensure_ascii=False))
     else:
         print(table(found), verdicts(found), sep="\n\n")

@@ -94,9 +94,11 @@ def with_files(table: Table, column: str, base: Path) -> Table:
 
     Paths are relative to `base`, the folder of the table's own file.
     """
+    if table.inputs:
+        return table
     cells = [row.cells.get(column) for row in table.rows]
     given = [c for c in cells if c]
-    if table.inputs or not given or not all(isinstance(c, str) and by_suffix(c) for c in given):
+    if not given or not all(isinstance(c, str) and by_suffix(c) for c in given):
         return table
     modality = one_kind(given, table.where)
     for row, cell in zip(table.rows, cells, strict=True):

@@ -14,7 +14,7 @@ from labkit.base.records import BadInput, Raw, Table
 from labkit.data.corpus import Corpus, Dropped
 from labkit.data.folders import with_files
 from labkit.data.hub_sets import SPLITS, cell, fetch
-from labkit.data.splitting import CONTEXT, drop_repeated, kin_of, shared_kin, split_groups, split_rows
+from labkit.data.splitting import CONTEXT, drop_repeated, kin_of, names_people, shared_kin, split_groups, split_rows
 from labkit.data.tables import check_columns, ending, form_of, read_table, split_files
 from labkit.tasks import KNOWN, Classification, Task, known
 from labkit.tasks.inputs import there
@@ -183,7 +183,8 @@ def build_corpus(
             raise no_rows_left(table, {"empty": table.rows})
     task, examples, left_out = kind.read(tables, columns, labels or tables["train"].labels or None)
     kin, what = kin_of(task, tables["train"], examples["train"], groups)
-    shared = shared_kin(examples, kin, what) if kin and len(examples) > 1 and what != CONTEXT else []
+    asked = kin is not None and (groups == what or (what != CONTEXT and names_people(kin, examples["train"])))
+    shared = shared_kin(examples, kin, what) if asked else []
     examples, repeated = drop_repeated(task, examples)
     for split, table in tables.items():
         if not examples[split]:

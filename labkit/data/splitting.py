@@ -156,6 +156,11 @@ def torn(what: str) -> BadInput:
     )
 
 
+def names_people(kin: Kin, rows: Sequence[Example]) -> bool:
+    """Whether groups have names: numbers are often counted anew in every file, and are no sign that two are one."""
+    return any(isinstance(kin(row), str) and not str(kin(row)).isdigit() for row in rows[:1])
+
+
 def shared_kin(splits: dict[str, Sequence[Example]], kin: Kin, what: str) -> list[str]:
     """In words, which groups stand in two of the given splits: scores on rows of a known speaker flatter."""
     seen = {split: {kin(row) for row in rows} for split, rows in splits.items()}

@@ -29,6 +29,7 @@ class Text(Modality):
     pair: bool = False  # whether an input is two texts, (question, context)
 
     name: ClassVar[str] = "text"
+    cheap: ClassVar[tuple[str, str]] = ("tf-idf", "TF-IDF")
     heads: ClassVar[dict[str, str]] = {
         "classification": "AutoModelForSequenceClassification",
         "multi-label": "AutoModelForSequenceClassification",

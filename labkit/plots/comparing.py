@@ -10,7 +10,7 @@ from labkit.plots.charts import Chart, Line
 from labkit.plots.labels import halo, place_labels
 from labkit.plots.look import COLOURS, GREY, drawn, figure, looks, number, sentence, short
 
-CHEAP = ("tf-idf", "majority")  # baselines are lines, not points
+CHEAP = ("tf-idf", "pixels", "sound", "majority")  # baselines are lines, not points
 COSTS = {
     "seconds": "seconds",
     "parameters": "trainable_parameters",
@@ -233,7 +233,7 @@ def grid(found: Any, reference: str | None = None) -> Any:
         rows = [n * shift for n, _ in curves[name]]
         middle, span = [x.headline.value for _, x in curves[name]], reach([x.headline for _, x in curves[name]])
         axes.errorbar(rows, middle, yerr=span, capsize=2, elinewidth=0.7, lw=1.6, ms=4, label=name, **look)
-    for name in CHEAP[:1]:
+    for name in CHEAP[:-1]:
         if name in curves:
             axes.plot(
                 [n for n, _ in curves[name]], [x.headline.value for _, x in curves[name]], ":", color=GREY, label=name

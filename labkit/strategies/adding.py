@@ -11,7 +11,7 @@ from labkit.base.config import checked_number
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
 from labkit.models import added
-from labkit.models.families import FAMILIES, blocks, family_of, width_of
+from labkit.models.families import FAMILIES, blocks, family_of, reads_tokens, width_of
 from labkit.strategies.contract import Strategy, head_parts, layers_of, scaled, train_only
 from labkit.strategies.freezing import SLIGHT
 
@@ -47,6 +47,14 @@ class LoRA(Strategy):
         added.refuse_second(model)
         if self.where == "query-value" and not family_of(model).query_value:
             raise no_place(model, self)
+        if self.where == "all" and (grouped := grouped_convolutions(model)):
+            raise BadInput(
+                tr(
+                    f"LoRA 不能加在分组卷积（depthwise Conv1d）旁边：{listing(grouped, 2)}。请用 LoRA(where='query-value')、top-K 或 adapter。",
+                    f"LoRA cannot stand beside convolutions in groups (depthwise Conv1d): {listing(grouped, 2)}. Take "
+                    "LoRA(where='query-value'), top-K or adapter.",
+                )
+            )
 
     def prepare(self, model) -> Any:
         self.check(model)
@@ -61,7 +69,7 @@ class LoRA(Strategy):
             alpha=self.alpha,
             dropout=self.dropout,
             transposed=family.transposed,
-            tokens=family.tokens,
+            tokens=reads_tokens(model),
         )
 
     def merge(self, model) -> Any:
@@ -177,10 +185,17 @@ def linear_maps(model, ends: tuple[str, ...] | None) -> list[str]:
     for block in layers_of(model):
         for root in block.modules:
             for name, module in model.get_submodule(root).named_modules(prefix=root):
-                linear = type(module).__name__ in ("Linear", "Conv1D", "Conv2d")
+                linear = type(module).__name__ in ("Linear", "Conv1D", "Conv1d", "Conv2d")
                 if linear and (ends is None or any(name.endswith("." + end) for end in ends)):
                     found.append(name)
     return found
+
+
+def grouped_convolutions(model) -> list[str]:
+    """Names of the convolutions inside the layers whose channels do not all see each other: a pair of thin matrices would join
+    what they keep apart."""
+    names = linear_maps(model, None)
+    return [name for name in names if getattr(model.get_submodule(name), "groups", 1) > 1]
 
 
 def no_place(model, strategy: Strategy) -> BadInput:

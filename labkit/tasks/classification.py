@@ -227,9 +227,9 @@ class Classification(Task):
     # Faces
 
     def baselines(self, train: Sequence[Example]) -> dict[str, Callable[[], Baseline]]:
-        """TF-IDF with logistic regression, where inputs have such features, and the commonest class."""
+        """Logistic regression on what inputs offer (TF-IDF of texts, pixels of pictures), and the commonest class."""
         features = self.modality.features(len(train))
-        cheap = {} if features is None else {"tf-idf": lambda: self.logistic_regression(features, train)}
+        cheap = {} if features is None else {self.modality.cheap[0]: lambda: self.logistic_regression(features, train)}
         return {**cheap, "majority": lambda: self.commonest(train)}
 
     def logistic_regression(self, features, train: Sequence[Example]) -> Baseline:
@@ -240,7 +240,7 @@ class Classification(Task):
         line = make_pipeline(features, LogisticRegression(C=10, max_iter=2000))
         line.fit([e.input for e in train], [e.target for e in train])
         size = line[-1].coef_.size + line[-1].intercept_.size
-        title = "TF-IDF + logistic regression"
+        title = f"{self.modality.cheap[1]} + logistic regression"
         return Baseline(title, lambda inputs: line.predict_log_proba(inputs).tolist(), size)
 
     def commonest(self, train: Sequence[Example]) -> Baseline:

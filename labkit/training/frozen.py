@@ -14,7 +14,7 @@ from labkit.base import memory
 from labkit.base.language import tr
 from labkit.base.memory import out_of_memory
 from labkit.data.batching import fitting_rows
-from labkit.models.families import base_of, blocks, family_of, width_of
+from labkit.models.families import base_of, blocks, family_of, reads_tokens, unwrapped, width_of
 from labkit.models.state import Answer, asking, device_of
 from labkit.tasks import Task
 from labkit.training.network import one_token
@@ -40,7 +40,7 @@ def frozen_depth(model) -> int:
 class Kept:
     """What the frozen part gave for the rows of one split, one after the other."""
 
-    flat: Any  # (tokens of all rows, width), in memory
+    flat: Any  # (tokens of all rows, width), in memory; of feature maps a row each, whatever their shape
     first: Any  # where each row begins in it
     tokens: list[int]  # how many each row has there
     megabytes: float
@@ -68,8 +68,11 @@ class FrozenPart:
         self.below = blocks(model)[:-1]
         self.depth = frozen_depth(model)
         self.all = self.depth == len(self.below)  # nothing trains but the head
-        self.whole = self.all and task.pooled
+        self.whole = self.all and task.pooled and self.family.reads != "mean"
         self.reads_last = self.family.reads == "last"
+        self.by_tokens = reads_tokens(model)  # then items are as long as what the network makes of them
+        self.numbers = 0.0  # else: how many numbers a row takes (for `whole`), or a unit of its size; known with the first row
+        self.shape: tuple = ()  # of a row, where it is no list of tokens
         self.kept: dict[str, Kept] = {}
         self.refused: str | None = None
         self.constant: bool | None = None  # not asked yet
@@ -77,14 +80,15 @@ class FrozenPart:
     @property
     def usable(self) -> bool:
         """Whether there is anything to skip: at least one whole layer below the first trained block, and no prompts."""
-        plain = self.family.tokens and all(block.kind != "prompt" for block in self.below)
+        plain = all(block.kind != "prompt" for block in self.below)
         one_layer = self.family.shared  # one layer used many times: only all of it can be skipped
-        return self.cache != "off" and plain and (self.all or (self.depth >= 2 and not one_layer))
+        apart = self.base is not unwrapped(self.model) or not self.all  # a head that is no module above them needs them all
+        return self.cache != "off" and plain and apart and (self.all or (self.depth >= 2 and not one_layer))
 
     def size_mb(self, lengths: Sequence[int]) -> float:
-        """What rows of these token counts will take, in MB."""
-        width, bytes_each = width_of(self.model), 2 if self.cache == "half" else 4
-        return (len(lengths) if self.whole else sum(lengths)) * width * bytes_each / 2**20
+        """What rows of these sizes will take, in MB; of what is not counted in tokens nothing, before a row was computed."""
+        numbers, bytes_each = width_of(self.model) if self.by_tokens else self.numbers, 2 if self.cache == "half" else 4
+        return (len(lengths) if self.whole else sum(lengths)) * numbers * bytes_each / 2**20
 
     # Computing and keeping
 
@@ -97,6 +101,7 @@ class FrozenPart:
             return False  # what varies from epoch to epoch has no one answer to keep
         sizes = [self.task.size(item) for item in items]
         order = sorted(range(len(items)), key=sizes.__getitem__)
+        self.measure(items[order[-1]], processor)
         megabytes = self.size_mb(sizes)
         self.refused = self.no_room(megabytes)
         if self.refused or not self.is_constant(processor, [items[order[0]], items[order[-1]]]):
@@ -104,12 +109,20 @@ class FrozenPart:
         self.kept[split] = self.compute(items, order, sizes, processor, megabytes)
         return True
 
+    def measure(self, item: dict, processor) -> None:
+        """How many numbers a row takes, told by one."""
+        if not self.by_tokens and not self.numbers:
+            with asking(self.model):
+                (row,) = self.rows_of(self.task.collate(processor, [item]).inputs)
+            self.numbers = row.numel() if self.whole else row.numel() / self.task.size(item)
+
     def compute(self, items: Sequence, order: list[int], sizes: list[int], processor, megabytes: float) -> Kept:
         import torch
 
-        count, half = len(items) if self.whole else sum(sizes), self.cache == "half"
+        count = len(items) if self.whole or not self.family.tokens else sum(sizes) if self.by_tokens else None
+        half, width = self.cache == "half", math.prod(self.shape) if self.shape else width_of(self.model)
         device = device_of(self.model) if self.whole else "cpu"  # one vector a row is small enough to stay there
-        flat = torch.empty((count, width_of(self.model)), dtype=torch.float16 if half else None, device=device)
+        flat = torch.empty((count or 0, width), dtype=torch.float16 if half else None, device=device)
         budget, tokens, start, filled = self.task.modality.budget(device_of(self.model)), [0] * len(items), 0, 0
         ordered = [sizes[i] for i in order]
         with asking(self.model), self.around(), one_token(self.model, self.task):
@@ -123,28 +136,42 @@ class FrozenPart:
                     budget = len(chosen) * ordered[start + len(chosen) - 1] // 2
                     continue
                 for i, part in zip(chosen, parts, strict=True):
+                    if count is None:  # frames of a clip, patches of a picture: told by the first rows, at most as many
+                        flat = grown(flat, filled + len(part), len(items))
                     flat[filled : filled + len(part)] = part.float()
                     tokens[i], filled = len(part), filled + len(part)
                 start += len(chosen)
+        flat = flat[:filled]
         ends = torch.tensor([tokens[i] for i in order]).cumsum(0)
         first = ends[torch.tensor(order).argsort()] - torch.tensor(tokens)
         return Kept(flat, first.to(device), tokens, megabytes)
 
     def rows_of(self, inputs: dict) -> list:
-        """The frozen part's output for a batch, one tensor (tokens, width) a row, without the padding."""
+        """The frozen part's output for a batch, one tensor (tokens, width) a row, without the padding; a feature map or a pooled
+        vector is one row of its numbers."""
         device = device_of(self.model)
         hidden = self.reach({k: v.to(device) for k, v in inputs.items()})
+        if not self.family.tokens:
+            self.shape = tuple(hidden.shape[1:])
+            return list(hidden.reshape(len(hidden), 1, -1))
         if self.whole and not self.reads_last:
             return list(hidden[:, :1])
-        rows = [row[real] for row, real in zip(hidden, inputs["attention_mask"].bool().to(device), strict=True)]
+        real = inputs.get("attention_mask")
+        if real is None:
+            rows = list(hidden)
+        elif real.shape[1] != hidden.shape[1]:  # padding that is counted in samples says nothing of frames
+            self.constant, rows = False, list(hidden)
+        else:
+            rows = [row[true] for row, true in zip(hidden, real.bool().to(device), strict=True)]
         return [row[-1:] for row in rows] if self.whole else rows
 
     def reach(self, inputs: dict) -> Any:
-        """Hidden states (rows, tokens, width) where the frozen part ends. The model above is not computed."""
+        """Hidden states (rows, tokens, width) where the frozen part ends, or feature maps, or what is pooled of them. The model
+        above is not computed."""
         caught = []
 
         def after(module, args, output):
-            caught.append(output.last_hidden_state)
+            caught.append(output.last_hidden_state if self.family.tokens else output.pooler_output)
             raise Reached
 
         def before(module, args, kwargs):
@@ -169,15 +196,18 @@ class FrozenPart:
         import torch
 
         if self.constant is None:
+            if len({self.task.size(item) for item in items}) > 1 and self.shape:
+                return False  # maps of different sizes fit no one shape
             batch = self.task.collate(processor, items).to(device_of(self.model))
             with asking(self.model):
                 with torch.inference_mode(False), torch.enable_grad():
                     trains = self.reach(batch.inputs).requires_grad
                 rows = self.rows_of(batch.inputs)
-                with self.answering(stacked(rows)):
+                with self.answering(self.shaped(stacked(rows))):
                     kept, _ = self.task.ask(self.model, batch)
                 whole, _ = self.task.ask(self.model, batch)
-                self.constant = not trains and torch.allclose(kept, whole, rtol=1e-3, atol=1e-4)
+                same = not trains and torch.allclose(kept, whole, rtol=1e-3, atol=1e-4)
+                self.constant = same and self.constant is None
         return self.constant
 
     def no_room(self, size: float) -> str | None:
@@ -211,15 +241,21 @@ class FrozenPart:
         return self.whole and split in self.kept
 
     def batch(self, split: str, rows: Sequence[int]) -> Any:
-        """What is kept for some rows, padded with zeros on the right to the longest: (rows, tokens, width), float32."""
+        """What is kept for some rows, padded with zeros on the right to the longest: (rows, tokens, width), or as the network made
+        it, float32."""
         import torch
 
         kept = self.kept[split]
         first = kept.first[torch.tensor(rows, device=kept.first.device)]
         if self.whole:
-            return kept.flat[first].unsqueeze(1).float()
+            return self.shaped(kept.flat[first].unsqueeze(1).float())
         ends = ((a, a + kept.tokens[i]) for a, i in zip(first.tolist(), rows, strict=True))
-        return stacked([kept.flat[a:b] for a, b in ends]).to(device_of(self.model), non_blocking=True).float()
+        rows = stacked([kept.flat[a:b] for a, b in ends]).to(device_of(self.model), non_blocking=True).float()
+        return self.shaped(rows)
+
+    def shaped(self, rows) -> Any:
+        """Rows (rows, tokens, width) in the shape that the network gave them."""
+        return rows.view(len(rows), *self.shape) if self.shape else rows
 
     @contextlib.contextmanager
     def skipped(self, split: str, rows: Sequence[int]) -> Iterator[None]:
@@ -235,7 +271,10 @@ class FrozenPart:
         """Within the block, the frozen blocks answer with `hidden` whatever they are asked."""
         if self.all:
             base, last = self.base, self.whole and self.reads_last
-            swapped = {base: lambda ids=None, **rest: base_output(base, hidden, rest.get("input_ids", ids), last)}
+            if self.family.tokens:
+                swapped = {base: lambda ids=None, **rest: base_output(base, hidden, rest.get("input_ids", ids), last)}
+            else:
+                swapped = {base: lambda *args, **rest: Answer(last_hidden_state=None, pooler_output=hidden)}
         else:
             first, *others = [self.model.get_submodule(m) for b in self.below[: self.depth] for m in b.modules]
             swapped = {first: lambda *args, **kwargs: hidden}
@@ -256,6 +295,16 @@ class FrozenPart:
                     del vars(module)["forward"]
                 else:
                     vars(module)["forward"] = forward
+
+
+def grown(flat, need: int, rows: int) -> Any:
+    """Room for at least so many tokens, doubled where it is too small."""
+    import torch
+
+    if need <= len(flat):
+        return flat
+    more = torch.empty((max(need, 2 * len(flat), 64 * rows) - len(flat), flat.shape[1]), dtype=flat.dtype, device=flat.device)
+    return torch.cat([flat, more])
 
 
 class Reached(Exception):
