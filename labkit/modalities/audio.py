@@ -61,15 +61,11 @@ class Listener:
 
     extractor: Any
     form: Form
+    masked: bool = False  # whether the network is told where a clip ends; if not, all clips are made as long as one another
 
     @property
     def rate(self) -> int:
         return self.extractor.sampling_rate
-
-    @property
-    def masked(self) -> bool:
-        """Whether the network is told where a clip ends."""
-        return self.form.axes == "frames" or bool(self.form.axes == "samples" and self.extractor.return_attention_mask)
 
     def save_pretrained(self, folder) -> None:
         self.extractor.save_pretrained(folder)
@@ -118,6 +114,7 @@ class Audio(Modality):
     mask: float = amount(0.9)  # a stretch of time and a band hidden, each of at most this share
 
     name: ClassVar[str] = "audio"
+    cheap: ClassVar[tuple[str, str]] = ("log-mel", "log-mel pictures")
     rate: ClassVar[int] = 16_000  # samples a second of every input: files and arrays of other rates are brought to it
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     heads: ClassVar[dict[str, str]] = {
@@ -261,7 +258,15 @@ class Audio(Modality):
         from transformers import AutoFeatureExtractor
 
         extractor = reach(AutoFeatureExtractor, place, **where)
-        return Listener(extractor, checked_form(extractor, config))
+        form = checked_form(extractor, config)
+        # norms over all of a clip's samples count its padding in, whatever a mask says of it
+        by_mask = extractor.return_attention_mask and getattr(config, "feat_extract_norm", "") != "group"
+        return Listener(extractor, form, form.axes == "frames" or bool(form.axes == "samples" and by_mask))
+
+    def configure(self, processor) -> dict[str, Any]:
+        """Families that read samples hide parts of them by themselves, drawn from a state that no seed reaches, and fail on short
+        clips: `mask` does it instead."""
+        return {"apply_spec_augment": False} if processor.form.axes == "samples" else {}
 
     def encode(self, processor, inputs: Sequence, limit: int) -> list[dict]:
         """At the processor's rate, without the silence around it, and cut where it is longer than the network hears."""
