@@ -61,7 +61,10 @@ class Listener:
 
     extractor: Any
     form: Form
-    masked: bool = False  # whether the network is told where a clip ends; if not, all clips are made as long as one another
+    masked: bool = (
+        False  # whether the network is told where a clip ends; if not, all clips are made as long as one another
+    )
+    least: int = 1  # samples without which it hears nothing
 
     @property
     def rate(self) -> int:
@@ -77,8 +80,8 @@ class Listener:
         samples = samples[:most]
         if getattr(self.extractor, "do_normalize", False):
             samples = even(samples)
-        if self.form.fixed or not self.masked:
-            samples = np.pad(samples, (0, most - len(samples)))
+        long = most if self.form.fixed or not self.masked else self.least
+        samples = np.pad(samples, (0, max(0, long - len(samples))))
         if self.form.axes == "samples":
             return {"sound": samples.astype(np.float32), "step": 1 / self.rate, "cut": cut}
         e = self.extractor
@@ -261,7 +264,9 @@ class Audio(Modality):
         form = checked_form(extractor, config)
         # norms over all of a clip's samples count its padding in, whatever a mask says of it
         by_mask = extractor.return_attention_mask and getattr(config, "feat_extract_norm", "") != "group"
-        return Listener(extractor, form, form.axes == "frames" or bool(form.axes == "samples" and by_mask))
+        return Listener(
+            extractor, form, form.axes == "frames" or bool(form.axes == "samples" and by_mask), seen(config)
+        )
 
     def configure(self, processor) -> dict[str, Any]:
         """Families that read samples hide parts of them by themselves, drawn from a state that no seed reaches, and fail on short
@@ -345,6 +350,16 @@ class Audio(Modality):
     def pictures(self, inputs: Sequence) -> np.ndarray:
         found = [resized(log_mel(even(trimmed(x, self.rate)), self.rate, bands=24), 24, 16).ravel() for x in inputs]
         return np.stack([f - f.mean() for f in found])
+
+
+def seen(config) -> int:
+    """How many samples the convolutions of a network take for one frame."""
+    samples = 1
+    for kernel, stride in reversed(
+        list(zip(*(getattr(config, f"conv_{x}", ()) for x in ("kernel", "stride")), strict=True))
+    ):
+        samples = (samples - 1) * stride + kernel
+    return samples
 
 
 def checked_form(extractor, config) -> Form:

@@ -32,6 +32,7 @@ class Family:
     embeddings: tuple[str, ...]
     layers: str  # the module that lists the layers, the lowest first
     top: tuple[str, ...] = ()  # a norm that belongs to the last layer
+    decoder: str = ""  # the module whose `layers` stand above those and write what they heard, with `embed_tokens` of its own
     reads: str = "first"  # what a head for one answer a row is given: the "first" or "last" token, the "mean" of all, or
     # the "pooled" output
     behind_attention: str = ""  # in a layer, what its attention's answer goes into: from there on one token is enough
@@ -134,7 +135,7 @@ FAMILIES = {
     **dict.fromkeys(("wav2vec2", "hubert", "wavlm"), WAV2VEC2),
     "wav2vec2-conformer": replace(
         NORM_ABOVE,
-        embeddings=("masked_spec_embed", "feature_extractor", "feature_projection", "encoder.embed_positions"),
+        embeddings=(*WAV2VEC2.embeddings[:-1], "encoder.embed_positions"),
         query_value=("linear_q", "linear_v"),
         sublayer_ends=("self_attn.linear_out", "ffn1.output_dense", "ffn2.output_dense"),
     ),
@@ -142,6 +143,17 @@ FAMILIES = {
         ("encoder.conv1", "encoder.conv2", "encoder.embed_positions"),
         "encoder.layers",
         ("encoder.layer_norm",),
+        decoder="decoder",
+        reads="mean",
+        query_value=("q_proj", "v_proj"),
+        sublayer_ends=("out_proj", "fc2"),
+        prefix=False,
+    ),
+    "speech_to_text": Family(
+        ("encoder.conv",),
+        "encoder.layers",
+        ("encoder.layer_norm",),
+        decoder="decoder",
         reads="mean",
         query_value=("q_proj", "v_proj"),
         sublayer_ends=("out_proj", "fc2"),
@@ -181,6 +193,12 @@ def unwrapped(model) -> Any:
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
+def has_decoder(model) -> bool:
+    """Whether a second stack of layers writes what the first has read: they are counted on, above it."""
+    name = family_of(model).decoder
+    return bool(name) and hasattr(network_of(model), name)
+
+
 def base_of(model) -> tuple[Any, str]:
     """The transformers base model, and its module name inside the whole ("bert")."""
     base = network_of(model)
@@ -203,6 +221,12 @@ def blocks(model) -> tuple[Block, ...]:
     parts = [("embeddings", "embeddings", [inside + m for m in family.embeddings if inside + m in here])]
     parts += [(f"layer {i + 1}", "layer", [name]) for i, name in enumerate(layers)]
     parts[-1][2].extend(inside + m for m in family.top)
+    if has_decoder(model):
+        above = inside + family.decoder
+        parts[0][2].extend(f"{above}.{m}" for m in ("embed_tokens", "embed_positions") if f"{above}.{m}" in here)
+        more = range(len(layers), len(layers) + len(model.get_submodule(above).layers))
+        parts += [(f"layer {i + 1}", "layer", [f"{above}.layers.{i - len(layers)}"]) for i in more]
+        parts[-1][2].append(f"{above}.layer_norm")
     if added.prompt_length(model):
         parts.insert(1, ("prompt", "prompt", ["prompt_encoder"]))
     names = [n for n, _ in model.named_parameters()]

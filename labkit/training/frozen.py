@@ -14,7 +14,7 @@ from labkit.base import memory
 from labkit.base.language import tr
 from labkit.base.memory import out_of_memory
 from labkit.data.batching import fitting_rows
-from labkit.models.families import base_of, blocks, family_of, reads_tokens, unwrapped, width_of
+from labkit.models.families import base_of, blocks, family_of, has_decoder, reads_tokens, unwrapped, width_of
 from labkit.models.state import Answer, asking, device_of
 from labkit.tasks import Task
 from labkit.training.network import one_token
@@ -81,8 +81,10 @@ class FrozenPart:
     def usable(self) -> bool:
         """Whether there is anything to skip: at least one whole layer below the first trained block, and no prompts."""
         plain = all(block.kind != "prompt" for block in self.below)
-        one_layer = self.family.shared  # one layer used many times: only all of it can be skipped
+        # one layer used many times, and sound that is turned over between its embeddings: only all can be skipped
+        one_layer = self.family.shared or self.family.reads == "mean"
         apart = self.base is not unwrapped(self.model) or not self.all  # a head that is no module above them needs them all
+        apart = apart and not has_decoder(self.model)  # whose layers read what those below say, each by itself
         return self.cache != "off" and plain and apart and (self.all or (self.depth >= 2 and not one_layer))
 
     def size_mb(self, lengths: Sequence[int]) -> float:
