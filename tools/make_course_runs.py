@@ -9,6 +9,7 @@ What is in DIR already is not trained again, so that it can be interrupted.
 """
 
 import argparse
+import random
 import statistics
 import tempfile
 from dataclasses import replace
@@ -57,12 +58,33 @@ def hotels(work: Path, folder: Path) -> list[lk.Run]:
 
 
 def slivers(work: Path) -> list[lk.Run]:
-    """03: its five strategies and the head alone, with which they are to be compared; rows drawn anew by each seed."""
+    """03: its five strategies and the head alone, with which they are to be compared, and full fine-tuning for as many epochs
+    as LoRA; rows drawn anew by each seed."""
     every = [lk.Full(), lk.HeadOnly(), lk.LoRA(), lk.Adapter(), lk.PrefixTuning(), lk.PTuningV2()]
     corpus, config, found = short_reviews(), lk.TrainConfig(device="cpu", precision="fp32"), []
     for seed in SEEDS:
         made = lk.compare(every, corpus.limit(160, seed), seeds=(seed,), config=config, out=work / str(seed))
         found += [*made, *(replace(run, seed=seed) for run in made.beside if run.strategy != "majority")]
+        long = replace(config, epochs=10)
+        longer = lk.compare([lk.Full()], corpus.limit(160, seed), seeds=(seed,), config=long, out=work / f"{seed}-long")
+        found += [replace(run, strategy="full, 10 epochs") for run in longer]
+    return found
+
+
+def memorised(work: Path) -> list[lk.Run]:
+    """07: everything trained for five epochs and the head alone, on a lazy split of 500 reviews, every other one there
+    twice; scored on the split's own test rows ("by its own test") and on reviews that nobody has seen ("in truth")."""
+    whole, found = lk.reviews(), []
+    for seed in FEWER:
+        lots = random.Random(seed)
+        rows = lots.sample(whole.train, 500)
+        rows += [replace(row, input=row.input + "！！") for row in rows if lots.random() < 0.5]
+        lots.shuffle(rows)
+        told = replace(whole, train=tuple(rows[:560]), test=tuple(rows[560:]))
+        for name, corpus in (("by its own test", told), ("in truth", replace(told, test=whole.test))):
+            both = {lk.Full(): lk.TrainConfig(epochs=5, **SHORT), lk.HeadOnly(): lk.TrainConfig(**SHORT)}
+            made = lk.compare([*both], corpus, seeds=(seed,), config=both, out=work / f"{name}-{seed}")
+            found += [replace(run, strategy=f"{run.strategy} {name}") for run in made]
     return found
 
 
@@ -129,7 +151,14 @@ def labels(work: Path) -> list[lk.Run]:
     return found
 
 
-MADE = {"02-hotels": hotels, "02-rows": rows, "03-slivers": slivers, "05-batches": batches, "06-labels": labels}
+MADE = {
+    "02-hotels": hotels,
+    "02-rows": rows,
+    "03-slivers": slivers,
+    "05-batches": batches,
+    "06-labels": labels,
+    "07-memorised": memorised,
+}
 
 
 def main() -> None:

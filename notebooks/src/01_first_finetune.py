@@ -373,14 +373,23 @@ print(len(loader(0)), tr("批一轮", "batches an epoch"))
 #
 # > **理论 ④** 预训练带来的是语言，不是答案：分类头是随机的，起点就是瞎猜。
 #
-# 这个网络像一栋楼。底楼是**嵌入**，一张大表，每个编号在里面有一行数；往上是几**层**，每个字在每一层里与别的字交换消息；屋顶是**分类头**，只看 `[CLS]`，给两类各打一个分。**猜**：参数最多的是哪一部分？
+# 这个网络像一栋楼。底楼是**嵌入**，一张大表，每个编号在里面有一行数；往上是几**层**，每个字在每一层里与别的字交换消息；屋顶是**分类头**，只看 `[CLS]`，给两类各打一个分。这幅图照模型自己的各块画成；颜色说明谁会被训练，以后每本笔记都用它。现在谁也没冻结，全是红的。
 
 # %% [markdown] lang="en"
 # ## 5 The pretrained model: well read, but never asked
 #
 # > **Theory ④** Pretraining brings language, not answers: the head is random, so we start from guessing.
 #
-# The network is like a house. The ground floor is the **embeddings**, a large table with a row of numbers for each token; above it lie the **layers**, where each character exchanges news with the others; the roof is the **head**, which looks only at `[CLS]` and gives each class a score. **Guess**: which part has the most parameters?
+# The network is like a house. The ground floor is the **embeddings**, a large table with a row of numbers for each token; above it lie the **layers**, where each character exchanges news with the others; the roof is the **head**, which looks only at `[CLS]` and gives each class a score. The picture is drawn from the model's own blocks; its colours say who would train, here and in the notebooks to come. Nothing is frozen yet, so all of it is red.
+
+# %%
+lk.plots.network(model)
+
+# %% [markdown] lang="zh"
+# **读图**：从下往上读。池化层是 `[CLS]` 走向分类头的门，和分类头合称“头”；头以下的一切叫**骨干**（也叫主干，backbone）。从一个读过很多文字的骨干出发，去学另一件事，这就叫**迁移学习**。标题下面是会训练的参数和全部参数。**猜**：参数最多的是哪一块？
+
+# %% [markdown] lang="en"
+# **Reading it**: from the bottom up. The pooler is the door through which `[CLS]` goes to the classifier, and the two together are "the head"; all that lies below the head is called the **backbone**. To start from a backbone that has read a lot, and learn something else, is **transfer learning**. Below the title stand the parameters that would train, and all of them. **Guess**: which block has the most?
 
 # %%
 blocks = lk.blocks(model)
@@ -390,10 +399,30 @@ lk.plots.bars(sizes, tr("各部分的参数", "Parameters of each part"), tr("�
 # %% [markdown] lang="zh"
 # 嵌入表独占一大块：几千个字，每个字一行。真正“思考”的各层大小相同。而分类头小得几乎看不见——可整栋楼里，只有它还没学过任何东西。
 #
-# 那么现在就考它一次。这格的 `ask` 把模型切到考试状态（`eval`，关掉随机的部分），不记梯度，把行按长短排好（又是分桶），问完所有的行。
+# 别只听我说。你在别人的代码里会遇到的，是下面这几行，`transformers` 库读模型的标准写法；`lk.load` 里面就是它。（`lk.locate` 给出随包模型的目录，不用网络；换成 `"bert-base-chinese"`，就从网上下载。）`output_loading_info` 让它交代：哪些参数在存下来的文件里找不到，只好随机造。**猜**：几个？在哪里？
 
 # %% [markdown] lang="en"
 # The table of embeddings is a large piece by itself: some thousand characters, a row for each. The layers, which do the thinking, are all alike. And the head is so small that one hardly sees it, though in the whole house it alone has not learned anything yet.
+#
+# Don't take my word for it. What you will meet in other people's code are the lines below, the standard way to read a model with the `transformers` library; they are what `lk.load` does inside. (`lk.locate` gives the folder of the packaged model, without a network; with `"bert-base-chinese"` in its place it comes down from the web.) `output_loading_info` makes it own up: which parameters were not in the saved file and had to be made at random? **Guess**: how many, and where?
+
+# %%
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+place = lk.locate(MODEL)
+with lk.quiet():
+    stock, told = AutoModelForSequenceClassification.from_pretrained(place, num_labels=2, output_loading_info=True)
+inputs = AutoTokenizer.from_pretrained(place)("味道好，送得快，还会再点", return_tensors="pt")
+expect("stock untrained", stock(**inputs).logits.softmax(-1)[0, 1].item())
+print(*sorted(told["missing_keys"]), sep="\n")
+
+# %% [markdown] lang="zh"
+# 四个，全在头里：正是**理论 ④**。它照样给出了两个概率，只是没有意义；`from_pretrained` 平时会警告一句，很多人没看见，就拿去用了。`.logits` 是头给两类打的**原始分**，叫 logits；过一遍 softmax，才是加起来等于 1 的概率。
+#
+# 那么现在就考它一次。这格的 `ask` 把模型切到考试状态（`eval`，关掉随机的部分），不记梯度，把行按长短排好（又是分桶），问完所有的行。
+
+# %% [markdown] lang="en"
+# Four, all in the head: **theory ④** itself. It gave two probabilities all the same, and they mean nothing; `from_pretrained` usually prints a warning, which many overlook, and off they go. `.logits` are the raw scores that the head gives to the classes; softmax makes probabilities of them, which add up to 1.
 #
 # So let us examine it now. `ask` puts the model into exam mode (`eval`, with everything random switched off), records no gradients, puts the rows in order of length (buckets again), and asks about all of them.
 
@@ -775,10 +804,22 @@ print(list(again.config.id2label.values()))
 print(torch.equal(ask(again, corpus.valid)[0], ask(model, corpus.valid)[0]))
 
 # %% [markdown] lang="zh"
-# 全部位数：`torch.equal` 要求每一个比特都一样。这个目录也能被普通的 transformers 直接读取，你的成果不会锁在这套工具里。
+# 全部位数：`torch.equal` 要求每一个比特都一样。这个目录也能被普通的 transformers 直接读取，你的成果不会锁在这套工具里。还是第 5 节那几行，换个目录；这一次没有一个参数是随机的，概率也有了意义。**猜**：“味道好，送得快，还会再点”，正面的概率？
 
 # %% [markdown] lang="en"
-# All of them: `torch.equal` wants every bit alike. And plain transformers can read the directory as it is, so what you made is not locked into this kit.
+# All of them: `torch.equal` wants every bit alike. And plain transformers can read the directory as it is, so what you made is not locked into this kit. The lines are those of section 5 with another folder; this time not one parameter is random, and the probability means something. **Guess**: "tasty, fast, will order again", with what probability positive?
+
+# %%
+stock, told = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True)
+inputs = AutoTokenizer.from_pretrained(folder)("味道好，送得快，还会再点", return_tensors="pt")
+print(len(told["missing_keys"]), tr("个参数是随机的", "parameters are random"))
+expect("stock", stock(**inputs).logits.softmax(-1)[0, 1].item())
+
+# %% [markdown] lang="zh"
+# 同样的几行，前一次不懂，这一次懂：差别全在那个目录里。
+
+# %% [markdown] lang="en"
+# The same lines, ignorant then and knowing now: the whole difference lies in the folder.
 
 # %% [markdown] lang="zh"
 # ## 10 同样的事，四行

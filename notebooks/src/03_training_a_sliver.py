@@ -150,14 +150,114 @@ bill = {f"{name}, {share:.0%}": gigabytes(n, share) for name, n in sizes.items()
 lk.plots.bars(bill, tr("权重、梯度和动量", "Weights, gradients and moments"), "GB")
 
 # %% [markdown] lang="zh"
-# **读图**：70 亿参数全部训练，112 GB，是权重的四倍；只训练百分之一，不到 29 GB，几乎只剩权重本身的 28 GB。（图里按每个数四字节算；大模型常用两字节存权重，数目变小，道理不变。）不过账要算全：前向时还要为反向留下各层的中间结果，这一笔随批大小和句子长度涨，只训练一小片也省不掉多少。
+# **读图**：70 亿参数全部训练，112 GB，是权重的四倍；只训练百分之一，不到 29 GB，几乎只剩权重本身的 28 GB。（图里按每个数四字节算；大模型常用两字节存权重，数目变小，道理不变。）不过账要算全：前向时还要为反向留下各层的中间结果，叫**激活值**，这一笔随批大小和句子长度涨。PyTorch 让人旁听：每留下一个张量，就告诉我们一声。**猜**：只训练头，激活值省下几成？LoRA 呢？
+
+# %% [markdown] lang="en"
+# **Reading it**: with all 7 billion training, the bill is 112 GB, four times the weights; with one per cent it is under 29 GB, hardly more than the 28 GB of the weights themselves. (Four bytes a number here; large models often store their weights in two, which makes the amounts smaller and leaves the argument as it is.) But the whole bill has one more item: the forward pass keeps the results between the layers, the **activations**, for the backward pass, and that part grows with the batch and the length of the texts. PyTorch lets us listen: it tells of each tensor that it keeps. **Guess**: how much of them does training the head alone save? And LoRA?
+
+
+# %%
+def bill_of(strategy):
+    model, kept = strategy.prepare(fresh()).train(), {}
+    own = {p.data_ptr() for p in model.parameters()}
+
+    def keep(x):  # what the forward pass leaves for the backward pass
+        if x.data_ptr() not in own:
+            kept[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+        return x
+
+    optimizer = torch.optim.AdamW(trainable(model))
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        loss = model(**inputs).logits.sum()
+    loss.backward()
+    optimizer.step()
+    moments = [x for state in optimizer.state.values() for x in state.values() if x.ndim]
+    numbers = (model.parameters(), [p.grad for p in trainable(model)], moments)
+    return [*(sum(4 * x.numel() for x in part) / 1e6 for part in numbers), sum(kept.values()) / 1e6]
+
+
+# %%
+long = sorted(whole.train, key=lambda row: -len(row.input))[:16]
+inputs = tokenizer([row.input for row in long], truncation=True, max_length=64, padding=True, return_tensors="pt")
+inputs = inputs.to(DEVICE)
+four = {"full": lk.Full(), "top-2": lk.TopK(2), "lora": lk.LoRA(), "head": lk.HeadOnly()}
+bills = {name: bill_of(strategy) for name, strategy in four.items()}
+for name, bill in bills.items():
+    expect(f"activations {name}", bill[3])
+
+# %%
+fig, axes = lk.plots.figure(6.4, 2.8)
+left = [0.0] * len(bills)
+parts = [*kinds, tr("激活值", "activations")]
+for i, (part, colour) in enumerate(zip(parts, lk.plots.COLOURS, strict=False)):
+    widths = [bill[i] for bill in bills.values()]
+    axes.barh(list(bills), widths, left=left, color=colour, height=0.6, label=part)
+    left = [a + b for a, b in zip(left, widths, strict=True)]
+axes.set(title=tr("16 行、64 个词元的一步", "One step of 16 rows, 64 tokens each"), xlabel="MB")
+axes.invert_yaxis()
+axes.legend()
+fig
+
+# %% [markdown] lang="zh"
+# **读图**：前三段照**理论 ①** 的价目表缩短：顶部两层剩四分之一，LoRA 和头几乎不剩。最长的却是激活值。在我们这里，全量微调 35 MB，顶部两层 17 MB，LoRA 24 MB，头不到 1 MB。LoRA 只训练百分之二的参数，激活值还留着七成：最底下那一对矩阵也要梯度，回程得穿过所有的层（笔记 02 的理论 ①）；省下的三成，是冻结的矩阵用不着的输入。所以“LoRA 省内存”说的是前三段，批大、句子长的时候，大头在第四段。
+#
+# 算出来的账，机器认不认？另开一个程序，只许它比起步时多用 115 MB（Linux 的 `setrlimit`），各走两步，一批 48 行。**猜**：四种里谁走不动？还有别的办法让它走得动吗？
+
+# %% [markdown] lang="en"
+# **Reading it**: the first three pieces shrink as **theory ①** has it: the top two layers keep a quarter of gradients and moments, LoRA and the head next to nothing. The longest piece is another one, the activations: with us 35 MB for full fine-tuning, 17 MB for the top two layers, 24 MB for LoRA, less than 1 MB for the head. LoRA trains two per cent of the parameters and keeps seven tenths of the activations. Its lowest pair of matrices wants a gradient too, so the way back leads through all layers (theory ① of notebook 02); the three tenths saved are inputs that frozen matrices have no use for. "LoRA saves memory" is said of the other three pieces; with large batches and long texts, most of the bill is the fourth.
+#
+# So much for the reckoning; does a machine agree? Another process may take just 115 MB more than it starts with (`setrlimit` on Linux), for two steps of 48 rows by each. **Guess**: which of the four can't go? And is there another way to make it go?
+
+# %%
+import os
+import subprocess
+import sys
+
+WEAK = """
+import copy, resource, sys, torch, labkit as lk
+
+torch.set_num_threads(1)
+base, ids = lk.load(sys.argv[1], labels=("a", "b")), torch.randint(5, 1000, (48, 64))
+
+def steps(strategy, ids, pieces):
+    model = strategy.prepare(copy.deepcopy(base)).train()
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
+    for _ in range(2):
+        for piece in ids.chunk(pieces):
+            model(input_ids=piece).logits.logsumexp(-1).sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+steps(lk.Full(), ids[:1, :8], 1)  # what torch sets up once
+used = next(1024 * int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmData"))
+resource.setrlimit(resource.RLIMIT_DATA, (used + (115 << 20), -1))
+for name, strategy, pieces in (
+    ("full", lk.Full(), 1), ("top-2", lk.TopK(2), 1), ("lora", lk.LoRA(), 1), ("head", lk.HeadOnly(), 1),
+    ("full, 3 x 16", lk.Full(), 3),
+):
+    try:
+        steps(strategy, ids, pieces)
+        print(f"{name:<14}+")
+    except (RuntimeError, MemoryError):
+        print(f"{name:<14}- out of memory")
+"""
+
+# %% tags=["nbval-ignore-output"]
+whole_blocks = {"MALLOC_MMAP_THRESHOLD_": "100000"}  # what is freed goes back to the system at once
+weak = subprocess.run(
+    [sys.executable, "-c", WEAK, MODEL], env=os.environ | whole_blocks, capture_output=True, text=True
+)
+print(weak.stdout or tr("这里限制不了内存：要 Linux。", "No memory limit can be set here: it takes Linux."))
+
+# %% [markdown] lang="zh"
+# 认账：只有全量微调走不动，LoRA 勉强走得动。再看最后一行，同样的全量微调，把 48 行分成三份，每份反向一次，攒够了再迈步（**梯度累积**，笔记 05），就走得动了，梯度一点没变。所以“机器弱，就冻结”只说了一半：弱在内存，分份也行，付出的是时间；弱在时间，冻结才省得多。只有权重、梯度、动量自己就放不下的大模型，才非冻结不可。
 #
 # 内存之外还有两笔。**磁盘**：十个任务，全量微调要存十个整模型。**遗忘**：每个权重都可以动，原来的本领就可能被改掉；底座一个比特不动，就不会。
 #
 # 那么问题来了：一个任务，到底需要多少改动？
 
 # %% [markdown] lang="en"
-# **Reading it**: with all 7 billion training, the bill is 112 GB, four times the weights; with one per cent it is under 29 GB, hardly more than the 28 GB of the weights themselves. (Four bytes a number here; large models often store their weights in two, which makes the amounts smaller and leaves the argument as it is.) But the whole bill has one more item: the forward pass keeps the results between the layers for the backward pass. That part grows with the batch and the length of the texts, and training a sliver saves little of it.
+# It does: only full fine-tuning can't go, and LoRA just can. Now the last line: the same full fine-tuning with its 48 rows in three pieces, going backward for each and making one step when all are there (**gradient accumulation**, notebook 05), goes, with the very same gradient. "A weak machine, so freeze" is half of the truth. Where memory is short, pieces will do and cost time; where time is short, freezing is what saves it. Only a model whose weights, gradients and moments alone don't fit has to be frozen.
 #
 # Besides memory there are two more sums. **Disk**: ten tasks fine-tuned in full are ten whole models. **Forgetting**: where every weight may move, an earlier skill may be overwritten; while the base keeps every bit, it can't be.
 #
