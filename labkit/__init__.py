@@ -12,6 +12,7 @@ _HOME = {
     "load_csv": "data.loading",
     "load_data": "data.loading",
     "load_hub": "data.loading",
+    "commands": "data.packaged",
     "names": "data.packaged",
     "reviews": "data.packaged",
     "instructions": "data.packaged",

@@ -3,10 +3,12 @@
 import dataclasses
 
 from labkit.base.files import ASSETS
+from labkit.base.language import tr
+from labkit.base.records import BadInput, Table
 from labkit.data.corpus import Corpus
 from labkit.data.loading import build_corpus, load_csv
 from labkit.data.tables import read_table
-from labkit.tasks import Generation, QuestionAnswering, Tagging, Task
+from labkit.tasks import Classification, Generation, QuestionAnswering, Tagging, Task
 
 
 def reviews(limit: int | None = None, seed: int = 0) -> Corpus:
@@ -58,14 +60,37 @@ def instructions(limit: int | None = None, seed: int = 0, *, unseen: bool = Fals
     return fixed("instructions", Generation, limit, seed, test="unseen" if unseen else "test")
 
 
+def commands(limit: int | None = None, seed: int = 0, *, language: str = "en") -> Corpus:
+    """The packaged digits, spoken by a program (espeak-ng, tools/make_commands.py) in English, or in German with
+    language="de": 70 clips to train on (German: 40), said by other voices than the rest (`extra["speaker"]`).
+
+    >>> commands(language="de")
+    Corpus('commands': train 40, valid 20, test 50 rows; labels zero, one, two, three, four, five, six, seven, eight, nine; dropped: none)
+    """
+    form = {"text": "audio", "label": "label"}
+    table = read_table(ASSETS / "commands.npz", form)
+    table = dataclasses.replace(table, rows=[r for r in table.rows if r.cells["language"] == language])
+    if not table.rows:
+        raise BadInput(
+            tr(f"language={language!r} 不行；可选：en, de。", f"language={language!r} won't do; choose from: en, de.")
+        )
+    return in_splits("commands", Classification, table, form, limit, seed)
+
+
 def fixed(name: str, kind: type[Task], limit: int | None, seed: int, test: str = "test") -> Corpus:
     """A packaged file whose rows say of themselves in which split they stand; `test` is what its test rows say."""
-    table = read_table(ASSETS / f"{name}.jsonl", kind.columns)
+    return in_splits(name, kind, read_table(ASSETS / f"{name}.jsonl", kind.columns), kind.columns, limit, seed, test)
+
+
+def in_splits(
+    name: str, kind: type[Task], table: Table, form: dict, limit: int | None, seed: int, test: str = "test"
+) -> Corpus:
+    """The same of rows that are read already."""
     parts = {"train": "train", "valid": "valid", "test": test}
     rows = {split: [r for r in table.rows if r.cells["split"] == part] for split, part in parts.items()}
     tables = {split: dataclasses.replace(table, rows=found) for split, found in rows.items()}
-    return build_corpus(name, kind, tables, kind.columns, labels=None, shares={}, seed=seed, limit=limit)
+    return build_corpus(name, kind, tables, form, labels=None, shares={}, seed=seed, limit=limit)
 
 
 # by the name that the command and the panels take
-PACKAGED = {"instructions": instructions, "names": names, "reviews": reviews, "slips": slips}
+PACKAGED = {"commands": commands, "instructions": instructions, "names": names, "reviews": reviews, "slips": slips}
