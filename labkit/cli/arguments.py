@@ -41,6 +41,8 @@ def arguments() -> Parser:
     )
     predict_flags(command("predict", "用保存的模型给文本分类", "classify texts with a saved model"))
     serve_flags(command("serve", "让保存的模型在一个端口上回答", "answer on a port with a saved model"))
+    export_flags(command("export", "把保存的模型写成 ONNX", "write a saved model as ONNX"))
+    compress_flags(command("compress", "压缩保存的模型，量出得失", "compress a saved model, and measure what it costs"))
     json_flag(command("doctor", "检查版本、设备、内存，缺什么", "check versions, device, memory, what is missing"))
     demo = command("demo", "用自带的数据和模型比较几种策略", "compare strategies on the packaged data and model")
     demo.add_argument("--out", metavar="DIR", default="out/demo", help=tr("图写到哪里", "where the figures go"))
@@ -215,6 +217,49 @@ def json_flag(command) -> None:
     command.add_argument(
         "--json", action="store_true", help=tr("标准输出上只打印一个 JSON", "print one JSON object on standard output")
     )
+
+
+def export_flags(command: Parser) -> None:
+    command.add_argument("model", metavar="DIR", help=tr("labkit train 写下的目录", "a folder that labkit train wrote"))
+    precision = tr("权重存成什么", "what weights are kept as")
+    command.add_argument("--precision", choices=("float", "half", "int8"), default="float", help=f"{precision} (float)")
+    held = tr("在哪些行上核对（默认自带的同类数据）", "rows to hold it against (default: packaged ones of the kind)")
+    rows_flags(command, held)
+    command.add_argument("--out", metavar="DIR", required=True, help=tr("写到哪个目录", "the folder to write to"))
+    json_flag(command)
+
+
+def compress_flags(command: Parser) -> None:
+    command.add_argument("model", metavar="DIR", help=tr("labkit train 写下的目录", "a folder that labkit train wrote"))
+    kinds = "onnx, half, int8, layers-K, heads-P, feed-forward-P"
+    words = tr(
+        f"做哪几种（{kinds}；K：留下几层，P：去掉百分之几）",
+        f"what to make ({kinds}; K layers are kept, P percent go)",
+    )
+    command.add_argument("--variants", default="onnx,half,int8", metavar="V,V", help=f"{words} (onnx,half,int8)")
+    rows_flags(
+        command,
+        tr("在哪些行上比较（默认训练用的自带数据）", "rows to compare on (default: the packaged ones of the run)"),
+    )
+    command.add_argument("--threads", type=whole, default=1, metavar="N", help=tr("几个线程 (1)", "threads (1)"))
+    command.add_argument("--out", metavar="DIR", required=True, help=tr("写到哪个目录", "the folder to write to"))
+    json_flag(command)
+
+
+def rows_flags(command: Parser, help: str) -> None:
+    """Where rows come from, for a command on a model that is there."""
+    command.add_argument("--data", metavar="DATA", help=help)
+    command.add_argument(
+        "--text", default="text", metavar="COLUMN", help=tr("文本列名 (text)", "column of texts (text)")
+    )
+    command.add_argument(
+        "--label", default="label", metavar="COLUMN", help=tr("标签列名 (label)", "column of labels (label)")
+    )
+    command.add_argument("--text-pair", metavar="COLUMN", help=tr("第二段文本的列名", "column of a second text"))
+    more = tr("其他任务的列名，如 question=问题", "columns of other tasks, such as question=q")
+    command.add_argument("--columns", default="", metavar="NAME=COLUMN,…", help=more)
+    command.add_argument("--test", metavar="FILE", help=tr("测试集", "test rows"))
+    command.set_defaults(valid=None, limit=None, task=None)
 
 
 def serve_flags(command: Parser) -> None:

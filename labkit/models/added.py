@@ -182,6 +182,8 @@ def checked_note(path: Path, note: dict) -> dict:
         "added": note.get("added", "peft") in ("peft", "bottlenecks"),
         "labels": is_list_of(str, note.get("labels", [])),
         "task": isinstance(note.get("task", {}), dict),
+        "onnx": isinstance(note.get("onnx", {}), dict),
+        "slimmed": isinstance(note.get("slimmed", {}), dict),
         "bottlenecks": isinstance(sizes, dict)
         and is_list_of(str, sizes.get("places"))
         and all(isinstance(sizes.get(k), int) and 0 < sizes[k] <= 65536 for k in ("width", "size")),

@@ -21,6 +21,7 @@ from labkit.base.records import BadInput
 from labkit.models import added
 from labkit.models.added import noted, prompt_length
 from labkit.models.families import FAMILIES, blocks, unknown_family
+from labkit.models.slimming import Slimmed
 from labkit.tasks import Classification, Task, task_of
 
 PACKAGED = ("tiny-bert-zh", "tiny-bert-zh-general", "tiny-gpt-zh")
@@ -47,7 +48,12 @@ def load(source, labels: Sequence[str] | None = None, *, seed: int = 0, task: An
         task.resolve((), source)
     if "added" in note:
         return load_with_added(Path(place), source, note, seed, task)
-    model, task = first_answer(read, place, source, seed, task)
+    if "onnx" in note:
+        from labkit.models.exported import read_exported
+
+        model, task = first_answer(read_exported, place, source, note, task)
+    else:
+        model, task = first_answer(read, place, source, seed, task)
     model.source, model.task = str(source), task
     return model.eval()
 
@@ -135,7 +141,9 @@ def read(place: str, source, seed: int, task: Task, **where) -> tuple[Any, Task]
     task = task.resolve(stored, source)
     processor = task.modality.load_processor(place, config, **where)
     options = {**task.configure(config), **task.modality.configure(processor)}
-    model, report = draw(reach, seed, task.auto_class(config), place, **WEIGHTS, **options, **where)
+    cut = noted(Path(place)).get("slimmed")
+    kind = Slimmed(task.auto_class(config), cut) if cut else task.auto_class(config)
+    model, report = draw(reach, seed, kind, place, **WEIGHTS, **options, **where)
     head = set(blocks(model)[-1].parameters)
     lost = sorted((set(report["missing_keys"]) | {key[0] for key in report["mismatched_keys"]}) - head)
     if lost:
@@ -260,7 +268,7 @@ def save_into(model, folder: Path) -> dict:
     if added.carries(model):
         return added.save_added(model, folder)
     model.save_pretrained(folder)
-    return {}
+    return {"slimmed": model.slimmed} if hasattr(model, "slimmed") else {}
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from labkit.plots.architecture import additions, network
 from labkit.plots.attributions import attribution
 from labkit.plots.charts import Band, Bars, Chart, Histogram, Line, figure_of
 from labkit.plots.comparing import forest, grid, pareto, runs, verdicts
+from labkit.plots.compressing import compressed
 from labkit.plots.conversations import conversations
 from labkit.plots.drifting import drift
 from labkit.plots.inspecting import anatomy, diagnosis, forgetting, rates
@@ -29,6 +30,7 @@ __all__ = [
     "anatomy",
     "attribution",
     "bars",
+    "compressed",
     "confusion",
     "conversations",
     "curves",

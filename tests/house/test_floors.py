@@ -39,6 +39,9 @@ DOORS = {  # heavy libraries, and the rooms or files that may import them
     "starlette": ("deploy/serve_app",),
     "uvicorn": ("deploy/serve",),
     "optuna": ("comparison/study",),
+    "onnx": ("deploy/graph",),
+    "onnxscript": ("deploy/graph",),
+    "onnxruntime": ("deploy/graph", "models/exported"),
     "soundfile": ("modalities/sounds",),
 }
 FACES = ("labkit/__init__.py", "labkit/__main__.py")  # they hand names on, and may know every room
