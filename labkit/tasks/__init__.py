@@ -7,6 +7,7 @@ from labkit.tasks.generation import Generation
 from labkit.tasks.multi_label import MultiLabel
 from labkit.tasks.question_answering import QuestionAnswering
 from labkit.tasks.tagging import Tagging
+from labkit.tasks.transcription import Transcription
 
 __all__ = [
     "KNOWN",
@@ -20,6 +21,7 @@ __all__ = [
     "Tagging",
     "Task",
     "TextClassification",
+    "Transcription",
     "known",
     "task_of",
     "title_of",
