@@ -61,6 +61,7 @@ class Image(Modality):
     flip: bool = field(default=False, compare=False)  # left and right changed in half of the rows
 
     name: ClassVar[str] = "image"
+    model: ClassVar[str] = "tiny-resnet"
     cheap: ClassVar[tuple[str, str]] = ("pixels", "pixels")
     suffixes: ClassVar[tuple[str, ...]] = (
         ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm",

@@ -95,6 +95,10 @@ class Classification(Task):
     )
     optional_columns: ClassVar[tuple[str, ...]] = ("text_pair",)
 
+    @property
+    def default_model(self) -> str:
+        return self.modality.model
+
     def configure(self, config) -> dict[str, Any]:
         names = dict(enumerate(self.labels))
         kind = (
