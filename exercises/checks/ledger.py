@@ -70,10 +70,10 @@ def guess(
 ) -> Any:
     """Say what will come out, before it does: an interval and how sure you are of it, or one of some options.
 
-    >>> guess("02.10", 0.6, 0.7)                             # 80 % sure that it lies between the two
-    02.10 locked: 0.6 to 0.7, 80 % sure
-    >>> guess("02.11", choice="head", sure=0.6)
-    >>> guess("02.10")                                       # in a notebook: a panel with a slider
+    >>> guess("13.2", 1, 3)                                  # 80 % sure that it lies between the two
+    13.2 locked: 1 to 3, 80% sure
+    >>> guess("99.1", choice="head", sure=0.6)
+    >>> guess("13.2")                                        # without a guess: a panel with a slider
 
     Once given it is locked; `anew=True` begins anew. BadInput where the ends are turned around or an option is unknown.
     """
@@ -230,8 +230,9 @@ def value_of(given: Guess) -> dict:
 def scored(id: str, came: float | str) -> None:
     """Say what came out and how the guess fared: one line after an experiment.
 
-    >>> scored("02.1", 4)
-    02.1 came out at 4; our guess was 3 to 6: inside
+    >>> guess("99.2", 3, 6); scored("99.2", 4)
+    99.2 locked: 3 to 6, 80% sure
+    99.2 came out at 4; you said 3 to 6: inside
     """
     given = settle(id, came)
     if given is None:
