@@ -13,6 +13,7 @@ _HOME = {
     "load_data": "data.loading",
     "load_hub": "data.loading",
     "commands": "data.packaged",
+    "doodles": "data.packaged",
     "names": "data.packaged",
     "reviews": "data.packaged",
     "instructions": "data.packaged",

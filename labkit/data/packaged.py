@@ -77,6 +77,17 @@ def commands(limit: int | None = None, seed: int = 0, *, language: str = "en") -
     return in_splits("commands", Classification, table, form, limit, seed)
 
 
+def doodles(limit: int | None = None, seed: int = 0) -> Corpus:
+    """The packaged doodles: eight things drawn by forty hands, 48 x 48 pixels in grey, made by a program (tools/make_doodles.py).
+    Their splits are fixed: no hand (`extra["drawer"]`) stands in two of them.
+
+    >>> doodles().labels
+    ('boat', 'cup', 'fish', 'flower', 'house', 'key', 'sun', 'tree')
+    """
+    form = {"text": "image", "label": "label"}
+    return in_splits("doodles", Classification, read_table(ASSETS / "doodles.npz", form), form, limit, seed)
+
+
 def fixed(name: str, kind: type[Task], limit: int | None, seed: int, test: str = "test") -> Corpus:
     """A packaged file whose rows say of themselves in which split they stand; `test` is what its test rows say."""
     return in_splits(name, kind, read_table(ASSETS / f"{name}.jsonl", kind.columns), kind.columns, limit, seed, test)
@@ -93,4 +104,11 @@ def in_splits(
 
 
 # by the name that the command and the panels take
-PACKAGED = {"commands": commands, "instructions": instructions, "names": names, "reviews": reviews, "slips": slips}
+PACKAGED = {
+    "commands": commands,
+    "doodles": doodles,
+    "instructions": instructions,
+    "names": names,
+    "reviews": reviews,
+    "slips": slips,
+}
