@@ -25,7 +25,7 @@ from labkit.modalities.spectra import even, faster, log_mel, masked, moved, nois
 
 RATE, BANDS, WINDOW, HOP = 16_000, 48, 512, 250  # a second is 64 frames: the picture is 48 x 64
 TELEPHONE = 37  # bands below 4,000 Hz
-TIMES = 40  # voices that say each word in the training part; in the held-out part, the unheard ones once
+TIMES = 64  # voices that say each word in the training part; in the held-out part, the unheard ones once
 TONGUES = {**ACCENTS, "it": ("it",)}
 
 
