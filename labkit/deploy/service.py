@@ -63,7 +63,7 @@ class Service:
 
     def warm(self) -> None:
         with asking(self.model):
-            self.model(**self.task.modality.stub(1, device_of(self.model)))
+            self.model(**self.task.modality.trial(self.model.processor, device_of(self.model)))
 
     @property
     def open(self) -> bool:

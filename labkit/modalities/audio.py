@@ -308,9 +308,14 @@ class Audio(Modality):
         return inputs
 
     def stub(self, n: int, device) -> dict[str, Any]:
+        """Of the one family whose frozen part is kept as a vector a row: pictures."""
         import torch
 
         return {"pixel_values": torch.zeros((n, 1, 32, 32), device=device)}
+
+    def trial(self, processor, device) -> dict[str, Any]:
+        item = processor.hear(np.zeros(self.rate, np.float32), 100)
+        return {name: tensor.to(device) for name, tensor in self.pad(processor, [item]).items()}
 
     # What makes two clips the same, and how they look
 

@@ -104,6 +104,10 @@ class Modality:
         """The smallest inputs of `n` rows: what a model is given where all that its head reads is known already."""
         raise NotImplementedError
 
+    def trial(self, processor, device) -> dict[str, Any]:
+        """The inputs of one row, whatever stands in it: what a service asks before anybody does."""
+        return self.stub(1, device)
+
     def key(self, input) -> Any:
         """What two inputs share that count as the same: hashable."""
         raise NotImplementedError
