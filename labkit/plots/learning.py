@@ -13,7 +13,7 @@ from labkit.base.language import tr
 from labkit.base.records import BadInput, Measure, Run, Scores
 from labkit.base.svg import binned
 from labkit.plots.charts import TEST, TRAIN, VALID, Band, Bars, Chart, Line, Points, figure_of
-from labkit.plots.look import COLOURS, FAMILIES, drawn, figure, legend, looks, number, short, whole_numbers
+from labkit.plots.look import COLOURS, FAMILIES, class_words, drawn, figure, legend, looks, number, short, whole_numbers
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def running_mean(values: Sequence[float], width: int) -> list[float]:
 @drawn
 def confusion(scores: Scores) -> Any:
     """The confusion matrix: rows are the truth, columns what the model said, shares by row as colour, counts as text."""
-    names = [short(c.label) for c in scores.parts]
+    names = [short(class_words(c.label)) for c in scores.parts]
     wordy, many = max(map(display_width, names)) > 6 and len(names) > 2, len(names) > 8
     size = 2.4 + (0.42 if many else 0.55) * len(names)
     fig, axes = figure(size + 1.2, size)
@@ -191,7 +191,7 @@ def lengths(corpus, bins: int = 40) -> Any:
     longest = each * len(counts) - 1
     kinds = [None] if rows[0][1] is None else range(len(corpus.labels))
     groups = [[min(n, longest) for n, group in rows if kind is None or group == kind] for kind in kinds]
-    names = [corpus.name] if rows[0][1] is None else [short(x) for x in corpus.labels]
+    names = [corpus.name] if rows[0][1] is None else [short(class_words(x)) for x in corpus.labels]
     fig, axes = figure()
     colours = list(itertools.islice(itertools.cycle(COLOURS), len(groups)))
     edges = [each * i - 0.5 for i in range(len(counts) + 1)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.base.display import COLOURS, GREY, clipped
+from labkit.base.language import tr
 
 MARKERS = "os^Dv"  # the eighth line has the first colour and the second marker
 FONT = Path(__file__).parents[1] / "assets" / "fonts" / "LabkitSans-Regular.otf"
@@ -134,6 +135,15 @@ def printable(text: str) -> str:
 def short(name: str, most: int = 18) -> str:
     """A name that leaves room for the figure, and holds only what can be shown: ticks are written anew when drawn."""
     return printable(clipped(name, most))
+
+
+def class_words(label: str) -> str:
+    """A class's name as a reader sees it: the packaged reviews' two in the language in force, any other as it is.
+
+    >>> class_words("书")
+    '书'
+    """
+    return tr({"negative": "负面", "positive": "正面"}.get(label, label), label)
 
 
 def sentence(text: str) -> str:

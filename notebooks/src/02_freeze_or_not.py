@@ -141,10 +141,19 @@ def stations(model):
 
 
 # %% [markdown] lang="zh"
-# 四种冻法：全部训练、顶部两层、只有头，再加一个倒过来的：冻住上面的一切，只训练最底下的嵌入层。**猜**：最后一种训练的参数差不多是顶部两层的两倍，回程呢？
+# 四种冻法：全部训练、顶部两层、只有头，再加一个倒过来的：冻住上面的一切，只训练最底下的嵌入层。红的训练，灰蓝的冻结，标题下面是训练的参数和全部参数。
 
 # %% [markdown] lang="en"
-# Four plans: everything trains; the top two layers; the head alone; and one upside down, which freezes all that lies above and trains only the embeddings at the bottom. **Guess**: the last one trains nearly twice as many parameters as the top two layers. And how do their ways back compare?
+# Four plans: everything trains; the top two layers; the head alone; and one upside down, which freezes all that lies above and trains only the embeddings at the bottom. Red trains, grey is frozen; below each title stand the parameters that train, and all of them.
+
+# %%
+lk.plots.network(fresh(), lk.Full(), lk.TopK(2), lk.HeadOnly(), lk.OnlyBlocks(("embeddings",)))
+
+# %% [markdown] lang="zh"
+# 最后一种训练的参数，差不多是顶部两层的两倍。**猜**：它们的回程，哪个长？
+
+# %% [markdown] lang="en"
+# The last one trains nearly twice as many parameters as the top two layers. **Guess**: which of the two has the longer way back?
 
 # %%
 walks = {

@@ -388,14 +388,23 @@ lk.plots.bars({f"r = {r}": 100 * share for r, share in same.items()}, title, tr(
 #
 # > **理论 ③** LoRA 把改动写成两个瘦矩阵的积：$W + \frac{\alpha}{r} B A$。$W$ 冻结，$B$ 从零开始，所以起点就是原来的模型。
 #
-# $A$ 把 128 个数压成 r 个，$B$ 再把 r 个展回 128 个：中间只有 r 条车道，改动自然最多 r 个方向。写出来，十行。
+# $A$ 把 128 个数压成 r 个，$B$ 再把 r 个展回 128 个：中间只有 r 条车道，改动自然最多 r 个方向。先看图：同样的一层，三种加法各加在哪里（第 6、7 节轮到另外两种）。它们合称**参数高效微调**（PEFT）。
 
 # %% [markdown] lang="en"
 # ## 3 LoRA by hand
 #
 # > **Theory ③** LoRA writes the change as a product of two thin matrices: $W + \frac{\alpha}{r} B A$. $W$ is frozen and $B$ starts at zero, so we begin exactly at the model that was there.
 #
-# $A$ squeezes 128 numbers into r, and $B$ spreads the r out to 128 again: there are only r lanes in the middle, so the change has r directions at most. Written down it is ten lines.
+# $A$ squeezes 128 numbers into r, and $B$ spreads the r out to 128 again: there are only r lanes in the middle, so the change has r directions at most. First a picture: the same layer three times, and where each of the three additions goes (the other two have their turn in sections 6 and 7). Together they are called **parameter-efficient fine-tuning** (PEFT).
+
+# %%
+lk.plots.additions()
+
+# %% [markdown] lang="zh"
+# **读图**：从下往上，是一层。灰蓝的全部冻结，绿的是新加的，红的是原有而跟着练的。LoRA 贴在查询和值的旁边；适配器夹在残差之前，旁边的归一化也练；前缀摆在键和值的前面。LoRA 写出来，十行。
+
+# %% [markdown] lang="en"
+# **Reading it**: from the bottom up, this is one layer. All that is grey is frozen, green is added, red was there and trains along. LoRA stands beside query and value; an adapter sits before the residual sum, and the norm next to it trains too; a prefix is laid before keys and values. LoRA, written down, is ten lines.
 
 # %%
 from torch import nn
