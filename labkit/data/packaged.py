@@ -3,12 +3,13 @@
 import dataclasses
 
 from labkit.base.files import ASSETS
-from labkit.base.language import tr
-from labkit.base.records import BadInput, Table
+from labkit.base.language import listing, tr
+from labkit.base.records import BadInput, Raw, Table
+from labkit.data.arrays import arrays_in
 from labkit.data.corpus import Corpus
 from labkit.data.loading import build_corpus, load_csv
 from labkit.data.tables import read_table
-from labkit.tasks import Classification, Generation, QuestionAnswering, Tagging, Task
+from labkit.tasks import Classification, Generation, QuestionAnswering, Tagging, Task, Transcription
 
 
 def reviews(limit: int | None = None, seed: int = 0) -> Corpus:
@@ -86,6 +87,36 @@ def doodles(limit: int | None = None, seed: int = 0) -> Corpus:
     """
     form = {"text": "image", "label": "label"}
     return in_splits("doodles", Classification, read_table(ASSETS / "doodles.npz", form), form, limit, seed)
+
+
+def phrases(limit: int | None = None, seed: int = 0, *, language: str = "de", to: str = "zh") -> Corpus:
+    """The packaged numbers from 0 to 99, spoken by a program (espeak-ng, tools/make_clips.py), with their text in Chinese, or in
+    the language that is spoken with `to=language`. 360 German clips to train on, 90 English, four of each other language (en,
+    fr, es, nl, ru, zh). No voice of test rows stands in another split, and a third of them are numbers that no training row of
+    the language says (`extra["number"]` is "never").
+
+    >>> phrases().test[0].extra["number"]
+    'heard'
+    """
+    arrays = arrays_in(ASSETS / "phrases.npz")
+    there = sorted(set(arrays["language"].tolist()))
+    if language not in there or to not in ("zh", language):
+        raise BadInput(
+            tr(
+                f"language={language!r}、to={to!r} 不行：language 可选 {listing(there)}，to 可选 zh 或同一种语言。",
+                f"language={language!r}, to={to!r} won't do: language is one of {listing(there)}, to is zh or the same.",
+            )
+        )
+    columns = ("split", "speaker", "number")
+    mine = [i for i, spoken in enumerate(arrays["language"].tolist()) if spoken == language]
+    said = arrays["text" if to == language else "chinese"]
+    rows = [
+        Raw({"audio": clip, "text": str(said[i]), "language": to, **{k: str(arrays[k][i]) for k in columns}}, i + 1)
+        for i, clip in zip(mine, Transcription().modality.packed_clips(arrays, mine), strict=True)
+    ]
+    form = {"audio": "audio", "text": "text"}
+    table = Table("phrases", rows, (*form, "language", *columns), inputs="audio")
+    return in_splits("phrases", Transcription, table, form, limit, seed)
 
 
 def fixed(name: str, kind: type[Task], limit: int | None, seed: int, test: str = "test") -> Corpus:

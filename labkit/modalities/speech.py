@@ -4,13 +4,16 @@ A network that writes is given no more of a clip than it has room for, and never
 Notebook 16 teaches it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
+
+import numpy as np
 
 from labkit.base.hub import Unreadable, reach
 from labkit.base.language import tr
 from labkit.base.records import BadInput
+from labkit.modalities.adpcm import unpacked
 from labkit.modalities.audio import Audio, Listener
 from labkit.modalities.sounds import length_words
 
@@ -65,6 +68,14 @@ class Speech(Audio):
     trim: float = 45.0  # dB: a word may begin and end softly
 
     name: ClassVar[str] = "speech"
+
+    def packed_clips(self, arrays: Mapping[str, Any], rows: Sequence[int]) -> list:
+        """Of clips in four bits a sample (`audio`, with their `lengths`) those with these numbers: the others stay packed."""
+        lengths = arrays["lengths"]
+        ends = ((lengths + 1) // 2).cumsum()
+        parts = [arrays["audio"][ends[i] - (lengths[i] + 1) // 2 : ends[i]] for i in rows]
+        clips = unpacked(np.concatenate(parts), lengths[list(rows)])
+        return [self.clip(x, int(arrays["sample_rate"]), f"[{i}]") for i, x in zip(rows, clips, strict=True)]
 
     def head(self, task: str, config=None) -> str:
         """A network with a decoder writes; one without answers for each frame (CTC)."""

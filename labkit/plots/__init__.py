@@ -13,6 +13,7 @@ from labkit.plots.drifting import drift
 from labkit.plots.inspecting import anatomy, diagnosis, forgetting, rates
 from labkit.plots.landscapes import mountain, one_step, slice_map, step_sizes, walk_losses, walk_map
 from labkit.plots.learning import bars, confusion, curves, lengths, run_names, running_mean, steps
+from labkit.plots.listening import alignment
 from labkit.plots.look import COLOURS, FONT, MARKERS, drawn, figure, glyphs, printable
 from labkit.plots.scene import scene
 from labkit.plots.searching import importance, parallel, trials
@@ -27,6 +28,7 @@ __all__ = [
     "Histogram",
     "Line",
     "additions",
+    "alignment",
     "anatomy",
     "attribution",
     "bars",
