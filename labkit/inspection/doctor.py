@@ -26,6 +26,7 @@ GUESSING = 0.93
 RISE, FALL = 0.5, 0.3  # of the validation loss; of the training loss, as a share of itself
 BY_HEART = 0.85  # a training loss below it, while validation rows are answered no better than by guessing
 FEW = 20  # rows: of fewer, that none is answered right says little
+SILENT = 0.9  # the share of clips answered with nothing, from which it is no accident
 RARE = 0.75  # the share of the commonest class from which accuracy says little
 
 
@@ -38,7 +39,7 @@ def diagnose(run: Run, corpus: Corpus | None = None) -> Findings:
 
     Of the curves one thing is said, the first cause that explains them: where the rate is wrong, all the rest follows.
     """
-    rules = (rate_too_high, head_not_learning, rate_too_low, class_collapse, underfitting, nothing_right, overfitting)
+    rules = (rate_too_high, head_not_learning, rate_too_low, class_collapse, all_blank, underfitting, nothing_right, overfitting)
     curves = [finding for rule in rules for finding in rule(run)][:1]
     leaks = [*(doubles(corpus) if corpus else ()), *suspicious_scores(run)]
     return Findings([*curves, *leaks])
@@ -169,6 +170,26 @@ def underfitting(run: Run) -> Iterator[Finding]:
     )
     numbers = {"train_loss": last.train_loss, "chance": loss, "share": share}
     yield Finding("underfitting", "severe", words, "epochs", how, numbers)
+
+
+def all_blank(run: Run) -> Iterator[Finding]:
+    """Clips are answered with nothing: with CTC the first thing that every network learns, since most frames are blank."""
+    found = run.valid.metrics.get("silent") if run.valid else None
+    if found is None or found.value < SILENT or not far(run):
+        return
+    silent = round(found.value * run.valid.n)
+    words = tr(
+        f"{run.valid.n} 个验证片段里有 {silent} 个一个字也没有写：输出全是空白；训练损失 {run.history[-1].train_loss:.2f}。",
+        f"Of {run.valid.n} validation clips {silent} are answered with nothing: all that comes out is blank. Training loss "
+        f"{run.history[-1].train_loss:.2f}.",
+    )
+    how = tr(
+        f"先不要停：空白之后才出字，训练 epochs={4 * run.epochs} 再看；还是空白，就把学习率 {run.config.get('lr')} 改小，并检查词表的大小写、"
+        "采样率和文字的长度。",
+        f"Go on first: letters come after the blanks; take epochs={4 * run.epochs}. If it stays blank, lower the rate "
+        f"{run.config.get('lr')}, and check the vocabulary's case, the sample rate and how long the texts are.",
+    )
+    yield Finding("all blank", "severe", words, "epochs", how, {"silent": found.value, "rows": float(run.valid.n)})
 
 
 def nothing_right(run: Run) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ TITLES = {
     "rate too low": ("学习率太小", "Learning rate too low"),
     "head not learning": ("分类头没有学习", "Head not learning"),
     "class collapse": ("类别坍缩", "Class collapse"),
+    "all blank": ("全是空白", "All blank"),
     "underfitting": ("欠拟合", "Underfitting"),
     "overfitting": ("过拟合", "Overfitting"),
     "leak": ("数据泄漏", "Leak"),
