@@ -57,7 +57,7 @@ class Result:
         """A notebook shows nothing more."""
 
 
-def check(id: str, answer) -> Result:
+def check(id: str, answer, seed: int | None = None) -> Result:
     """Judge the answer to an exercise, print what is found and note the try.
 
     >>> check("01.2", padding_share).passed
@@ -65,9 +65,10 @@ def check(id: str, answer) -> Result:
     True
 
     An answer that still raises NotImplementedError is not begun: no try is counted, and NotBegun, which is one, is raised.
+    Some of the cases are drawn anew at each call; `seed` repeats those of an earlier one.
     """
     task = find(id)
-    outcome, finding = judge(task, answer)
+    outcome, finding = judge(task, answer, seed)
     if outcome == UNTOUCHED:
         raise NotBegun(tr(f"{id} {task.title}：还没开始。", f"{id} {task.title}: not begun yet."))
     trouble = note(id, outcome)

@@ -1,7 +1,8 @@
 """An exercise, and how an answer to one is judged. Leans on nothing but text and records.
 
-The check function of an exercise is a generator: it calls the answer at fixed seeds, in several configurations, and
-yields what is wrong, the most telling finding first. An answer without a finding is right.
+The check function of an exercise is a generator: it calls the answer in several configurations, some fixed and some drawn
+anew (cases.py), and yields what is wrong, the most telling finding first. The calls go through a guard (contract.py), which
+adds what is asked of every answer. An answer without a finding is right.
 """
 
 import contextlib
@@ -13,9 +14,13 @@ import sys
 import tomllib
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from labkit_exercises.cases import drawing, fresh_seed, repeat_words
+from labkit_exercises.contract import Contract, Guard
+from labkit_exercises.matching import joined
 
 import labkit
 from labkit import BadInput, listing, tr
@@ -33,6 +38,7 @@ class Exercise:
 
     id: str  # "01.2": the second of lesson 01
     probe: Callable[[Any], Iterator[str]]  # the check function
+    contract: Contract = field(default_factory=Contract)  # what an answer must leave alone
 
     @property
     def lesson(self) -> str:
@@ -53,15 +59,15 @@ class Exercise:
         return tr(*words(self.lesson)[self.id]["read"])
 
 
-def exercise(id: str) -> Callable[[Callable], Exercise]:
-    """Decorator that makes an Exercise of its check function.
+def exercise(id: str, **contract: Any) -> Callable[[Callable], Exercise]:
+    """Decorator that makes an Exercise of its check function; `contract` has the fields of Contract.
 
     >>> @exercise("01.2")
     ... def padding(answer):
     ...     if answer([2, 4], [[0, 1]]) != 0.25:
     ...         yield tr("……", "…")
     """
-    return lambda probe: Exercise(id, probe)
+    return lambda probe: Exercise(id, probe, Contract(**contract))
 
 
 @functools.cache
@@ -104,27 +110,33 @@ def chosen(lesson: str | None) -> list[Exercise]:
     return [e for e in catalogue().values() if lesson in (None, e.lesson)]
 
 
-def judge(task: Exercise, answer) -> tuple[str, str]:
-    """How an answer stands, and what is wrong with it: ("failed", "Expected 0.25 …"). Random states stay as they were."""
+def judge(task: Exercise, answer, seed: int | None = None) -> tuple[str, str]:
+    """How an answer stands, and what is wrong with it: ("failed", "Expected 0.25 …"). Random states stay as they were.
+
+    The drawn cases come from `seed`, or from one that is new at each call.
+    """
     if not callable(answer):
         given = type(answer).__name__
         return FAILED, tr(
             f"请把函数本身交给 check，不要加括号调用它；收到的是 {given}。",
             f"Hand check the function itself, without calling it; it got a value of type {given}.",
         )
-    try:
-        with same_start():
-            finding = next(iter(task.probe(answer)), None)
-    except NotImplementedError:
-        return UNTOUCHED, ""
-    except Exception as error:  # a student's code may raise anything
-        finding = raised(error)
+    with same_start(), drawing(fresh_seed() if seed is None else seed) as lot:
+        try:
+            guard = Guard(answer, task.contract)
+            finding = next(iter(task.probe(guard)), None) or guard.breach
+        except NotImplementedError:
+            return UNTOUCHED, ""
+        except Exception as error:  # a student's code may raise anything
+            finding = raised(error)
+        if finding and (lot.drawn or (finding is guard.breach and guard.drawn)):
+            finding = joined(finding, repeat_words(task.id))
     return (PASSED, "") if finding is None else (FAILED, finding)
 
 
 @contextlib.contextmanager
 def same_start() -> Iterator[None]:
-    """The same random numbers for every answer; the caller's random states are as before afterwards."""
+    """The same random numbers for every answer's fixed cases; the caller's random states are as before afterwards."""
     import numpy as np
     import torch
 

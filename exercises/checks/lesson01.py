@@ -3,22 +3,46 @@
 import itertools
 import math
 import random
+import re
 import tempfile
 from pathlib import Path
 
+from labkit_exercises.cases import cases
 from labkit_exercises.exercise import exercise
-from labkit_exercises.matching import fault, faults, joined, kind_fault, near, pair_fault, shown
+from labkit_exercises.matching import (
+    as_list,
+    fault,
+    faults,
+    joined,
+    kind_fault,
+    near,
+    no_whole_fault,
+    pair_fault,
+    shown,
+    whole,
+)
 
 from labkit import tr
 
-BATCHES = (([[5, 6, 7], [8]], 0), ([[9]], 3), ([[4, 2], [6], [7, 7, 3, 5]], 1), ([[2] * 9, [3] * 2], 0))
+BATCHES = (
+    ([[5, 6, 7], [8]], 0),
+    ([[9]], 3),
+    ([[4, 2], [6], [7, 7, 3, 5]], 1),
+    ([[2] * 9, [3] * 2], 0),
+    ([[0, 5], [7, 0, 0]], 0),  # the number of the pad is a real token here
+)
+
+
+def rows_to_collate(rng):
+    rows = [[rng.randint(0, 30) for _ in range(rng.randint(1, 6))] for _ in range(rng.randint(1, 4))]
+    return rows, rng.choice((0, 1, 7, rows[0][0]))
 
 
 @exercise("01.1")
 def collate(answer):
     import torch
 
-    for rows, pad in BATCHES:
+    for rows, pad in cases(BATCHES, rows_to_collate):
         given, width = f"collate({rows}, pad={pad})", max(map(len, rows))
         got = answer([list(row) for row in rows], pad)
         if wrong := pair_fault(got, "ids", "mask"):
@@ -29,6 +53,8 @@ def collate(answer):
                 "ids 和 mask 都要是张量：最后用 `torch.tensor(...)`。",
                 "Both ids and mask should be tensors: end with `torch.tensor(...)`.",
             )
+        if trouble := no_whole_fault(ids, "ids") or no_whole_fault(mask, "mask"):
+            yield trouble
         if ids.shape != (len(rows), width):
             yield tr(
                 f"{given} 的形状应为 {(len(rows), width)}，即补到本批最长的一行；你的是 {tuple(ids.shape)}。",
@@ -66,15 +92,23 @@ def collate(answer):
         )
 
 
+SEATED = (  # lengths, batches
+    ([2, 4], [[0, 1]]),
+    ([3, 3, 9, 1], [[0, 1], [2, 3]]),
+    ([5, 2, 8, 8, 1], [[4, 0], [2, 3], [1]]),
+    ([7], [[0]]),
+)
+
+
+def seated(rng):
+    lengths = [rng.randint(1, 20) for _ in range(rng.randint(1, 9))]
+    rows, size = rng.sample(range(len(lengths)), len(lengths)), rng.randint(1, 4)
+    return lengths, [rows[i : i + size] for i in range(0, len(rows), size)]
+
+
 @exercise("01.2")
 def padding(answer):
-    cases = (
-        ([2, 4], [[0, 1]]),
-        ([3, 3, 9, 1], [[0, 1], [2, 3]]),
-        ([5, 2, 8, 8, 1], [[4, 0], [2, 3], [1]]),
-        ([7], [[0]]),
-    )
-    for lengths, batches in cases:
+    for lengths, batches in cases(SEATED, seated):
         sizes = [[lengths[i] for i in batch] for batch in batches]
         real, computed = sum(map(sum, sizes)), sum(len(s) * max(s) for s in sizes)
         want, mean = 1 - real / computed, sum(1 - sum(s) / len(s) / max(s) for s in sizes) / len(sizes)
@@ -113,24 +147,64 @@ def padding(answer):
         )
 
 
+EXAMS = (  # rows, classes, the class that is never said, the class that is never true, seed
+    (12, 2, None, None, 1),
+    (30, 3, None, None, 2),
+    (24, 4, 1, None, 3),
+    (9, 2, 1, None, 4),
+    (20, 3, None, 1, 5),
+    (14, 4, 2, 2, 6),
+)
+
+
+def small_exam(rng):
+    classes = rng.randint(2, 4)
+    lots = (None, *range(classes))
+    return rng.randint(classes + 1, 9), classes, rng.choice(lots), rng.choice(lots), rng.getrandbits(30)
+
+
+def sat(n, classes, never, absent, seed):
+    """Logits and truth of an exam."""
+    import torch
+
+    source = torch.Generator().manual_seed(seed)
+    target = torch.randint(classes, (n,), generator=source)
+    target[:classes] = torch.arange(classes)
+    logits = torch.randn(n, classes, generator=source) + 1.2 * torch.nn.functional.one_hot(target, classes)
+    logits[:, 0] += 0.4
+    if never is not None:
+        logits[:, never] -= 50
+    if absent is not None:
+        target[target == absent] = (absent + 1) % classes
+    return logits, target
+
+
 @exercise("01.3")
 def scores(answer):
     import torch
 
-    for n, classes, never, seed in ((12, 2, None, 1), (30, 3, None, 2), (24, 4, 1, 3), (9, 2, 1, 4)):
-        random_ = torch.Generator().manual_seed(seed)
-        target = torch.randint(classes, (n,), generator=random_)
-        target[:classes] = torch.arange(classes)
-        logits = torch.randn(n, classes, generator=random_) + 1.2 * torch.nn.functional.one_hot(target, classes)
-        logits[:, 0] += 0.4
-        if never is not None:
-            logits[:, never] -= 50
-        got = answer(logits.clone(), target.clone())
+    for n, classes, never, absent, seed in cases(EXAMS, small_exam):
+        logits, target = sat(n, classes, never, absent, seed)
+        said = logits.argmax(1)
+        where = tr(f"{n} 行、{classes} 类的例子里，准确率", f"With {n} rows and {classes} classes, accuracy")
+        if n < 10:
+            facts = f"{said.tolist()}, {target.tolist()}"
+            where = tr(
+                f"说的和真的是 {facts}（{classes} 类），准确率",
+                f"With said and true {facts} ({classes} classes), accuracy",
+            )
+        try:
+            got = answer(logits.clone(), target.clone())
+        except ZeroDivisionError:
+            if absent is None or absent != never:
+                raise
+            yield where + tr(
+                f"：有一类（{absent}）既没有真的、也没被说过，你除以了 0。记作 0 或不算它都可以。",
+                f": class {absent} is neither true nor said anywhere, and you divided by 0. Count it as 0 or leave it out.",
+            )
         if wrong := pair_fault(got, "accuracy", "macro_f1"):
             yield wrong
-        said = logits.argmax(1)
         accuracy = (said == target).double().mean().item()
-        where = tr(f"{n} 行、{classes} 类的例子里，准确率", f"With {n} rows and {classes} classes, accuracy")
         yield from faults(
             where,
             got[0],
@@ -148,12 +222,17 @@ def scores(answer):
                 ),
             ],
         )
-        if never is not None and isinstance(got[1], (float, torch.Tensor)) and got[1] != got[1]:
+        if isinstance(got[1], (float, torch.Tensor)) and got[1] != got[1]:
             yield tr(
                 "macro-F1 是 nan：有一类从没被说过，除以了 0。这一类的 F1 记作 0。",
                 "Macro-F1 is nan: one class was never said, and you divided by 0. Its F1 counts as 0.",
             )
-        yield from faults(where.replace(tr("准确率", "accuracy"), "macro-F1"), got[1], *macro_f1(said, target, classes))
+        want, mistakes = macro_f1(said, target, classes)
+        silent = classes - len(
+            {*said.tolist(), *target.tolist()}
+        )  # classes neither true nor said: counted as 0, or left out
+        if not (silent and near(got[1], want * classes / (classes - silent))):
+            yield from faults(where.replace(tr("准确率", "accuracy"), "macro-F1"), got[1], want, mistakes)
 
 
 def macro_f1(said, target, classes):
@@ -163,9 +242,10 @@ def macro_f1(said, target, classes):
         [(said == c).sum().item() for c in range(classes)],
         [(target == c).sum().item() for c in range(classes)],
     )
-    f1 = [2 * h / (m + r) for h, m, r in zip(hit, many, real, strict=True)]
+    f1 = [2 * h / max(1, m + r) for h, m, r in zip(hit, many, real, strict=True)]
+    true = [f for f, r in zip(f1, real, strict=True) if r]
     precision = sum(h / m if m else 0.0 for h, m in zip(hit, many, strict=True)) / classes
-    recall = sum(h / r for h, r in zip(hit, real, strict=True)) / classes
+    recall = sum(h / r if r else 0.0 for h, r in zip(hit, real, strict=True)) / classes
     seen = [f for f, m in zip(f1, many, strict=True) if m]
     weighted = sum(f * r for f, r in zip(f1, real, strict=True)) / len(target)
     return sum(f1) / classes, [
@@ -185,18 +265,28 @@ def macro_f1(said, target, classes):
             "A class that was never said is a class too; its F1 is 0.",
         ),
         (
-            2 * precision * recall / (precision + recall),
+            sum(true) / len(true),
+            "说到了、却不在真相里的类也算一类，它的 F1 是 0。",
+            "A class that is said though it is never true is a class too; its F1 is 0.",
+        ),
+        (
+            2 * precision * recall / ((precision + recall) or 1.0),
             "先每类各算 F1 再平均，不是先平均精确率和召回率。",
             "Take each class's F1 and then the mean, not the F1 of mean precision and mean recall.",
         ),
     ]
 
 
+def schedule(rng):
+    steps = rng.randint(2, 60)
+    return steps, rng.randint(0, steps - 1)
+
+
 @exercise("01.4")
 def warm_up(answer):
-    for steps, warm in ((10, 2), (100, 10), (7, 0), (20, 5)):
-        for step in (0, 1, warm - 1, warm, warm + 1, steps // 2, steps - 1):
-            if step < 0:
+    for steps, warm in cases(((10, 2), (100, 10), (7, 0), (20, 5)), schedule, 6):
+        for step in sorted({0, 1, warm - 1, warm, warm + 1, steps // 2, steps - 1, steps}):
+            if not 0 <= step <= steps:
                 continue
             given, want = (
                 f"rate({step}, steps={steps}, warm={warm})",
@@ -231,7 +321,7 @@ def warm_up(answer):
                         "That line falls from step 0 on: the top must be 1, and only after the warm-up does it fall.",
                     ),
                     (
-                        (steps - step - 1) / max(steps - warm - 1, 1),
+                        (steps - step - 1) / max(steps - warm - 1, 1) if not rising else want,
                         "下降的一段长了一步或短了一步：第 `steps` 步才到 0。",
                         "The way down is one step off: 0 is reached at step `steps`.",
                     ),
@@ -239,15 +329,23 @@ def warm_up(answer):
             )
 
 
+RUNS = (  # seed, epochs, optimizer
+    (1, 2, "SGD", {"lr": 0.5}),
+    (2, 3, "Adam", {"lr": 0.05}),
+    (3, 1, "SGD", {"lr": 0.1, "momentum": 0.9}),
+)
+
+
+def another_run(rng):
+    kind, options = rng.choice((("SGD", {"lr": 0.3, "momentum": 0.5}), ("AdamW", {"lr": 0.03}), ("SGD", {"lr": 0.7})))
+    return rng.getrandbits(30), rng.randint(1, 3), kind, options
+
+
 @exercise("01.5")
 def loop(answer):
     import torch
 
-    for seed, epochs, kind, options in (
-        (1, 2, "SGD", {"lr": 0.5}),
-        (2, 3, "Adam", {"lr": 0.05}),
-        (3, 1, "SGD", {"lr": 0.1, "momentum": 0.9}),
-    ):
+    for seed, epochs, kind, options in cases(RUNS, another_run, 3):
         model, batches = classifier(seed)
         modes: list[bool] = []
         model.register_forward_hook(lambda module, *_, modes=modes: modes.append(module.training))
@@ -340,28 +438,59 @@ FILES = (  # the file's text, and its rows
 )
 
 
+BAD = ((3, "零"), (4, "1.7"), (5, ""))  # the line of a label that is no whole number
+
+
+def a_file(rng):
+    """A valid file and its rows: columns in any order, blanks, repetitions, quotes, a mark at the start or none."""
+    header, rows, lines = rng.sample(["text", "label", "shop"], 3), {}, []
+    for _ in range(rng.randint(1, 7)):
+        text = rng.choice(("好吃", "慢，冷", "a,b", 'a "b"', "一\n二", "  咸 ", "", " ", "好吃 ", "x\n\ny", "甜"))
+        label = rng.choice((0, 1, 2, 12))
+        if text.strip():
+            rows.setdefault(text.strip(), label)
+        cells = {
+            "text": '"' + text.replace('"', '""') + '"',
+            "label": str(label),
+            "shop": rng.choice(("甲", '"乙,丙"')),
+        }
+        lines.append(",".join(cells[name] for name in header))
+    return rng.choice(("", "\ufeff")) + "\n".join([",".join(header), *lines]) + rng.choice(("", "\n")), list(
+        rows.items()
+    )
+
+
 @exercise("01.6")
 def reading(answer):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "reviews.csv"
-        for text, want in FILES:
+        for text, want in cases(FILES, a_file):
             path.write_bytes(text.encode())
             if finding := reading_fault(answer, path, text, want):
                 yield finding
-        path.write_bytes("text,label\n好,1\n差,零\n".encode())
-        try:
-            got = answer(path)
-        except ValueError as error:
-            if "3" not in str(error):
-                yield tr(
-                    f"第 3 行的标签“零”不是整数，你的报错没有说是第几行：{error}",
-                    f"The label 零 in line 3 is no whole number, and your error does not say which line it is: {error}",
-                )
-        else:
+        for line, label in cases(BAD, lambda rng: (rng.randint(2, 40), rng.choice(("是", "0.5", "?", "1,0"))), 3):
+            yield from bad_label_faults(answer, path, line, label)
+
+
+def bad_label_faults(answer, path, line, label):
+    rows = "".join(
+        f"{'好' * (i % 5)},{i % 2}\n" for i in range(2, line)
+    )  # rows without a text and repeated ones among them
+    path.write_bytes(f'text,label\n{rows}差,"{label}"\n真差,1\n'.encode())
+    try:
+        got = answer(path)
+    except ValueError as error:
+        said = str(error).replace(str(path), "").replace(repr(label), "").replace(label or "\0", "")
+        if str(line) not in re.findall(r"\d+", said):
             yield tr(
-                f"第 3 行的标签“零”不是整数，应当抛出 ValueError，你却返回了 {shown(got)}：错误会悄悄溜进训练。",
-                f"The label 零 in line 3 is no whole number; a ValueError should be raised, but you returned {shown(got)}: the mistake would slip into training.",
+                f"第 {line} 行的标签“{label}”不是整数，你的报错没有说是第几行：{error}",
+                f"The label {label or 'that is missing'} in line {line} is no whole number, and your error does not say which line it is: {error}",
             )
+    else:
+        yield tr(
+            f"第 {line} 行的标签“{label}”不是整数，应当抛出 ValueError，你却返回了 {shown(got)}：错误会悄悄溜进训练。",
+            f"The label {label or 'that is missing'} in line {line} is no whole number; a ValueError should be raised, but you returned {shown(got)}: the mistake would slip into training.",
+        )
 
 
 def reading_fault(answer, path, text, want):
@@ -414,13 +543,17 @@ def reading_fault(answer, path, text, want):
     )
 
 
-@exercise("01.7")
+def a_room(rng):
+    return rng.randint(500, 900), rng.randint(6, 16), rng.getrandbits(30)
+
+
+@exercise("01.7", luck=True)
 def seating(answer):
-    for n, size, seed in ((640, 16, 1), (97, 8, 2), (5, 8, 3)):
+    for n, size, seed in cases(((640, 16, 1), (97, 8, 2), (5, 8, 3)), a_room, 3):
         rng = random.Random(seed)
         lengths = [3 + int(rng.gammavariate(2, 9)) for _ in range(n)]
         random.seed(seed)
-        plans = [answer(list(lengths), size, epoch) for epoch in (0, 1)]
+        plans = [answer(list(lengths), size, epoch) for epoch in (0, 1, 2, 5, 40)]
         yield from seating_faults(plans[0], lengths, size)
         random.seed(seed + 99)
         if answer(list(lengths), size, 0) != plans[0]:
@@ -428,17 +561,22 @@ def seating(answer):
                 "同一轮再问一次，座位变了：随机数要由 epoch 决定，否则实验没法重做。",
                 "Asked again for the same epoch, the plan differs: let epoch decide what is random, or no experiment can be repeated.",
             )
-        if n > size and plans[0] == plans[1]:
+        for plan in plans[1:]:
+            yield from seating_faults(plan, lengths, size)
+        if n > 4 * size and any(a == b for a, b in itertools.combinations(plans, 2)):
             yield tr(
-                "第 0 轮和第 1 轮的座位一样：每轮都该换。",
-                "Epochs 0 and 1 have the same plan: every epoch should have its own.",
+                "有两轮的座位一样（看了第 0、1、2、5、40 轮）：每轮都该换。",
+                "Two epochs have the same plan (of 0, 1, 2, 5, 40): every epoch should have its own.",
             )
 
 
 def seating_faults(plan, lengths, size):
     """What is wrong with one plan; the limit of 10 % leaves room for many designs."""
-    n = len(lengths)
-    if not isinstance(plan, list) or not all(isinstance(b, (list, tuple)) and b for b in plan):
+    n, given = len(lengths), plan
+    batches = [as_list(batch) for batch in as_list(plan) or [None]]
+    plan = [whole(batch) if batch else None for batch in batches]
+    if None in plan:
+        plan = given
         yield joined(
             tr(
                 f"应返回若干批，每批是行号的列表，你的是 {shown(plan)}。",

@@ -4,8 +4,9 @@ import itertools
 import re
 from types import SimpleNamespace
 
+from labkit_exercises.cases import cases
 from labkit_exercises.exercise import exercise
-from labkit_exercises.matching import faults, joined, kind_fault, near, shown
+from labkit_exercises.matching import faults, joined, kind_fault, near, shown, whole
 
 from labkit import tr
 
@@ -42,9 +43,23 @@ def block_of(name: str) -> str:
     return f"layer {int(found[1]) + 1}" if found else "embeddings" if "embeddings" in name else "head"
 
 
+FREEZINGS = (
+    (4, 2, True),
+    (4, 0, True),
+    (12, 1, True),
+    (12, 3, False),
+    (4, 4, True),
+)  # layers, k, whether all trains before
+
+
+def a_freezing(rng):
+    layers = rng.choice((1, 2, 3, 6, 11, 13))
+    return layers, rng.randint(0, layers), rng.random() < 0.5
+
+
 @exercise("02.1")
 def freeze(answer):
-    for layers, k, before in ((4, 2, True), (4, 0, True), (12, 1, True), (12, 3, False), (4, 4, True)):
+    for layers, k, before in cases(FREEZINGS, a_freezing, 6):
         model = network(layers).requires_grad_(before)
         answer(model, k)
         trains = {n for n, p in model.named_parameters() if p.requires_grad}
@@ -112,13 +127,16 @@ def named(blocks) -> str:
     return tr("、", ", ").join(sorted(blocks, key=depth)) or tr("什么也没有", "nothing")
 
 
-@exercise("02.2")
+@exercise("02.2", model="kept")
 def counting(answer):
-    for layers, kind in ((3, "top"), (11, "bias"), (2, "none"), (2, "all")):
+    for layers, kind in cases(
+        ((3, "top"), (11, "bias"), (2, "none"), (2, "all")), lambda rng: (rng.randint(1, 12), rng), 4
+    ):
         model = network(layers)
         for name, parameter in model.named_parameters():
             top = block_of(name) in ("head", f"layer {layers}")
-            parameter.requires_grad_({"top": top, "bias": name.endswith("bias"), "none": False, "all": True}[kind])
+            trains = {"top": top, "bias": name.endswith("bias"), "none": False, "all": True}
+            parameter.requires_grad_(trains[kind] if isinstance(kind, str) else kind.random() < 0.5)
         got, want, tensors = answer(model), tally(model, lambda p: p.numel()), tally(model, lambda p: 1)
         if not isinstance(got, dict):
             yield joined(
@@ -157,6 +175,11 @@ def counting(answer):
             ]
             where = tr(f"{layers} 层的模型，", f"With {layers} layers, ") + f"count(model)[{block!r}]"
             yield from faults(where, got[block], want[block], mistakes)
+            if whole(got[block]) is None:
+                yield where + tr(
+                    f" 应是两个整数，你的是 {shown(got[block])}。",
+                    f" should be whole numbers; yours are {shown(got[block])}.",
+                )
 
 
 def tally(model, size):
@@ -172,19 +195,22 @@ def weights_only(model, block):
     return sum(p.numel() for p in kept if p.requires_grad), sum(p.numel() for p in kept)
 
 
+MORNINGS = (  # epoch, layers, every
+    (0, 4, 1),
+    (1, 4, 1),
+    (3, 4, 1),
+    (4, 4, 1),
+    (9, 4, 1),
+    (2, 6, 3),
+    (3, 6, 3),
+    (8, 6, 3),
+    (30, 6, 3),
+)
+
+
 @exercise("02.3")
 def unfreezing(answer):
-    for epoch, layers, every in (
-        (0, 4, 1),
-        (1, 4, 1),
-        (3, 4, 1),
-        (4, 4, 1),
-        (9, 4, 1),
-        (2, 6, 3),
-        (3, 6, 3),
-        (8, 6, 3),
-        (30, 6, 3),
-    ):
+    for epoch, layers, every in cases(MORNINGS, lambda rng: (rng.randint(0, 20), rng.randint(1, 9), rng.randint(1, 5))):
         given, many = f"opened(epoch={epoch}, layers={layers}, every={every})", min(epoch // every, layers)
         got, want = answer(epoch, layers, every), list(range(layers - many + 1, layers + 1))
         if not isinstance(got, (list, tuple, set, range)):
@@ -194,6 +220,11 @@ def unfreezing(answer):
                     f"{given} should return a list of layer numbers; yours is {shown(got)}.",
                 ),
                 kind_fault(got, []),
+            )
+        if whole(got) is None:
+            yield tr(
+                f"{given} 应返回整数的层号，你的是 {shown(got)}。",
+                f"{given} should return whole numbers of layers; yours are {shown(got)}.",
             )
         got, more, free = sorted(got), min(epoch // every + 1, layers), min(epoch, layers)
         yield from faults(
@@ -230,21 +261,44 @@ def unfreezing(answer):
         )
 
 
-@exercise("02.4")
+BODIES = (
+    (7, 3, True),
+    (8, 4, False),
+    (5, 16, True),
+    (1, 1, True),
+    (6, 2, None),
+    (9, 4, None),
+)  # rows, size, mode (None: mixed)
+
+
+@exercise("02.4", model="kept")
 def keeping(answer):
     import torch
+    from torch import nn
 
-    for rows, size, training in ((7, 3, True), (8, 4, False), (5, 16, True), (1, 1, True)):
-        body = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.Dropout(0.5), torch.nn.Tanh()).train(training)
+    for rows, size, training in cases(
+        BODIES, lambda r: (r.randint(1, 12), r.randint(1, 6), r.choice((True, False, None))), 6
+    ):
+        body = nn.Sequential(
+            nn.Linear(4, 5),
+            nn.Dropout(0.5),
+            nn.Identity() if 1 in (size, rows % size) else nn.BatchNorm1d(5),
+            nn.Tanh(),
+        ).train(bool(training))
+        if training is None:  # as where somebody froze a part
+            body[1].train()
+            body[3].train()
+        before = [m.training for m in body.modules()]
         inputs, asked = torch.randn(rows, 4), []
-        body.register_forward_hook(
-            lambda module, given, out, asked=asked: asked.append((len(given[0]), module.training))
-        )
+        for part in body:
+            part.register_forward_hook(
+                lambda module, given, out, asked=asked: asked.append((len(given[0]), module.training))
+            )
         got, modes = answer(body, inputs.clone(), size), [m.training for m in body.modules()]
         given = tr(f"{rows} 行、每批 {size} 行：", f"{rows} rows in batches of {size}: ")
         with torch.no_grad():
             want = body.eval()(inputs)
-        del asked[-1]
+        del asked[-4:]
         if any(mode for _, mode in asked):
             yield given + tr(
                 "body 在训练模式下计算，dropout 让结果每次不同：先 body.eval()。",
@@ -271,10 +325,10 @@ def keeping(answer):
                 "结果还连着计算图：在 torch.no_grad() 里算。",
                 "the result still holds its graph: compute it inside torch.no_grad().",
             )
-        if modes != [training] * len(modes):
+        if modes != before:
             yield given + tr(
-                "算完后 body 的模式变了：进来时是训练模式，就要还成训练模式（反之亦然）。",
-                "body's mode has changed: give it back in the mode in which it came.",
+                "算完后 body 的模式变了：进来时是训练模式，就要还成训练模式（反之亦然），它的每个部分也一样。",
+                "body's mode has changed: give it back in the mode in which it came, and each of its parts too.",
             )
 
 
@@ -286,9 +340,21 @@ TABLES = (  # strategy, accuracy, low, high, seconds; then the choice
 )
 
 
+def a_table(rng):
+    """Strategies with lopsided intervals, so that accuracy, low, high and time rank them in four ways; and the choice."""
+    rows = []
+    for name in rng.sample(("full", "top-1", "top-2", "head", "lora", "prefix"), rng.randint(2, 5)):
+        accuracy = round(rng.uniform(0.6, 0.9), 3)
+        low, high = round(accuracy - rng.uniform(0.002, 0.12), 3), round(accuracy + rng.uniform(0.002, 0.12), 3)
+        rows.append((name, accuracy, low, high, rng.randint(1, 99) + rng.random()))
+    rows = [(n, a, lo, h, round(s, 2)) for n, a, lo, h, s in rows]
+    best = max(rows, key=lambda row: row[1])
+    return tuple(rows), min((row for row in rows if row[3] >= best[2]), key=lambda row: row[4])[0]
+
+
 @exercise("02.5")
 def deciding(answer):
-    for rows, want in TABLES:
+    for rows, want in cases(TABLES, a_table, 30):
         table = [dict(zip(("strategy", "accuracy", "low", "high", "seconds"), row, strict=True)) for row in rows]
         best = max(table, key=lambda row: row["accuracy"])
         inside = [r for r in table if best["low"] <= r["accuracy"]]
@@ -311,6 +377,16 @@ def deciding(answer):
                     "It has the highest accuracy, but a faster one cannot be told apart from it: their intervals overlap.",
                 ),
                 (
+                    rule(table, "high"),
+                    "最好的一行要按 accuracy 找，不是按区间的上界。",
+                    "The best row is the one with the highest accuracy, not with the highest upper end.",
+                ),
+                (
+                    rule(table, "low"),
+                    "最好的一行要按 accuracy 找，不是按区间的下界。",
+                    "The best row is the one with the highest accuracy, not with the highest lower end.",
+                ),
+                (
                     min(table, key=lambda r: r["seconds"])["strategy"],
                     "它最快，但区间完全在最好的之下：确实更差。",
                     "It is the fastest, but its interval lies wholly below the best one's: it is really worse.",
@@ -324,11 +400,26 @@ def deciding(answer):
         )
 
 
-@exercise("02.6")
+def rule(table, by: str) -> str:
+    """The rule of the task, with the best row chosen by another column."""
+    best = max(table, key=lambda row: row[by])
+    return min((r for r in table if r["high"] >= best["low"]), key=lambda row: row["seconds"])["strategy"]
+
+
+def a_tower(rng):
+    layers = rng.randint(3, 9)
+    blocks = ["embeddings", *(f"layer {i}" for i in range(1, layers + 1))]
+    return layers, rng.choice((1e-3, 3e-5, 0.02)), tuple(b for b in blocks[:-2] if rng.random() < 0.3)
+
+
+TOWERS = ((4, 1e-3, ()), (12, 2e-5, ()), (4, 5e-4, ("embeddings", "layer 1")))  # layers, rate, what is frozen
+
+
+@exercise("02.6", model="kept")
 def rates_by_depth(answer):
     import torch
 
-    for layers, lr, frozen in ((4, 1e-3, ()), (12, 2e-5, ()), (4, 5e-4, ("embeddings", "layer 1"))):
+    for layers, lr, frozen in cases(TOWERS, a_tower, 6):
         model = network(layers)
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(block_of(name) not in frozen)

@@ -1,11 +1,26 @@
 """The exercises of lesson 03, LoRA, adapters and prompts: forward, merge, a bottleneck, prompts, prefixes, counts, a budget."""
 
+from labkit_exercises.cases import cases
 from labkit_exercises.exercise import exercise
 from labkit_exercises.matching import faults, joined, kind_fault, pair_fault, shown
 
 from labkit import tr
 
 PAIRS = ((4, 3, 2, 4.0), (5, 5, 1, 8.0), (6, 6, 4, 4.0), (3, 7, 3, 1.5))  # inputs, outputs, rank, alpha
+
+
+def a_pair(rng):
+    return rng.randint(2, 7), rng.randint(2, 7), rng.randint(1, 4), rng.choice((1, 2.0, 8, 0.5, 16))
+
+
+def no_gradient(named, loss) -> str:
+    """The names of the tensors that the gradient of a loss does not reach."""
+    import torch
+
+    if not loss.requires_grad:
+        return ", ".join(named)
+    found = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
+    return ", ".join(name for name, g in zip(named, found, strict=True) if g is None)
 
 
 def drawn(inputs, outputs, rank):
@@ -20,7 +35,7 @@ def drawn(inputs, outputs, rank):
 def lora(answer):
     import torch
 
-    for inputs, outputs, rank, alpha in PAIRS:
+    for inputs, outputs, rank, alpha in cases(PAIRS, a_pair, 6):
         weight, bias, a, b = drawn(inputs, outputs, rank)
         x = torch.randn(3, inputs, dtype=torch.float64)
         base, change, scale = x @ weight.T + bias, x @ a.T @ b.T, alpha / rank
@@ -55,13 +70,19 @@ def lora(answer):
                 )
             )
         yield from faults(given, got, base + scale * change, mistakes)
+        matrices = {"a": a.requires_grad_(), "b": b.requires_grad_()}
+        if missing := no_gradient(matrices, answer(x.clone(), weight.clone(), bias.clone(), a, b, alpha).sum()):
+            yield tr(
+                f"梯度传不到 {missing}，LoRA 就学不了：不要用 detach、torch.tensor 或 no_grad。",
+                f"No gradient reaches {missing}, and so LoRA can't learn: don't use detach, torch.tensor or no_grad.",
+            )
 
 
 @exercise("03.2")
 def merging(answer):
     import torch
 
-    for inputs, outputs, rank, alpha in PAIRS:
+    for inputs, outputs, rank, alpha in cases(PAIRS, a_pair, 6):
         weight, _, a, b = drawn(inputs, outputs, rank)
         kept, change, scale = weight.clone(), b @ a, alpha / rank
         got = answer(weight, a.clone(), b.clone(), alpha)
@@ -92,11 +113,11 @@ def merging(answer):
         yield from faults(given, got, kept + scale * change, mistakes)
 
 
-@exercise("03.3")
+@exercise("03.3", again=False)
 def bottleneck(answer):
     import torch
 
-    for width, size in ((8, 2), (12, 5), (6, 1)):
+    for width, size in cases(((8, 2), (12, 5), (6, 1)), lambda rng: (rng.randint(6, 14), rng.randint(1, 5)), 3):
         torch.manual_seed(size)
         adapter, x, given = answer(width, size), torch.randn(4, 3, width), f"Adapter({width}, {size})"
         if not isinstance(adapter, torch.nn.Module):
@@ -165,13 +186,43 @@ def shape_faults(given, adapter, x):
                 f"{given} 是线性的：两层之间要有一个非线性（如 ReLU 或 GELU），否则两层等于一层。",
                 f"{given} is linear: put a nonlinearity (such as ReLU or GELU) between the layers, or the two are worth only one.",
             )
+    yield from place_faults(given, adapter, x.shape[-1])
+
+
+def place_faults(given, adapter, width):
+    """The bend belongs in the middle: the effect, and what it depends on, have then no more directions than the middle."""
+    import torch
+
+    size = next(min(p.shape) for p in adapter.parameters() if p.ndim > 1)
+    adapter = adapter.double().eval()
+    points = torch.randn(40, width, dtype=torch.float64)
+    with torch.no_grad():
+        effect = adapter(points[None])[0] - points
+    slope = torch.autograd.functional.jacobian
+    ways = torch.cat([slope(lambda v: adapter(v[None, None])[0, 0] - v, point) for point in points])
+    if torch.linalg.matrix_rank(effect - effect.mean(0), rtol=1e-7) > size:
+        yield tr(
+            f"{given} 的非线性在往上那一层之后：它的作用应只有 {size} 个方向。弯在中间：先往下，再弯，再往上。",
+            f"The bend of {given} comes after the upward layer: its effect should have {size} directions only. Bend in the middle, "
+            "between down and up.",
+        )
+    if torch.linalg.matrix_rank(ways, rtol=1e-7) > size:
+        yield tr(
+            f"{given} 的非线性在往下那一层之前：它应只看输入的 {size} 个方向。弯在中间：先往下，再弯，再往上。",
+            f"The bend of {given} comes before the downward layer: it should look at {size} directions of the input only. Bend in "
+            "the middle, between down and up.",
+        )
+
+
+def four_sizes(rng):
+    return rng.randint(1, 4), rng.randint(1, 6), rng.randint(1, 5), rng.randint(2, 6)
 
 
 @exercise("03.4")
 def prompting(answer):
     import torch
 
-    for rows, length, tokens, width in ((2, 3, 2, 4), (1, 5, 1, 3), (3, 2, 4, 2)):
+    for rows, length, tokens, width in cases(((2, 3, 2, 4), (1, 5, 1, 3), (3, 2, 4, 2)), four_sizes, 6):
         hidden = torch.randn(rows, length, width)
         prompt = torch.randn(tokens, width, requires_grad=True)
         mask = (torch.arange(length) < torch.randint(1, length + 1, (rows, 1))).long()
@@ -211,7 +262,7 @@ def prompting(answer):
                 ),
             ],
         )
-        if not got[0].requires_grad:
+        if no_gradient({"prompt": prompt}, got[0].sum()):
             yield tr(
                 "梯度传不到提示：不要用 detach、torch.tensor 或 no_grad。",
                 "No gradient reaches the prompt: don't use detach, torch.tensor or no_grad.",
@@ -222,10 +273,10 @@ def prompting(answer):
 def prefixing(answer):
     import torch
 
-    for rows, length, tokens, width in ((2, 4, 3, 5), (1, 3, 1, 2), (3, 5, 2, 4)):
+    for rows, length, tokens, width in cases(((2, 4, 3, 5), (1, 3, 1, 2), (3, 5, 2, 4)), four_sizes, 6):
         query, key, value = (torch.randn(rows, length, width, dtype=torch.float64) for _ in range(3))
         more_key, more_value = (torch.randn(tokens, width, dtype=torch.float64) for _ in range(2))
-        mask = (torch.arange(length) < torch.tensor([[length], [2], [1]])[:rows]).long()
+        mask = (torch.arange(length) < torch.tensor([[length], [2], [1], [length - 1]])[:rows]).long()
         got = answer(*(t.clone() for t in (query, key, value, mask, more_key, more_value)))
         given = tr(
             f"{rows} 行、长 {length}、前缀 {tokens} 个：attend",
@@ -263,6 +314,12 @@ def prefixing(answer):
                 ),
             ],
         )
+        prefix = {"prefix_key": more_key.requires_grad_(), "prefix_value": more_value.requires_grad_()}
+        if missing := no_gradient(prefix, (answer(query, key, value, mask, *prefix.values()) ** 2).sum()):
+            yield tr(
+                f"梯度传不到 {missing}：不要用 detach、torch.tensor 或 no_grad。",
+                f"No gradient reaches {missing}: don't use detach, torch.tensor or no_grad.",
+            )
 
 
 def attention(query, key, value, mask, scale=None):
@@ -270,9 +327,12 @@ def attention(query, key, value, mask, scale=None):
     return scores.masked_fill(mask[:, None] == 0, float("-inf")).softmax(-1) @ value
 
 
+SIZES = ((128, 4, 8, 10, 16), (768, 12, 4, 20, 64), (10, 1, 1, 1, 1))  # width, layers, rank, tokens, size
+
+
 @exercise("03.6")
 def sizes(answer):
-    for width, layers, rank, tokens, size in ((128, 4, 8, 10, 16), (768, 12, 4, 20, 64), (10, 1, 1, 1, 1)):
+    for width, layers, rank, tokens, size in cases(SIZES, lambda rng: tuple(rng.randint(1, 40) for _ in range(5)), 6):
         given = f"extra(width={width}, layers={layers}, rank={rank}, tokens={tokens}, size={size})"
         got = answer(width, layers, rank, tokens, size)
         lora, prefix = 4 * layers * rank * width, 2 * layers * tokens * width
@@ -323,9 +383,17 @@ def sizes(answer):
 PLACES = ("query", "key", "value", "output")
 
 
+BUDGETS = ((40_000, 128, 4), (300_000, 768, 12), (10_239, 128, 4), (5_000, 64, 2), (2_048, 128, 4))
+
+
+def a_budget(rng):
+    width, layers = rng.choice((32, 64, 128)), rng.randint(1, 6)
+    return 2 * width * layers * rng.randint(2, 30) + rng.randint(0, 2 * width * layers - 1), width, layers
+
+
 @exercise("03.7")
 def budgeting(answer):
-    for budget, width, layers in ((40_000, 128, 4), (300_000, 768, 12), (10_239, 128, 4), (5_000, 64, 2)):
+    for budget, width, layers in cases(BUDGETS, a_budget):
         got, given = answer(budget, width, layers), f"ranks(budget={budget}, width={width}, layers={layers})"
         if not isinstance(got, dict) or not set(got) <= set(PLACES):
             yield joined(

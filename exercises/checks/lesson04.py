@@ -3,6 +3,8 @@
 import itertools
 import math
 
+from labkit_exercises.cases import cases
+from labkit_exercises.contract import tensors_in
 from labkit_exercises.exercise import exercise
 from labkit_exercises.matching import faults, joined, kind_fault, shown
 
@@ -59,20 +61,34 @@ def walking_faults(name: str, call, seed: int, want: list, mistakes):
                 f"{name} 改动了交给它的梯度：存进 state 之前先复制。",
                 f"{name} has changed the gradient it was given: copy it before you keep it in `state`.",
             )
+        if gradient.untyped_storage().data_ptr() in {t.untyped_storage().data_ptr() for t in tensors_in(state)}:
+            yield tr(
+                f"{name} 把交给它的梯度本身存进了 state：优化器每步之后清零这块内存，你记住的就没了。存一份抄件（clone()）。",
+                f"{name} keeps the very gradient it was given in `state`: its memory is cleared after each step, and what you "
+                "remember with it. Keep a copy (clone()).",
+            )
         if not isinstance(weight, torch.Tensor):
             yield joined(
                 tr(f"{name} 应返回新的权重。", f"{name} should return the new weight."), kind_fault(weight, gradient)
             )
         path.append(weight.detach().clone())
+        gradient.zero_()  # as optimizers do with the buffer after a step: who kept it itself has lost it
     for number, (got, right) in enumerate(zip(path, want, strict=True), start=1):
         given = tr(f"第 {number} 步之后，{name}", f"After step {number}, {name}")
         known = [(wrong[number - 1], *words) for wrong, *words in mistakes]
         yield from faults(given, got, right, known)
 
 
-@exercise("04.1")
+STEP = {"changes": (0, 2), "shares": True}  # a weight may be updated in place; `state` is there to be written
+
+
+@exercise("04.1", **STEP)
 def momentum(answer):
-    for seed, lr, share in ((1, 0.1, 0.9), (2, 0.02, 0.5), (3, 0.3, 0.2)):
+    for seed, lr, share in cases(
+        ((1, 0.1, 0.9), (2, 0.02, 0.5), (3, 0.3, 0.2)),
+        lambda r: (r.getrandbits(20), r.uniform(0.01, 0.3), r.uniform(0, 0.95)),
+        4,
+    ):
         name = f"momentum_step(…, lr={lr}, momentum={share})"
 
         def heavy(w, g, state, lr=lr, share=share):  # averaged, as some books have it
@@ -140,9 +156,18 @@ SETTINGS = (
 )
 
 
-@exercise("04.2")
+def a_setting(rng):
+    return (
+        rng.getrandbits(20),
+        rng.uniform(0.01, 0.2),
+        (rng.uniform(0, 0.95), rng.uniform(0.5, 0.99)),
+        10 ** rng.uniform(-4, -1),
+    )
+
+
+@exercise("04.2", **STEP)
 def adam(answer):
-    for seed, lr, betas, eps in SETTINGS:
+    for seed, lr, betas, eps in cases(SETTINGS, a_setting, 4):
         name, given = f"adam_step(…, lr={lr}, betas={betas}, eps={eps:g})", (lr, betas, eps)
         mistakes = [
             (
@@ -201,9 +226,10 @@ def lagging(lr, betas, eps):
     return step
 
 
-@exercise("04.3")
+@exercise("04.3", **STEP)
 def adamw(answer):
-    for (seed, lr, betas, eps), decay in zip(SETTINGS, (0.5, 2.0, 0.1, 1.0), strict=True):
+    settings = list(zip(SETTINGS, (0.5, 2.0, 0.1, 1.0), strict=True))
+    for (seed, lr, betas, eps), decay in cases(settings, lambda rng: (a_setting(rng), rng.uniform(0, 1.5)), 4):
         name, given = f"adamw_step(…, lr={lr}, betas={betas}, eps={eps:g}, decay={decay})", (lr, betas, eps, decay)
         mistakes = [
             (
@@ -236,15 +262,23 @@ def adamw(answer):
         yield from walking_faults(name, call, seed, want, mistakes)
 
 
+MEANS = (  # v, t, lr, beta2, eps
+    ([1e-6, 1e-2, 4.0], 3, 0.1, 0.9, 1e-8),
+    ([0.04, 0.0, 9.0, 1e-4], 1, 1e-3, 0.999, 1e-2),
+    ([2.0], 500, 0.01, 0.99, 1e-3),
+)
+
+
+def some_means(rng):
+    v = [10 ** rng.uniform(-4, 1) for _ in range(rng.randint(1, 4))]
+    return v, rng.randint(1, 30), rng.uniform(1e-3, 0.3), rng.uniform(0.5, 0.99), 10 ** rng.uniform(-3, -1)
+
+
 @exercise("04.4")
 def strides(answer):
     import torch
 
-    for v, t, lr, beta, eps in (
-        ([1e-6, 1e-2, 4.0], 3, 0.1, 0.9, 1e-8),
-        ([0.04, 0.0, 9.0, 1e-4], 1, 1e-3, 0.999, 1e-2),
-        ([2.0], 500, 0.01, 0.99, 1e-3),
-    ):
+    for v, t, lr, beta, eps in cases(MEANS, some_means, 8):
         v = torch.tensor(v, dtype=torch.float64)
         given, fixed = f"effective_rate(v={v.tolist()}, t={t}, lr={lr}, beta2={beta}, eps={eps:g})", v / (1 - beta**t)
         want = lr / (fixed.sqrt() + eps)
@@ -288,8 +322,10 @@ COPIES = {"adamw": 2, "adam": 2, "momentum": 1, "sgd": 0}  # numbers kept for ea
 
 @exercise("04.5")
 def memory(answer):
-    cases = itertools.product(((110_000_000, 600_000), (1_300_000, 258), (1_300_000, 1_300_000)), COPIES)
-    for (total, trainable), kind in cases:
+    fixed = itertools.product(((110_000_000, 600_000), (1_300_000, 258), (1_300_000, 1_300_000)), COPIES)
+    for (total, trainable), kind in cases(
+        fixed, lambda r: ((r.randint(5000, 9000), r.randint(1, 4999)), r.choice([*COPIES]))
+    ):
         given, copies = f"memory(total={total}, trainable={trainable}, optimizer={kind!r})", COPIES[kind]
         want = 4 * (total + trainable * (1 + copies))
         yield from faults(
@@ -334,11 +370,12 @@ def memory(answer):
 CALLS, LEFT = 150, 1e-3  # gradients that may be asked, share of the height that may be left
 
 
-@exercise("04.6")
+@exercise("04.6", changes=(1,), shares=True)
 def ravine(answer):
     import torch
 
-    for narrow, angle, seed in ((100.0, 0.0, 1), (100.0, 0.6, 2), (20.0, 1.1, 3), (100.0, 2.2, 4)):
+    fixed = ((100.0, 0.0, 1), (100.0, 0.6, 2), (20.0, 1.1, 3), (100.0, 2.2, 4))
+    for narrow, angle, seed in cases(fixed, lambda rng: (*rng.choice(fixed)[:2], rng.getrandbits(20)), 2):
         turn = torch.tensor(
             [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]], dtype=torch.float64
         )
@@ -371,6 +408,13 @@ def ravine(answer):
             yield given + tr(
                 f"问了 {len(asked)} 次梯度，最多 {CALLS} 次。",
                 f"you asked for {len(asked)} gradients; {CALLS} is the limit.",
+            )
+        few = len(asked)
+        answer(gradient, start.clone(), 9)
+        if len(asked) - few > 9:
+            yield given + tr(
+                f"`steps` 是 9 时你问了 {len(asked) - few} 次：最多问 `steps` 次，不是固定的次数。",
+                f"with `steps` 9 you asked {len(asked) - few} times: `steps` is the limit, and no fixed number.",
             )
         left = height(got.detach().to(torch.float64)) / height(start)
         if not left < 2:

@@ -3,6 +3,7 @@
 import functools
 import math
 
+from labkit_exercises.cases import cases
 from labkit_exercises.exercise import exercise
 from labkit_exercises.matching import faults, joined, near, shown
 
@@ -42,13 +43,21 @@ def two_groups(model, kind: str, options: dict):
 # 05.1
 
 
+LOOPED = (  # seed, epochs, optimizer
+    (1, 2, "SGD", {"lr": 9.0}),
+    (2, 3, "AdamW", {"lr": 9.0}),
+    (3, 1, "SGD", {"lr": 9.0, "momentum": 0.9}),
+)
+
+
+def another_loop(rng):
+    kind, options = rng.choice((("SGD", {}), ("AdamW", {}), ("SGD", {"momentum": 0.6})))
+    return rng.randint(10, 10**6), rng.randint(1, 4), kind, options | {"lr": 9.0}
+
+
 @exercise("05.1")
 def loop(answer):
-    for seed, epochs, kind, options in (
-        (1, 2, "SGD", {"lr": 9.0}),
-        (2, 3, "AdamW", {"lr": 9.0}),
-        (3, 1, "SGD", {"lr": 9.0, "momentum": 0.9}),
-    ):
+    for seed, epochs, kind, options in cases(LOOPED, another_loop, 3):
         model, asked, modes = network(seed), [], []
         model[0].register_forward_hook(lambda module, *_, modes=modes: modes.append(module.training))
         leave_gradients(model)
@@ -230,11 +239,12 @@ def loop_faults(got, after, means, weights, how):
 # 05.2
 
 
-@exercise("05.2")
+@exercise("05.2", model="modes")
 def accumulating(answer):
     import torch
 
-    for seed, rows, size in ((1, 16, 4), (2, 16, 6), (3, 5, 8), (4, 7, 1)):
+    fixed = ((1, 16, 4), (2, 16, 6), (3, 5, 8), (4, 7, 1), (5, 10, 4))
+    for seed, rows, size in cases(fixed, lambda rng: (rng.getrandbits(20), rng.randint(2, 24), rng.randint(1, 9)), 8):
         model, passes = network(seed).train(seed != 2), Passes()
         model[0].register_forward_hook(passes)
         before, (inputs, target) = numbers_of(model.parameters()), examples(seed, rows)
@@ -363,7 +373,10 @@ def piecewise(seed: int, rows: int, size: int, weight, last: bool = False):
 def clipping(answer):
     import torch
 
-    for seed, scale, most in ((1, 3.0, 1.0), (2, 0.01, 1.0), (3, 50.0, 0.5), (4, 1.0, 100.0)):
+    fixed = ((1, 3.0, 1.0), (2, 0.01, 1.0), (3, 50.0, 0.5), (4, 1.0, 100.0))
+    for seed, scale, most in cases(
+        fixed, lambda r: (r.getrandbits(20), 10 ** r.uniform(-2, 2), 10 ** r.uniform(-1, 1)), 6
+    ):
         given, want = gradients(seed, scale), gradients(seed, scale)
         length = torch.nn.utils.clip_grad_norm_(want, most).item()
         got = answer(given, most)

@@ -1,8 +1,9 @@
 """Checks of the exercises on the training loop that look at a whole run: stopping, resuming, giving up."""
 
+from labkit_exercises.cases import cases
 from labkit_exercises.exercise import exercise, words
 from labkit_exercises.lesson05 import examples, network, set_rate, two_groups
-from labkit_exercises.matching import faults, joined, kind_fault, near, numbers, pair_fault, shown
+from labkit_exercises.matching import as_list, faults, joined, kind_fault, near, numbers, pair_fault, shown
 
 from labkit import tr
 
@@ -13,59 +14,75 @@ SCORES = (  # what score(model) says after each epoch, most, patience
     ((0.7, 0.7, 0.7, 0.9), 4, 2),  # an equal score is no progress
     ((0.5, 0.6, 0.55, 0.58, 0.4), 5, 1),
     ((-3.0, -2.0, -2.5, -2.4, -2.3), 5, 3),  # a score may be negative, as minus a loss is
+    ((0.5, 0.8, 0.6, 0.7), 4, 4),  # the end comes before patience does, and the best was earlier
 )
+
+
+def some_scores(rng):
+    most = rng.randint(1, 9)
+    return tuple(rng.randint(1, 12) / 20 - 0.1 for _ in range(most + 1)), most, rng.randint(1, 4)
+
+
+def coursed(answer, scores, most, patience):
+    course = Course(scores)
+    course.answer = answer(course.model, course.epoch, course.score, most, patience)
+    return course
 
 
 @exercise("05.4")
 def stopping(answer):
-    courses = []
-    for scores, most, patience in SCORES:
-        courses.append(Course(scores))
-        courses[-1].answer = answer(courses[-1].model, courses[-1].epoch, courses[-1].score, most, patience)
-    for course, (scores, most, patience) in zip(courses, SCORES, strict=True):
-        length, best = stopped(scores, most, patience)
-        said = f"score: {list(scores)}, most={most}, patience={patience}"
-        if course.asked != course.done:
-            yield tr(
-                f"{said}：每轮之后只问一次 score；你训练 {course.done} 轮，问了 {course.asked} 次。",
-                f"{said}: ask score once after each epoch; in {course.done} epochs you asked {course.asked} times.",
-            )
-        if course.done != length:
-            yield joined(
-                tr(
-                    f"{said}：应训练 {length} 轮，你训练了 {course.done} 轮。",
-                    f"{said}: {length} epochs should be trained; yours trained {course.done}.",
-                ),
-                stopping_reason([course.done for course in courses])
-                or (tr(f"最多 {most} 轮。", f"{most} epochs at the most.") if course.done > most else ""),
-            )
-        held = round(course.model.weight.item())
-        alive = tr(
-            "要么没有放回去（放回去要用 model.load_state_dict(…)，不是换一个变量），要么存下的不是抄件：`state_dict()` 给的是参数本身，"
-            "会跟着训练一起变，每个张量都要 clone()。",
-            "Either they were never put back (that takes model.load_state_dict(…), not another variable), or what you kept is no "
-            "copy: `state_dict()` gives the parameters themselves, and they change as training goes on, so clone() each.",
+    courses = [coursed(answer, *how) for how in SCORES]
+    for course, how in zip(courses, SCORES, strict=True):
+        yield from course_faults(course, *how, [c.done for c in courses])
+    for how in cases((), some_scores):
+        yield from course_faults(coursed(answer, *how), *how, [])
+
+
+def course_faults(course, scores, most, patience, lengths):
+    """What is wrong with one course of training."""
+    length, best = stopped(scores, most, patience)
+    said = f"score: {list(scores)}, most={most}, patience={patience}"
+    if course.asked != course.done:
+        yield tr(
+            f"{said}：每轮之后只问一次 score；你训练 {course.done} 轮，问了 {course.asked} 次。",
+            f"{said}: ask score once after each epoch; in {course.done} epochs you asked {course.asked} times.",
         )
-        if held != best:
-            yield joined(
-                tr(
-                    f"{said}：最后应恢复第 {best} 轮的参数，模型里却是第 {held} 轮的。",
-                    f"{said}: the parameters of epoch {best} should be back in the end; the model holds those of epoch {held}.",
-                ),
-                tr("一样好的取先到的。", "Of equals take the first.")
-                if 0 < held <= most and scores[held - 1] == scores[best - 1]
-                else alive * (held == length),
-            )
-        mistakes = [
-            (best - 1, "轮次从 1 数起。", "Epochs are counted from 1."),
-            (max(scores[:length]), "要的是第几轮，不是成绩。", "The number of the epoch is wanted, not its score."),
-            (
-                length,
-                "要的是最好的一轮，不是停下的那一轮。",
-                "The best epoch is wanted, not the one at which it stopped.",
+    if course.done != length:
+        yield joined(
+            tr(
+                f"{said}：应训练 {length} 轮，你训练了 {course.done} 轮。",
+                f"{said}: {length} epochs should be trained; yours trained {course.done}.",
             ),
-        ]
-        yield from faults(tr(f"{said}，返回值", f"{said}, what is returned"), course.answer, best, mistakes)
+            stopping_reason(lengths)
+            or (tr(f"最多 {most} 轮。", f"{most} epochs at the most.") if course.done > most else ""),
+        )
+    held = round(course.model.weight.item())
+    alive = tr(
+        "要么没有放回去（放回去要用 model.load_state_dict(…)，不是换一个变量），要么存下的不是抄件：`state_dict()` 给的是参数本身，"
+        "会跟着训练一起变，每个张量都要 clone()。",
+        "Either they were never put back (that takes model.load_state_dict(…), not another variable), or what you kept is no "
+        "copy: `state_dict()` gives the parameters themselves, and they change as training goes on, so clone() each.",
+    )
+    if held != best:
+        yield joined(
+            tr(
+                f"{said}：最后应恢复第 {best} 轮的参数，模型里却是第 {held} 轮的。",
+                f"{said}: the parameters of epoch {best} should be back in the end; the model holds those of epoch {held}.",
+            ),
+            tr("一样好的取先到的。", "Of equals take the first.")
+            if 0 < held <= most and scores[held - 1] == scores[best - 1]
+            else alive * (held == length),
+        )
+    mistakes = [
+        (best - 1, "轮次从 1 数起。", "Epochs are counted from 1."),
+        (max(scores[:length]), "要的是第几轮，不是成绩。", "The number of the epoch is wanted, not its score."),
+        (
+            length,
+            "要的是最好的一轮，不是停下的那一轮。",
+            "The best epoch is wanted, not the one at which it stopped.",
+        ),
+    ]
+    yield from faults(tr(f"{said}，返回值", f"{said}, what is returned"), course.answer, best, mistakes)
 
 
 class Course:
@@ -143,11 +160,16 @@ def stopping_reason(lengths: list[int]) -> str:
 # 05.5
 
 
-@exercise("05.5")
+def another_break(rng):
+    return rng.randint(10, 10**6), rng.choice(("SGD", "AdamW")), rng.randint(1, 6), rng.randint(3, 6)
+
+
+@exercise("05.5", opaque=True, shares=True)
 def resuming(answer):
     import torch
 
-    for seed, kind, first, rest in ((1, "SGD", 4, 5), (2, "AdamW", 7, 4), (3, "AdamW", 1, 6)):
+    fixed = ((1, "SGD", 4, 5), (2, "AdamW", 7, 4), (3, "AdamW", 1, 6))
+    for seed, kind, first, rest in cases(fixed, another_break, 2):
         options = {"lr": 9.0, "momentum": 0.9} if kind == "SGD" else {"lr": 9.0}
         model, optimizer, draw = workshop(seed, kind, options)
         torch.manual_seed(seed)
@@ -180,12 +202,21 @@ def resuming(answer):
             spoil(model, optimizer)  # the run before goes on, and elsewhere the state waits
             model, optimizer, draw = workshop(seed + 50 * leg, kind, options, like=seed)
             torch.manual_seed(999)
-            pair = answer(model, optimizer, draw, falling, steps, state)
+            before, pair = state, answer(model, optimizer, draw, falling, steps, state)
             if finding := pair_fault(pair, "losses", "state"):
                 yield finding
-            mine, state = list(pair[0]), pair[1]
+            mine, state = as_list(pair[0]), pair[1]
             want = want_rest[done - first :][:steps]
             if mine == want:
+                model, optimizer, draw = workshop(seed + 50 * leg, kind, options, like=seed)
+                again = answer(model, optimizer, draw, falling, steps, before)
+                if as_list(again[0]) != want:
+                    yield tr(
+                        f"{kind}，从同一个状态恢复第二次，损失就不同了：恢复之后的训练改动了存下的状态。恢复时要抄一份（优化器的 "
+                        "load_state_dict 会直接用你给它的张量）。",
+                        f"{kind}, resumed from the same state a second time the losses differ: training on has altered what was "
+                        "kept. Copy it when you return to it (an optimizer's load_state_dict uses the very tensors it is given).",
+                    )
                 continue
             said = tr(
                 f"{kind}，第 {done} 步之后恢复，接下来的损失应为 {shown(want)}，你的是 {shown(mine)}。",

@@ -4,8 +4,20 @@ import math
 import random
 from collections import Counter
 
+from labkit_exercises.cases import cases, lot
 from labkit_exercises.exercise import exercise
-from labkit_exercises.matching import as_list, faults, joined, kind_fault, near, no_list_fault, pair_fault, shown, whole
+from labkit_exercises.matching import (
+    as_list,
+    faults,
+    joined,
+    kind_fault,
+    near,
+    no_list_fault,
+    no_whole_fault,
+    pair_fault,
+    shown,
+    whole,
+)
 
 from labkit import tr
 
@@ -18,12 +30,18 @@ HIDDEN = (  # special tokens, the [MASK], the size of the vocabulary, rows, toke
 )
 
 
-@exercise("06.1")
+def a_vocabulary(rng):
+    words = rng.choice((60, 150, 400))
+    return (0, 1, 2, 3, 4, rng.randint(5, words - 1)), rng.choice((4, 1)), words, 250, 120
+
+
+@exercise("06.1", luck=True)
 def hiding(answer):
     import torch
 
-    for special, mask, words, rows, tokens in HIDDEN:
-        ids = torch.randint(5, words, (rows, tokens), generator=torch.Generator().manual_seed(1))
+    for special, mask, words, rows, tokens in cases(HIDDEN, a_vocabulary, 1):
+        kept = torch.Generator().manual_seed(lot.rng.getrandbits(30) if lot.drawn else 1)
+        ids = torch.randint(5, words, (rows, tokens), generator=kept)
         ids[:, 0], ids[:, -1], ids[::3, 90:] = 2, 3, 0
         ordinary, before = ~torch.isin(ids, torch.tensor(special)), ids.clone()
         source = torch.Generator().manual_seed(7)
@@ -39,6 +57,8 @@ def hiding(answer):
         for name, tensor in (("inputs", inputs), ("targets", targets)):
             if not isinstance(tensor, torch.Tensor) or tensor.shape != ids.shape:
                 yield tr(f"{name} 应是和 ids 同样形状的张量。", f"{name} should be a tensor of the same shape as ids.")
+            if trouble := no_whole_fault(tensor, name):
+                yield trouble
         asked = targets != SKIP
         if (inputs == SKIP).any():
             yield tr("次序反了：先是 inputs，后是 targets。", "The wrong way round: first inputs, then targets.")
@@ -143,7 +163,10 @@ def shares_fault(inputs, ids, asked, ordinary, mask, words):
 def masked_loss(answer):
     import torch
 
-    for rows, tokens, words, hidden in ((2, 5, 7, 0.4), (1, 3, 4, 1.0), (4, 9, 30, 0.1), (2, 4, 6, 0.0)):
+    fixed = ((2, 5, 7, 0.4), (1, 3, 4, 1.0), (4, 9, 30, 0.1), (2, 4, 6, 0.0))
+    for rows, tokens, words, hidden in cases(
+        fixed, lambda r: (r.randint(1, 4), r.randint(2, 7), r.randint(3, 9), r.random()), 6
+    ):
         logits, draw = 3 * torch.randn(rows, tokens, words), torch.rand(rows, tokens)
         targets = torch.where(draw < hidden, torch.randint(0, words, (rows, tokens)), SKIP)
         if 0 < hidden < 1:
@@ -206,7 +229,8 @@ def masked_loss(answer):
 def tying(answer):
     import torch
 
-    for words, width, bias in ((11, 4, True), (30, 8, True), (7, 7, False)):
+    fixed = ((11, 4, True), (30, 8, True), (7, 7, False))
+    for words, width, bias in cases(fixed, lambda r: (r.randint(4, 40), r.randint(2, 9), r.random() < 0.6), 4):
         embedding, decoder = torch.nn.Embedding(words, width), torch.nn.Linear(width, words, bias=bias)
         table, offset = embedding.weight.detach().clone(), decoder.bias.detach().clone() if bias else None
         given, saved = f"Embedding({words}, {width}), Linear({width}, {words}): ", words * width
@@ -273,11 +297,16 @@ MOVES = (  # words, layers and head of the source; words, layers of the target
 )
 
 
+def a_move(rng):
+    words, head = rng.randint(5, 20), rng.choice(("cls", "classifier"))
+    return words, rng.randint(1, 4), head, rng.choice((words, words + 3)), rng.randint(1, 4)
+
+
 @exercise("06.4")
 def moving(answer):
     import torch
 
-    for words, layers, head, others, depth in MOVES:
+    for words, layers, head, others, depth in cases(MOVES, a_move, 5):
         source, target = network(words, 6, layers, 1, head), network(others, 6, depth, 2, "classifier")
         old, fresh = [{k: v.clone() for k, v in m.state_dict().items()} for m in (source, target)]
         given = tr(
@@ -369,7 +398,7 @@ def surprise(read: list[str], unseen: list[str]) -> float:
     return loss / n
 
 
-@exercise("06.5")
+@exercise("06.5", again=False)
 def choosing(answer):
     for domain, budget, seed in (("hotel", 1500, 0), ("takeaway", 1500, 1), ("film", 1200, 2)):
         texts, sample, unseen, free = shelf(domain, seed)

@@ -6,8 +6,8 @@ import math
 import random
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
 
+from labkit_exercises.cases import cases
 from labkit_exercises.exercise import exercise
 from labkit_exercises.matching import as_list, faults, joined, kind_fault, no_list_fault, pair_fault, shown, whole
 
@@ -33,12 +33,46 @@ FILES = (  # what the file is, its bytes, the rows, what was dropped
         [("味道不错", "1"), ('送得慢，而且"凉"了', "0"), ("还会再来", "1")],
         {"unlabelled": 2, "empty": 2, "duplicate": 1, "conflict": 3},
     ),
+    (
+        "UTF-8",
+        'label,text\n1,"第一行\n第二行"\n0,"一\n\n二"\n1,"第一行\n第二行"\n'.encode(),
+        [("第一行\n第二行", "1"), ("一\n\n二", "0")],
+        {"duplicate": 1},
+    ),
 )
+PIECES = ("味道不错", "送得慢，而且凉了", ' "快" ', "第一行\n第二行", "", "  ", "一般般", "还会再来 ", "包装破了")
+
+
+def a_messy_file(rng):
+    """A file in some encoding, its rows by the obvious slow way, and what was dropped."""
+    header = rng.sample(["text", "label", "id"], 3)
+    found = [(rng.choice(PIECES), rng.choice(("1", "0", "1", "0", "2", "", " "))) for _ in range(rng.randint(3, 12))]
+    lines = [
+        ",".join({"text": '"' + t.replace('"', '""') + '"', "label": y, "id": str(i)}[name] for name in header)
+        for i, (t, y) in enumerate(found)
+    ]
+    content = "\n".join([",".join(header), *lines]) + "\n"
+    stripped = [(t.strip(), y.strip()) for t, y in found]
+    full = [(t, y) for t, y in stripped if t and y]
+    clear = [(t, y) for t, y in full if len({b for a, b in full if a == t}) == 1]
+    dropped = {
+        "empty": sum(not t for t, _ in stripped),
+        "unlabelled": sum(bool(t) and not y for t, y in stripped),
+        "conflict": len(full) - len(clear),
+        "duplicate": len(clear) - len(set(clear)),
+    }
+    kind, code = rng.choice((("UTF-8", "utf-8"), ("UTF-8, BOM", "utf-8-sig"), ("GBK", "gb18030")))
+    return (
+        f"{kind} {content!r}",
+        content.encode(code),
+        list(dict.fromkeys(clear)),
+        {k: v for k, v in dropped.items() if v},
+    )
 
 
 @exercise("07.1")
 def reading(answer):
-    for kind, data, rows, dropped in FILES:
+    for kind, data, rows, dropped in cases(FILES, a_messy_file):
         given = tr(f"{kind} 的文件（{len(data)} 字节）：", f"A file in {kind} ({len(data)} bytes): ")
         try:
             got = answer(data)
@@ -85,7 +119,7 @@ def reading_fault(given, found, rows):
             f"文字和标签都应是字符串，你的第一行是 {shown(found[0])}。",
             f"text and label should both be strings; your first row is {shown(found[0])}.",
         )
-    if any('"' in text and '而且"凉"了' not in text for text in texts):
+    if any('"' in text and text not in dict(rows) for text in texts):
         yield given + tr(
             "引号里可以有逗号和双引号：用 csv 模块读。", "quotes may hold commas and quotes: read with the csv module."
         )
@@ -102,6 +136,12 @@ def reading_fault(given, found, rows):
         yield given + tr(
             "文字为空的行也收下了：只有空格也算空。", "a row without text was kept: blanks alone are no text."
         )
+    if any("\n" in text and text not in texts for text, _ in rows):
+        yield given + tr(
+            "引号里的换行是文字的一部分，你把它丢了或者切开了：不要先用 splitlines() 去掉换行，整份交给 csv。",
+            "a line break inside quotes is part of the text, and yours lost it or cut there: hand csv the whole content instead of "
+            "taking line breaks off with splitlines().",
+        )
     if len(set(texts)) < len(texts):
         yield given + tr("重复的文字收下了两次。", "a repeated text was kept twice.")
     yield from faults(given + "rows", found, rows)
@@ -116,8 +156,8 @@ def same(text: str) -> str:
     return "".join(c for c in folded if unicodedata.category(c)[0] in "LMNS")
 
 
-def shop(n: int, seed: int, classes=(0.5, 0.3, 0.2), again=0.3):
-    """Rows (text, label) in which some texts come back with another punctuation."""
+def shop(n: int, seed: int, classes=(0.5, 0.3, 0.2), again=0.3, clash=0.0):
+    """Rows (text, label) in which some texts come back with another punctuation, a share of them under another label."""
     rng, rows = random.Random(seed), []
     words = ["好", "坏", "快", "慢", "冷", "热", "新", "旧", "甜", "咸", "大", "小", "多", "少"]
     for i in range(n):
@@ -125,37 +165,28 @@ def shop(n: int, seed: int, classes=(0.5, 0.3, 0.2), again=0.3):
         text = f"{rng.choice(words)}{rng.choice(words)}第{i}单"
         rows.append((text, label))
         while rng.random() < again:
-            rows.append((rng.choice(("{}！", "{}。。", " {}~", "{}!!")).format(text), label))
+            other = rng.randrange(len(classes)) if rng.random() < clash else label
+            rows.append((rng.choice(("{}！", "{}。。", " {}~", "{}!!")).format(text), other))
     rng.shuffle(rows)
     return rows
 
 
-def watched(call: Callable):
-    """What a call returns, and whether it moved the global random numbers of Python, numpy or torch."""
-    import numpy as np
-    import torch
-
-    def luck():
-        kind, keys, *rest = np.random.get_state()
-        return random.getstate(), kind, keys.tolist(), rest, torch.get_rng_state().tolist()
-
-    kept = np.random.get_state()
-    try:
-        random.random(), np.random.random(), torch.rand(1)  # a seed set before would else go unnoticed
-        before = luck()
-        return call(), luck() != before
-    finally:
-        np.random.set_state(kept)
+SHOPS = (  # texts, seed, share of the test, classes, how often a text comes back under another label
+    (300, 1, 0.2, (0.5, 0.3, 0.2), 0.0),
+    (500, 2, 0.1, (0.94, 0.06), 0.0),
+    (200, 3, 0.5, (0.4, 0.6), 0.0),
+    (300, 4, 0.2, (0.5, 0.5), 0.4),
+)
 
 
-@exercise("07.2")
+def a_shop(rng):
+    return rng.randint(250, 450), rng.getrandbits(20), rng.choice((0.2, 0.25, 0.5)), (0.6, 0.4), rng.choice((0.0, 0.3))
+
+
+@exercise("07.2", luck=True)
 def splitting(answer):
-    for n, seed, share, classes in (
-        (300, 1, 0.2, (0.5, 0.3, 0.2)),
-        (500, 2, 0.1, (0.94, 0.06)),
-        (200, 3, 0.5, (0.4, 0.6)),
-    ):
-        rows = shop(n, seed, classes)
+    for n, seed, share, classes, clash in cases(SHOPS, a_shop, 2):
+        rows = shop(n, seed, classes, clash=clash)
         given = tr(f"{len(rows)} 行，share={share}：", f"{len(rows)} rows, share={share}: ")
         got = answer(list(rows), share, 0)
         if wrong := pair_fault(got, "train", "test"):
@@ -166,12 +197,7 @@ def splitting(answer):
                 f"train 和 test 应是行号的列表，你的是 {shown(got)}。",
                 f"train and test should be lists of row numbers; yours are {shown(got)}.",
             )
-        again, moved = watched(lambda rows=rows, share=share: answer(list(rows), share, 0))
-        if moved:
-            yield given + tr(
-                "你动了全局的随机数：用自己的 `random.Random(seed)`。",
-                "you moved the global random numbers: use a `random.Random(seed)` of your own.",
-            )
+        again = answer(list(rows), share, 0)
         if sorted(train + test) != list(range(len(rows))):
             yield given + tr(
                 "每个行号应恰好出现一次，在 train 或 test 里。",
@@ -186,7 +212,7 @@ def splitting(answer):
             )
         for label, many in sorted(Counter(label for _, label in rows).items()):
             mine = sum(rows[i][1] == label for i in test)
-            if abs(many - mine - share * many) <= 3 < abs(mine - share * many):
+            if abs(many - mine - share * many) <= max(3, 0.08 * many) < abs(mine - share * many):
                 yield given + tr("次序反了：先是 train，后是 test。", "the wrong way round: first train, then test.")
             if abs(mine - share * many) > max(3, 0.08 * many):
                 yield given + tr(
@@ -202,16 +228,24 @@ def splitting(answer):
 # 07.3 balanced_loss(logits, labels, counts)
 
 
+COUNTS = (  # rows of each class in the training set, labels of the batch
+    ((90, 10), (0, 0, 0, 0, 1)),
+    ((5, 5), (0, 1, 1)),
+    ((60, 30, 10), (2, 0, 0, 1, 0)),
+    ((99, 1), (0, 0)),
+)
+
+
+def some_counts(rng):
+    counts = tuple(rng.randint(1, 300) for _ in range(rng.randint(2, 4)))
+    return counts, tuple(rng.randrange(len(counts)) for _ in range(rng.randint(1, 7)))
+
+
 @exercise("07.3")
 def weighing(answer):
     import torch
 
-    for counts, labels in (
-        ((90, 10), (0, 0, 0, 0, 1)),
-        ((5, 5), (0, 1, 1)),
-        ((60, 30, 10), (2, 0, 0, 1, 0)),
-        ((99, 1), (0, 0)),
-    ):
+    for counts, labels in cases(COUNTS, some_counts):
         logits, target = 2 * torch.randn(len(labels), len(counts)), torch.tensor(labels)
         each = torch.nn.functional.cross_entropy(logits, target, reduction="none")
         rows = torch.tensor(counts, dtype=torch.float32)
@@ -264,9 +298,18 @@ def handed_over(seed: int, mark: str, label: int, share: float):
     return rows, marked
 
 
+def a_mark(rng):
+    """A mark that nobody has seen before, at one of the seeds whose rows are known to be clean without it."""
+    word = "".join(rng.sample("券赠抽奖秒杀拼团返现签到裂变", 4))
+    mark = rng.choice(
+        (f"#{rng.randint(1000, 9999)}", f"（{word}）", f"【{word}】", word, f"@{rng.randint(100, 999)}{word[:2]}")
+    )
+    return rng.randint(1, 4), mark, rng.randint(0, 1), rng.uniform(0.3, 0.6)
+
+
 @exercise("07.4")
 def leaking(answer):
-    for case in LEAKS:
+    for case in cases(LEAKS, a_mark, 3):
         rows, marked = handed_over(*case)
         got = answer(list(rows))
         items = as_list(got)
@@ -288,21 +331,24 @@ def leaking(answer):
         missed, false = len(marked - found), len(found - marked)
         if missed > 0.1 * len(marked):
             yield tr(
-                f"有 {len(marked)} 行带着记号“{case[1]}”（全在类别 {case[2]}），你漏了 {missed} 行。",
-                f"{len(marked)} rows carry the mark “{case[1]}” (all of class {case[2]}); you missed {missed}.",
+                f"{len(rows)} 行里有 {len(marked)} 行带着同一个记号，你漏了 {missed} 行：它可能在开头，也可能在末尾。",
+                f"Of {len(rows)} rows {len(marked)} carry the same mark, and you missed {missed}: it may stand in front or at the end.",
             )
         if false > 0.1 * max(1, len(marked)):
             yield tr(
-                f"有 {len(marked)} 行带着记号“{case[1]}”，你多报了 {false} 行没有记号的。",
-                f"{len(marked)} rows carry the mark “{case[1]}”; you report {false} others.",
+                f"{len(rows)} 行里有 {len(marked)} 行带着记号，你多报了 {false} 行没有记号的。",
+                f"Of {len(rows)} rows {len(marked)} carry the mark, and you report {false} others without it.",
             )
 
 
 # 07.5 suspects(texts, labels, fit, k)
 
 
-def learner(texts, labels):
-    """Naive Bayes over characters that knows by heart every text it was taught: sure of it, right or wrong."""
+def learner(texts, labels, unseen=None):
+    """Naive Bayes over characters that knows by heart every text it was taught: sure of it, right or wrong.
+
+    Texts that it judges without having been taught them are added to `unseen`.
+    """
     counts, heart = [Counter(), Counter()], dict(zip(texts, labels, strict=True))
     for text, label in zip(texts, labels, strict=True):
         counts[label].update(set(text))
@@ -311,6 +357,8 @@ def learner(texts, labels):
     def predict(texts):
         found = []
         for text in texts:
+            if unseen is not None and text not in heart:
+                unseen.add(text)
             odds = sum(
                 math.log((counts[1][c] + 1) / (n[1] + 2)) - math.log((counts[0][c] + 1) / (n[0] + 2)) for c in set(text)
             )
@@ -333,15 +381,15 @@ def mislabelled(seed: int):
 
 @exercise("07.5")
 def suspecting(answer):
-    for seed in (1, 2):
+    for seed in cases((1, 2), lambda rng: rng.randint(3, 8), 1):
         texts, labels, bad = mislabelled(seed)
-        taught, k = [], 60
+        taught, k, unseen = [], 60, set()
 
-        def fit(texts, labels, taught=taught):
+        def fit(texts, labels, taught=taught, unseen=unseen):
             taught.append(len(texts))
             if not texts or len(texts) != len(labels):
                 raise ValueError("fit(texts, labels)")
-            return learner(texts, labels)
+            return learner(texts, labels, unseen)
 
         got = answer(list(texts), list(labels), fit, k)
         items = as_list(got)
@@ -373,6 +421,12 @@ def suspecting(answer):
                     "A model knows by heart the label of a row that it was taught, wrong ones too: the loss of a row has to come from a model "
                     "that never saw it. Cut the rows into parts and leave out one part after the other.",
                 ),
+            )
+        if known := len(set(texts) - unseen):
+            yield tr(
+                f"600 行里有 {known} 行，从没有被一个没学过它的模型判断过：这些行的损失是背出来的。每一行都要轮到一次留在外面。",
+                f"Of 600 rows {known} were never judged by a model that had not been taught them, and their losses are known by heart: "
+                "every row has to be left out once.",
             )
         if hits < floor:
             yield joined(
@@ -406,14 +460,18 @@ def best_of(texts, labels, bad, k) -> int:
 LONG = [4, 30, 12, 5, 25, 11, 12, 30, 4, 3, 25, 5]  # some rows are longer than the 20 places of a batch
 
 
-@exercise("07.6")
+def many_lengths(rng, n):
+    return [min(120, max(3, round(rng.lognormvariate(3.2, 0.6)))) for _ in range(n)]
+
+
+@exercise("07.6", luck=True)
 def seating(answer):
-    rng = random.Random(3)
-    many = [min(120, max(3, round(rng.lognormvariate(3.2, 0.6)))) for _ in range(900)]
-    for lengths, tokens in (([5, 9, 5, 9, 7], 20), (many, 640), (many[:50], 120), (LONG, 20)):
+    many = many_lengths(random.Random(3), 900)
+    fixed = (([5, 9, 5, 9, 7], 20), (many, 640), (many[:50], 120), (LONG, 20))
+    for lengths, tokens in cases(fixed, lambda rng: (many_lengths(rng, rng.choice((20, 900))), 640), 3):
         given = tr(f"{len(lengths)} 行，tokens={tokens}：", f"{len(lengths)} rows, tokens={tokens}: ")
         got, batches = answer(list(lengths), tokens, 0), None
-        again, moved = watched(lambda lengths=lengths, tokens=tokens: answer(list(lengths), tokens, 0))
+        again = answer(list(lengths), tokens, 0)
         if as_list(got) is not None:
             batches = [whole(as_list(b) or []) if as_list(b) is not None else None for b in as_list(got)]
         if batches is None or None in batches:
@@ -441,8 +499,6 @@ def seating(answer):
                 f"有一批算了 {most} 格：行数 × 最长的一行，不能超过 {tokens}。填充也要算进去。",
                 f"one batch computes {most} places: rows × longest row must not be more than {tokens}, padding included.",
             )
-        if moved:
-            yield given + tr("你动了全局的随机数。", "you moved the global random numbers.")
         if [as_list(b) for b in as_list(again)] != got:
             yield given + tr("同一轮问两次，座位不一样。", "asked twice for the same epoch, the seats differ.")
         if len(lengths) >= 50:
@@ -462,7 +518,8 @@ def seating_fault(given, lengths, tokens, got, sizes, answer):
             f"你用了 {len(got)} 批，{fewest:.0f} 批左右就够：短的行，一批可以多坐几行。",
             f"you need {len(got)} batches where about {fewest:.0f} would do: of short rows a batch holds more.",
         )
-    if [as_list(b) for b in as_list(answer(list(lengths), tokens, 1))] == got:
+    plans = [got, *([as_list(b) for b in as_list(answer(list(lengths), tokens, epoch))] for epoch in (1, 2, 7))]
+    if any(a == b for a, b in itertools.combinations(plans, 2)):
         yield given + tr("每一轮的座位应不同。", "every epoch should have another plan.")
     longest = [max(lengths[i] for i in b) for b in got]
     rising = sum(a <= b for a, b in itertools.pairwise(longest)) / max(1, len(longest) - 1)

@@ -4,6 +4,7 @@ import functools
 import random
 from collections import Counter
 
+from labkit_exercises.cases import cases
 from labkit_exercises.exercise import exercise
 from labkit_exercises.matching import faults, joined, kind_fault, near, numbers, pair_fault, shown
 
@@ -21,15 +22,23 @@ def f1_of(truth, said, label) -> float:
     return 2 * right / (spoken + real)
 
 
+ANSWERS = (  # truth, what is said
+    (["bad", "good", "good", "bad", "good", "good", "good"], ["bad", "good", "bad", "bad", "good", "bad", "good"]),
+    (["good"] * 6 + ["bad"] * 2, ["good"] * 8),
+    ([0, 0, 1, 1, 2, 2, 2, 0], [0, 1, 1, 1, 2, 0, 2, 0]),
+    ([0, 1, 1, 0], [0, 1, 3, 0]),
+    ([7, 7, 7], [7, 7, 7]),
+)
+
+
+def some_answers(rng):
+    labels, n = rng.choice(([0, 1], ["a", "b", "c"], [3, 5, 8, 9])), rng.randint(1, 9)
+    return [rng.choice(labels) for _ in range(n)], [rng.choice(labels) for _ in range(n)]
+
+
 @exercise("08.1")
 def macro_f1(answer):
-    for truth, said in (
-        (["bad", "good", "good", "bad", "good", "good", "good"], ["bad", "good", "bad", "bad", "good", "bad", "good"]),
-        (["good"] * 6 + ["bad"] * 2, ["good"] * 8),
-        ([0, 0, 1, 1, 2, 2, 2, 0], [0, 1, 1, 1, 2, 0, 2, 0]),
-        ([0, 1, 1, 0], [0, 1, 3, 0]),
-        ([7, 7, 7], [7, 7, 7]),
-    ):
+    for truth, said in cases(ANSWERS, some_answers):
         labels = sorted({*truth, *said})
         each = [f1_of(truth, said, x) for x in labels]
         real = [x for x in labels if x in truth]
@@ -82,11 +91,21 @@ def two_models(rows, a, b, alike, seed):
     return [int(x < a) for x in hard], [int(x < b) for x in second]
 
 
-@exercise("08.2")
+def a_duel(rng):
+    return (
+        rng.randint(200, 600),
+        rng.uniform(0.6, 0.9),
+        rng.uniform(0.6, 0.9),
+        rng.uniform(0.4, 0.8),
+        rng.getrandbits(20),
+    )
+
+
+@exercise("08.2", again=False)
 def paired_interval(answer):
     import numpy as np
 
-    for rows, a, b, alike, seed in PAIRS:
+    for rows, a, b, alike, seed in cases(PAIRS, a_duel, 1):
         first, second = (np.array(side) for side in two_models(rows, a, b, alike, seed))
         given = tr(f"{rows} 行、抽 2000 次：", f"{rows} rows, 2000 draws: ")
         got = answer(first.tolist(), second.tolist(), 2000)
@@ -185,7 +204,10 @@ def gap(groups, weigh=True, sign=False) -> float:
 def calibration_error(answer):
     import numpy as np
 
-    for rows, bins, power, seed in ((200, 10, 2.0, 0), (103, 10, 0.7, 1), (57, 5, 3.0, 2), (11, 4, 1.0, 3)):
+    fixed = ((200, 10, 2.0, 0), (103, 10, 0.7, 1), (57, 5, 3.0, 2), (11, 4, 1.0, 3))
+    for rows, bins, power, seed in cases(
+        fixed, lambda r: (r.randint(8, 40), r.randint(1, 8), r.uniform(0.5, 3), r.getrandbits(20))
+    ):
         lots = random.Random(seed)
         rising = sorted(0.5 + 0.5 * lots.random() ** 0.5 for _ in range(rows))
         sure = rising[::2] + rising[1::2]
@@ -197,7 +219,8 @@ def calibration_error(answer):
         size, by = rows // bins, sorted(zip(sure, hit, strict=True), key=lambda x: x[0])
         cut = [np.array(by[i * size : (i + 1) * size]).T for i in range(bins)]
         yield from faults(
-            tr(f"{rows} 行、{bins} 组：ece", f"{rows} rows, {bins} groups: ece"),
+            tr(f"{rows} 行、{bins} 组：ece", f"{rows} rows, {bins} groups: ece")
+            + (f"({shown(sure)}, {shown(hit)}, {bins})" if rows < 20 else ""),
             answer(list(sure), list(hit), bins),
             gap(groups),
             [
@@ -243,7 +266,10 @@ def best_temperature(logits, truth) -> float:
 def temperature(answer):
     from torch.nn.functional import cross_entropy
 
-    for rows, classes, heat, seed in ((400, 2, 3.0, 0), (400, 3, 0.4, 1), (300, 4, 1.0, 2), (500, 2, 6.0, 3)):
+    fixed = ((400, 2, 3.0, 0), (400, 3, 0.4, 1), (300, 4, 1.0, 2), (500, 2, 6.0, 3))
+    for rows, classes, heat, seed in cases(
+        fixed, lambda r: (400, r.randint(2, 4), r.uniform(0.4, 5), r.getrandbits(20)), 2
+    ):
         logits, truth = scores(rows, classes, heat, seed)
         want, given = best_temperature(logits, truth), f"temperature({rows} × {classes})"
         got = answer(logits.clone(), truth.clone())
@@ -302,9 +328,19 @@ FLIPS = (
 )
 
 
+SHOPS = (("甲店", "乙店"), ("丙店", "丁店"), ("咸", "甜"))
+
+
+def some_flips(rng):
+    pairs = rng.sample(SHOPS, rng.randint(1, 3))
+    words = ["甲店", "乙店", "丙店", "丁店", "咸", "甜", "好", "，", "比", "好吃"]
+    texts = ["".join(rng.choice(words) for _ in range(rng.randint(1, 6))) for _ in range(rng.randint(1, 6))]
+    return texts, pairs, rng.choice(words)
+
+
 @exercise("08.5")
 def flip_rate(answer):
-    for texts, pairs, word in FLIPS:
+    for texts, pairs, word in cases(FLIPS, some_flips, 20):
 
         def model(text, word=word):
             return "positive" if text.startswith(word) or text.endswith("好吃") else "negative"
@@ -389,7 +425,7 @@ def judged(rows, test) -> tuple[float, float]:
     return float(accuracy), float((a != b).mean())
 
 
-@exercise("08.6")
+@exercise("08.6", again=False)
 def repaired(answer):
     for seed in (0, 1):
         given, test = material(seed)

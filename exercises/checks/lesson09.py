@@ -4,6 +4,7 @@ import math
 import random
 import unicodedata
 
+from labkit_exercises.cases import cases
 from labkit_exercises.exercise import exercise
 from labkit_exercises.lesson02 import block_of, network
 from labkit_exercises.lesson06 import as_list, whole
@@ -35,9 +36,33 @@ PATIENTS = (  # (training, validation) losses by epoch, the loss of guessing, th
 )
 
 
+def diagnosed(train, valid, chance) -> str:
+    """The four rules, one after the other."""
+    if not all(math.isfinite(x) for x in (*train, *valid)) or max(train) > 1.1 * chance:
+        return HIGH
+    if max(valid) - min(valid) < 0.01 * chance:
+        return LOW
+    best = valid.index(min(valid))
+    over = valid[-1] - valid[best] >= 0.5 * chance and len(valid) - best > 2 and train[-1] < train[best]
+    return OVER if over else FINE
+
+
+def a_patient(rng):
+    """Losses that lie on either side of each rule, and never on it."""
+    n, chance = rng.randint(3, 7), rng.choice((0.69, 1.1, 1.61, 3.0))
+    top, wide = rng.choice((0.9, 1.0, 1.15, 1.3)), rng.choice((0.004, 0.5, 1.0))
+    train = sorted((chance * rng.uniform(0.1, top) for _ in range(n)), reverse=rng.random() < 0.8)
+    valid = [chance * (0.7 + wide * rng.random()) for _ in range(n)]
+    if rng.random() < 0.5:
+        valid = sorted(valid)
+    if rng.random() < 0.1:
+        rng.choice((train, valid))[rng.randrange(n)] = rng.choice((NAN, math.inf))
+    return train, valid, chance, diagnosed(train, valid, chance)
+
+
 @exercise("09.1")
 def doctor(answer):
-    for train, valid, chance, want in PATIENTS:
+    for train, valid, chance, want in cases(PATIENTS, a_patient, 40):
         got = answer(list(train), list(valid), chance)
         given = tr(
             f"训练损失 {told(train)}，验证损失 {told(valid)}，瞎猜 {chance}：doctor",
@@ -96,9 +121,13 @@ def watched(losses, patience, better=lambda losses, epoch, best: losses[epoch] <
     return best + 1, len(losses)
 
 
+def some_losses(rng):
+    return [rng.randint(4, 14) / 20 for _ in range(rng.randint(2, 9))], rng.randint(1, 4)
+
+
 @exercise("09.2")
 def stopping(answer):
-    for losses, patience in LOSSES:
+    for losses, patience in cases(LOSSES, some_losses, 20):
         given = f"stop({losses}, {patience})"
         got = answer(list(losses), patience)
         got = got.tolist() if hasattr(got, "tolist") else got
@@ -176,11 +205,15 @@ def pulls(model, start, strength) -> dict:
     return slopes(model, L2SP(strength).add_loss(model, None, None, body, 0))
 
 
-@exercise("09.3")
+@exercise("09.3", model="kept")
 def rubber_band(answer):
     import torch
 
-    for seed, strength, frozen in ((0, 1.0, ()), (1, 0.1, ()), (2, 3.0, ("embeddings", "layer 1"))):
+    fixed = ((0, 1.0, ()), (1, 0.1, ()), (2, 3.0, ("embeddings", "layer 1")))
+    parts = ((), ("embeddings",), ("layer 1", "layer 2"))
+    for seed, strength, frozen in cases(
+        fixed, lambda rng: (rng.getrandbits(20), rng.uniform(0.05, 4), rng.choice(parts)), 3
+    ):
         model, start = moved_network(seed, frozen)
         tensors = dict(model.named_parameters())
         body = [n for n in tensors if block_of(n) != "head"]
@@ -220,7 +253,8 @@ def rubber_band(answer):
 
 @exercise("09.4")
 def rehearsing(answer):
-    for count, texts, every in ((5, 2, 2), (5, 3, 3), (4, 1, 1), (6, 2, 2), (5, 4, 10), (9, 2, 4), (0, 2, 2)):
+    fixed = ((5, 2, 2), (5, 3, 3), (4, 1, 1), (6, 2, 2), (5, 4, 10), (9, 2, 4), (0, 2, 2))
+    for count, texts, every in cases(fixed, lambda rng: (rng.randint(0, 12), rng.randint(1, 4), rng.randint(1, 5))):
         tasks, extra = [f"t{i}" for i in range(count)], [f"r{i}" for i in range(texts)]
         got = answer(list(tasks), list(extra), every)
         items = as_list(got)
@@ -276,6 +310,16 @@ COPIES = (
 )
 
 
+BITS = ("好", "吃", "A", "a", "Ａ", "1", "１", "！", "。", "，", " ", "\t", "(", "）", "、", "“")
+
+
+def some_copies(rng):
+    return tuple(
+        ["".join(rng.choice(BITS) for _ in range(rng.randint(1, 3))) for _ in range(rng.randint(0, 6))]
+        for _ in range(2)
+    )
+
+
 @exercise("09.5")
 def leaking(answer):
     def hits(train, test, change, empty=False):
@@ -285,7 +329,7 @@ def leaking(answer):
     def bare(text):
         return "".join(c for c in text if unicodedata.category(c)[0] not in "PZ" and not c.isspace())
 
-    for train, test in COPIES:
+    for train, test in cases(COPIES, some_copies, 30):
         got, want = answer(list(train), list(test)), hits(train, test, normal)
         items = as_list(got)
         rows = None if items is None else whole(items)
@@ -338,13 +382,18 @@ def climb(low, cliff, noise, seed, ends="high"):
     return rates, losses, [0.72 - 0.35 / (1 + (low * 3 / r) ** 1.5) + min((r / cliff) ** 3, 20.0) for r in rates]
 
 
+CURVES = (  # where it begins to fall, where it explodes, noise, seed, what comes behind the explosion
+    (1e-4, 1e-1, 0.02, 0, "high"),
+    (3e-6, 2e-3, 0.04, 1, "high"),
+    (3e-4, 1e-1, 0.03, 2, "nan"),
+    (3e-5, 2e-2, 0.05, 3, "nan"),
+)
+
+
 @exercise("09.6")
 def picking(answer):
-    for low, cliff, noise, seed, ends in (
-        (1e-4, 1e-1, 0.02, 0, "high"),
-        (3e-6, 2e-3, 0.04, 1, "high"),
-        (3e-4, 1e-1, 0.03, 2, "nan"),
-        (3e-5, 2e-2, 0.05, 3, "nan"),
+    for low, cliff, noise, seed, ends in cases(
+        CURVES, lambda rng: (*rng.choice(CURVES)[:2], 0.02, rng.getrandbits(20), "nan"), 2
     ):
         rates, losses, smooth = climb(low, cliff, noise, seed, ends)
         value = numbers(answer(list(rates), list(losses)))

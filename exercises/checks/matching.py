@@ -40,6 +40,8 @@ def near(got, want, tolerance: float = 1e-6) -> bool:
         return len(got) == len(want) and all(near(g, w, tolerance) for g, w in zip(got, want, strict=True))
     if isinstance(want, (str, set, bool)) or want is None:
         return type(got) is type(want) and got == want
+    if type(got) in (int, float) and type(want) in (int, float):
+        return got == want or abs(got - want) <= tolerance * (1 + abs(want))
     got, want = numbers(got), numbers(want)
     if got is None or (got.shape != want.shape and not got.numel() == want.numel() == 1):
         return False
@@ -134,6 +136,16 @@ def whole(items) -> list[int] | None:
     """Whole numbers of any library as Python's; None where something else is among them, True and False included."""
     found = [x.item() if getattr(x, "ndim", None) == 0 else x for x in items]
     return found if all(isinstance(x, int) and not isinstance(x, bool) for x in found) else None
+
+
+def no_whole_fault(got, name: str) -> str:
+    """The words for a tensor whose numbers are not of a whole kind (bool is let through); "" where they are."""
+    if not got.is_floating_point() and not got.is_complex():
+        return ""
+    return tr(
+        f"{name} 应是整数张量，你的是 {got.dtype}：编号用来查表，小数查不了。",
+        f"{name} should be a tensor of whole numbers; yours is {got.dtype}, and a table can't be looked up with fractions.",
+    )
 
 
 def no_list_fault(got) -> str:

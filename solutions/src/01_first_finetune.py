@@ -5,6 +5,8 @@
 #
 # **怎么做**：每道题先说要什么，再给一个写了一半的函数。删掉 `raise NotImplementedError`，换成你的代码，运行那一格，再运行下面的 `check`。答对了会看到 ✓；答错了，它说哪里不对。同一题再错一次，多给一个提示，三个提示之后告诉你去哪里读。查资料、翻笔记、和同学讨论都可以，抄来的代码则学不到东西。
 #
+# 所有练习都有两条约定，题目另说的除外：交给你的东西（列表、张量、模型）不要改动，要改就改抄件；同样的输入给同样的结果，不靠全局的随机数。检查除了几个固定的例子，每次还抽新的，所以背答案没有用。
+#
 # 进度记在这个文件夹的 `labkit-progress.jsonl` 里，关掉再打开也还在。不需要显卡，不需要网络，一共大约一个半小时，可以分几次做。
 
 # %% [markdown] lang="en"
@@ -13,6 +15,8 @@
 # To follow a piece of code is one thing, to be able to write it another. Here you make seven parts of notebook 01 with your own hands, from the way a batch is put together to the whole training loop.
 #
 # **How it works.** Each exercise says what is wanted and gives a function half written. Take out `raise NotImplementedError`, put your code in its place, run the cell, then run the `check` below it. A right answer gets a ✓; a wrong one is told what is wrong. Fail the same exercise again and you get a hint, up to three, and after those the place to read. You may look things up, go back to the notebook, talk to others; only code that is copied teaches nothing.
+#
+# Two things hold in all exercises, unless one says otherwise: what you are given (lists, tensors, models) stays as it was, so change a copy; and the same inputs give the same result, whatever the global random numbers do. Besides a few fixed cases each check draws new ones every time, so that learning answers by heart is no use.
 #
 # Your progress is kept in `labkit-progress.jsonl` in this folder and survives closing the notebook. No graphics card, no network; about an hour and a half in all, in as many sittings as you like.
 
@@ -100,14 +104,14 @@ assert lk.check("01.2", padding_share)
 #
 # 请写 `scores(logits, target)`：`logits` 的形状是（行数，类别数），`target` 是每行的真实类别。返回一对数：准确率，和 macro-F1。
 #
-# 一类的 F1 = 2 × 说对的 ÷（说过的 + 真有的）。macro-F1 是各类 F1 的平均，每一类同样重。**想一想**：如果有一类模型一次也没说过，它的 F1 该是多少？平均时要不要算上它？（答：是 0，要算上。一个模型不理会某一类，正是 macro-F1 要揭穿的事。）
+# 一类的 F1 = 2 × 说对的 ÷（说过的 + 真有的）。macro-F1 是各类 F1 的平均，每一类同样重。**想一想**：如果有一类模型一次也没说过，它的 F1 该是多少？平均时要不要算上它？（答：是 0，要算上。一个模型不理会某一类，正是 macro-F1 要揭穿的事。）说到了却不在真相里的一类也一样。一类既没有真的、也没被说过时，无从打分：记作 0 或不算它都可以，但不能出错。
 
 # %% [markdown] lang="en"
 # ## 01.3 Accuracy and macro-F1 by hand
 #
 # Write `scores(logits, target)`: `logits` has the shape (rows, classes), `target` holds the true class of each row. Return a pair, the accuracy and macro-F1.
 #
-# A class has F1 = 2 × hit ÷ (said + real), and macro-F1 is the mean over classes, each with the same weight. **Think first**: if the model never says one of the classes, what is its F1, and does it belong in the mean? (It is 0, and it does. A model that ignores a class is just what macro-F1 is there to expose.)
+# A class has F1 = 2 × hit ÷ (said + real), and macro-F1 is the mean over classes, each with the same weight. **Think first**: if the model never says one of the classes, what is its F1, and does it belong in the mean? (It is 0, and it does. A model that ignores a class is just what macro-F1 is there to expose.) The same goes for a class that is said though it is never true. A class that is neither true nor said can't be scored: count it as 0 or leave it out, but don't fail.
 
 
 # %% answer="01.3"
@@ -116,7 +120,8 @@ def scores(logits, target):
     said, f1 = logits.argmax(dim=1), []
     for c in range(logits.shape[1]):
         hit = ((said == c) & (target == c)).sum().item()
-        f1.append(2 * hit / ((said == c).sum().item() + (target == c).sum().item()))
+        either = (said == c).sum().item() + (target == c).sum().item()
+        f1.append(2 * hit / either if either else 0.0)
     return (said == target).float().mean().item(), sum(f1) / len(f1)
     # END SOLUTION
 

@@ -159,11 +159,12 @@ assert lk.check("02.3", opened)
 # %% answer="02.4"
 def keep(body, inputs, size):
     # BEGIN SOLUTION
-    training = body.training
+    modes = {module: module.training for module in body.modules()}
     body.eval()
     with torch.no_grad():
         parts = [body(part) for part in inputs.split(size)]
-    body.train(training)
+    for module, training in modes.items():
+        module.training = training
     return torch.cat(parts)
     # END SOLUTION
 
@@ -235,7 +236,7 @@ def groups(model, lr):
     for depth, block in enumerate(reversed(lk.blocks(model))):
         params = [tensors[name] for name in block.parameters if tensors[name].requires_grad]
         if params:
-            found.append({"params": params, "lr": lr * 0.7**depth})
+            found.append({"params": params, "lr": lr * 0.5**depth})
     return found
     # END SOLUTION
 

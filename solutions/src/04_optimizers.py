@@ -26,12 +26,12 @@ print(tr("准备好了。", "Ready."))
 # %% [markdown] lang="zh"
 # ## 约定
 #
-# 前三题都写同一种函数：给你一个权重张量、它的梯度、一个字典 `state`，返回走一步之后的**新权重**。`state` 第一次是空的，之后每次都把同一个字典交给你，要记住的东西就放在里面。不要改动交给你的梯度。
+# 前三题都写同一种函数：给你一个权重张量、它的梯度、一个字典 `state`，返回走一步之后的**新权重**。`state` 第一次是空的，之后每次都把同一个字典交给你，要记住的东西就放在里面。不要改动交给你的梯度；它的内存用完就清零，要记住它，就存一份抄件。
 
 # %% [markdown] lang="en"
 # ## The agreement
 #
-# The first three exercises want the same kind of function: you get a weight tensor, its gradient and a dictionary `state`, and return the **new weight** after one step. `state` is empty in the first call, and from then on you get the same dictionary each time, so keep in it what must be remembered. Don't change the gradient that you are given.
+# The first three exercises want the same kind of function: you get a weight tensor, its gradient and a dictionary `state`, and return the **new weight** after one step. `state` is empty in the first call, and from then on you get the same dictionary each time, so keep in it what must be remembered. Don't change the gradient that you are given; its memory is cleared after the step, so where you want to remember it, keep a copy.
 
 # %% [markdown] lang="zh"
 # ## 04.1 带动量的 SGD

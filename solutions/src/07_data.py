@@ -105,18 +105,18 @@ print(same("还会再来！！") == same("还会再来。"))
 # %% answer="07.2"
 def split(rows, share, seed):
     # BEGIN SOLUTION
-    groups = defaultdict(lambda: defaultdict(list))
-    for i, (text, label) in enumerate(rows):
-        groups[label][same(text)].append(i)
-    rng, test = random.Random(seed), set()
-    for label in sorted(groups):
-        parts = list(groups[label].values())
-        rng.shuffle(parts)
-        room = share * sum(map(len, parts))
-        for part in parts:
-            if len(part) <= room + 0.5:
-                test.update(part)
-                room -= len(part)
+    groups = defaultdict(list)
+    for i, (text, _) in enumerate(rows):
+        groups[same(text)].append(i)  # whatever its labels, a text stays on one side
+    room = {label: share * many for label, many in Counter(label for _, label in rows).items()}
+    parts, test = list(groups.values()), set()
+    random.Random(seed).shuffle(parts)
+    for part in parts:
+        wanted = Counter(rows[i][1] for i in part)
+        if all(many <= room[label] + 0.5 for label, many in wanted.items()):
+            test.update(part)
+            for label, many in wanted.items():
+                room[label] -= many
     return [i for i in range(len(rows)) if i not in test], sorted(test)
     # END SOLUTION
 

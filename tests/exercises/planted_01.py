@@ -79,7 +79,7 @@ def by_filling(rows, pad):
     return ids, torch.arange(ids.shape[1])[None] < lengths[:, None]
 
 
-@right("01.1")
+@wrong("01.1", "has changed the `rows`")
 def by_appending(rows, pad):
     mask = [[1] * len(r) for r in rows]
     longest = len(sorted(rows, key=len)[-1])
@@ -223,7 +223,7 @@ def with_confusion(logits, target):
     for t, s in zip(target, said, strict=True):
         table[t, s] += 1
     hit = table.diagonal()
-    return hit.sum() / table.sum(), (2 * hit / (table.sum(0) + table.sum(1))).mean()
+    return hit.sum() / table.sum(), (2 * hit / (table.sum(0) + table.sum(1)).clamp(min=1)).mean()
 
 
 @right("01.3")
@@ -234,7 +234,7 @@ def with_counters(logits, target):
         hit = pairs[c, c]
         missed = sum(n for (t, s), n in pairs.items() if t == c != s)
         wrongly = sum(n for (t, s), n in pairs.items() if s == c != t)
-        total.append(hit / (hit + (missed + wrongly) / 2))
+        total += [hit / (hit + (missed + wrongly) / 2)] if hit + missed + wrongly else []  # nobody knows: left out
     return [sum(n for (t, s), n in pairs.items() if t == s) / len(target), sum(total) / len(total)]
 
 

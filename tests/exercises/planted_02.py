@@ -242,15 +242,37 @@ def all_at_once(body, inputs, size):
     return kept(body, inputs, len(inputs))
 
 
-@right("02.4")
-def row_by_row(body, inputs, size):
-    before = body.training
+def row_by_row(body, inputs, size, off=torch.no_grad):
+    before = [(part, part.training) for part in body.modules()]
     body.train(False)
     try:
-        with torch.inference_mode():
+        with off():
             return torch.stack([body(row[None])[0] for row in inputs]).clone()
     finally:
-        body.train(before)
+        for part, mode in before:
+            part.training = mode
+
+
+right("02.4")(row_by_row)
+
+
+@wrong("02.4", "inference_mode")
+def in_inference_mode(body, inputs, size):  # once planted as right: a head on top of it can't be trained
+    return row_by_row(body, inputs, size, torch.inference_mode)
+
+
+@wrong("02.4", "switched gradients off and left them so")
+def gradients_off_for_good(body, inputs, size):
+    torch.set_grad_enabled(False)
+    return row_by_row(body, inputs, size)
+
+
+@wrong("02.4", "each of its parts")
+def forgets_a_mixed_state(body, inputs, size):  # once the project's own solution
+    training = body.training
+    kept = row_by_row(body, inputs, size)
+    body.train(training)
+    return kept
 
 
 # 02.5 decide(table)

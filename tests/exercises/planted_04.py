@@ -26,7 +26,7 @@ def climbs(weight, gradient, state, lr, momentum):
     return weight + lr * state["v"]
 
 
-@wrong("04.1", "has changed the gradient")
+@wrong("04.1", "keeps the very gradient")
 def changes_the_gradient(weight, gradient, state, lr, momentum):
     state["v"] = gradient.add_(momentum * state.get("v", 0))
     return weight - lr * state["v"]

@@ -412,7 +412,7 @@ def walked(model, optimizer, draw, rate, steps, state=None, lost=(), keep=copy.d
         if "parameters" not in lost:
             model.load_state_dict(state["model"])
         if "moments" not in lost:
-            optimizer.load_state_dict(state["optimizer"])
+            optimizer.load_state_dict(state["optimizer"] if "copy" in lost else copy.deepcopy(state["optimizer"]))
         if "random" not in lost:
             torch.set_rng_state(state["random"])
     losses = []
@@ -432,6 +432,11 @@ def walked(model, optimizer, draw, rate, steps, state=None, lost=(), keep=copy.d
 @wrong("05.5", "no copy")
 def keeps_references(*given):
     return walked(*given, keep=lambda state: state)
+
+
+@wrong("05.5", "from the same state a second time")
+def spoils_what_it_returns_to(*given):
+    return walked(*given, lost=("copy",))
 
 
 @wrong("05.5", "optimizer's moments were lost: keep")
@@ -507,7 +512,7 @@ def rules(history, flat=6, rising=5, exploded=4, nan=True):
     if not math.isfinite(history[-1]["train_loss"]):
         return nan
     best = valid.index(min(valid))
-    if len(valid) >= exploded and min(valid) > 2 and history[-1]["valid_accuracy"] < 0.55:
+    if len(valid) >= exploded and valid[-1] > 2 * min(valid):
         return True
     if len(valid) >= flat and max(valid) - min(valid) < 0.02:
         return True
@@ -557,6 +562,13 @@ def says_why(history):
     return "no" if rules(history) else "go on"
 
 
+@wrong("05.6", "100 classes")
+def two_is_high(history):  # once the project's own solution
+    valid = [e["valid_loss"] for e in history]
+    high = len(valid) >= 4 and min(valid) > 2 and history[-1]["valid_accuracy"] < 0.55
+    return rules(history, exploded=99) or high
+
+
 @right("05.6")
 def by_rules(history):
     return rules(history)
@@ -568,7 +580,7 @@ def with_windows(history):
     if last["train_loss"] != last["train_loss"]:
         return True
     early, late = [e["valid_loss"] for e in history[:-5]], [e["valid_loss"] for e in history[-5:]]
-    loud = len(history) == 5 and min(e["valid_loss"] for e in history) > 2
+    loud = len(history) == 5 and last["valid_loss"] > 1.5 * min(e["valid_loss"] for e in history)
     return loud or (bool(early) and min(late) > min(early) - 0.006)
 
 
@@ -576,7 +588,7 @@ def with_windows(history):
 def by_accuracy_too(history):
     valid = [e["valid_loss"] for e in history]
     broken = any(math.isnan(e["train_loss"]) for e in history)
-    wild = len(history) >= 4 and all(e["train_loss"] > 3.5 for e in history)
+    wild = len(history) >= 4 and history[-1]["train_loss"] > 1.2 * min(e["train_loss"] for e in history)
     stuck = len(history) >= 7 and all(e["valid_accuracy"] <= 0.52 for e in history)
     return (
         broken
