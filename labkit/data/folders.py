@@ -122,8 +122,9 @@ def unsplit(folder: Path) -> BadInput:
     there = listing((p.name for p in sorted(folder.iterdir())[:8]), 8)
     return BadInput(
         tr(
-            f"{folder} 是文件夹，里面既没有 train.csv（或 .tsv、.jsonl、.xlsx、.npz），也没有每类一个的子文件夹；有：{there or '无'}。",
+            f"{folder} 是文件夹，里面既没有 train.csv（或 .tsv、.jsonl、.xlsx、.npz），也没有每类一个的子文件夹；有：{there or '无'}。"
+            "请给出一个文件，或这样命名的 train、valid、test。",
             f"{folder} is a folder without a train.csv (or .tsv, .jsonl, .xlsx, .npz) and without a sub-folder for each "
-            f"class; it has: {there or 'nothing'}.",
+            f"class; it has: {there or 'nothing'}. Give a file, or name train, valid and test so.",
         )
     )
