@@ -12,6 +12,8 @@ from typing import Any
 
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
+from labkit.inspection.dense import Map, maps
+from labkit.models.families import reads_tokens
 from labkit.models.loading import fitting, labels_of
 from labkit.models.state import device_of, modes_kept
 from labkit.tasks import Classification
@@ -74,8 +76,9 @@ def attribute(
     method: str = "integrated",
     tolerance: float = 0.02,
     max_length: int = 256,
-) -> list[Attribution]:
-    """What each token of each text adds to the log-odds of a label: of `label`, or of the one that the model says.
+) -> list[Attribution] | list[Map]:
+    """What each token of each text adds to the log-odds of a label: of `label`, or of the one that the model says; of a picture
+    or a clip, what each place of it adds (inspection/dense.py).
 
     >>> (found,) = attribute(model, ["面都坨了"])
     >>> found.tokens
@@ -87,7 +90,11 @@ def attribute(
     the difference is smaller): as many points are taken as that needs. method="gradient" takes one. Each text is asked
     alone, so that padding has no part in it. The model is left as it was.
     """
-    texts = [texts] if isinstance(texts, str) else list(texts)
+    texts = list(texts) if isinstance(texts, (list, tuple)) else [texts]
+    if model.task.modality != Classification().modality and explains(model):
+        texts = [model.task.accept(x) for x in texts]
+        check(model, texts, label, method)
+        return maps(model, texts, label, method, tolerance, max_length)
     check(model, texts, label, method)
     with modes_kept(model), asked_by_vectors(model) as network:
         model.eval()
@@ -103,17 +110,20 @@ def attribute_one(model, text: str) -> Attribution:
 def explains(model) -> bool:
     """Whether `attribute` has anything to say of this model: a classifier of texts that a slope can be taken of."""
     task = model.task
-    known = task.name == Classification.name and task.modality == Classification().modality
-    return known and hasattr(model, "get_input_embeddings")
+    if task.name != Classification.name or not hasattr(model, "get_input_embeddings"):
+        return False
+    return task.modality == Classification().modality or not reads_tokens(model)
 
 
 def check(model, texts: Sequence, label: str | None, method: str) -> None:
     task = model.task
-    if task.name != Classification.name or task.modality != Classification().modality:
+    text = task.modality == Classification().modality
+    if task.name != Classification.name or not (text or explains(model)):
         raise BadInput(
             tr(
-                f"attribute 只解释文本的分类；这个模型的任务是 {task.name}（{task.modality.name}）。",
-                f"attribute explains classifications of texts alone; this model's task is {task.name} ({task.modality.name}).",
+                f"attribute 只解释一段文本、一张图片或一个片段的分类；这个模型的任务是 {task.name}（{task.modality.name}）。",
+                "attribute explains classifications of one text, picture or clip alone; this model's task is "
+                f"{task.name} ({task.modality.name}).",
             )
         )
     task.check_inputs(texts)

@@ -331,6 +331,19 @@ class Audio(Modality):
     def html(self, input) -> str:
         return clip_html(input, self.rate)
 
+    def hidden(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Silence: of a picture, as soft everywhere as it is anywhere."""
+        return {k: v * 0 + (0 if v.ndim == 2 else v.min()) if v.is_floating_point() else v for k, v in inputs.items()}
+
+    def marked(self, input, scores, step: float) -> str:
+        """What each stretch of time adds, over all bands, below the clip as the network hears it."""
+        heard = self.prepared(input, self.rate)
+        frames = scores.reshape(-1, scores.shape[-1]).sum(0)
+        each = max(1, round(FRAME / step))  # samples are too many to be drawn one by one
+        frames = np.add.reduceat(frames, np.arange(0, len(frames), each))
+        shown = max(1, min(len(frames), round(len(heard) / self.rate / (step * each))))
+        return clip_html(heard, self.rate, scores=frames[:shown])
+
     def text(self, input) -> str:
         return tr(f"片段 {length_words(len(input) / self.rate)}", f"clip of {length_words(len(input) / self.rate)}")
 

@@ -124,6 +124,15 @@ class Modality:
         """How an input looks in a notebook."""
         raise NotImplementedError
 
+    def hidden(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """A network's inputs with nothing in them, where they are numbers: what an attribution starts from."""
+        return {k: v.new_zeros(v.shape) if v.is_floating_point() else v for k, v in inputs.items()}
+
+    def marked(self, input, scores, step: float) -> str:
+        """An input with a map of what each place of it adds to an answer: `scores` of the shape that the network reads, where
+        time is counted a `step` of so many seconds each."""
+        return self.html(input)
+
     def text(self, input) -> str:
         """An input in one line of words, for messages and terminals."""
         raise NotImplementedError

@@ -1,0 +1,136 @@
+"""Which parts of a picture or a clip carry a prediction: its log-odds shared out among pixels or frames. Notebooks 14 and 15.
+
+Integrated gradients as in attribution.py, walked on what the network reads: from an input with nothing in it (a grey picture,
+silence) to the input itself. What all places get makes up the whole difference.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from labkit.base.display import box
+from labkit.base.language import tr
+from labkit.models.loading import fitting, labels_of
+from labkit.models.state import device_of, modes_kept
+from labkit.tasks import Task
+
+FIRST, MOST = 16, 256  # points along the way: doubled until the sum is right, or there are so many
+ROWS = 32  # of them at once
+
+
+@dataclass(frozen=True)
+class Map:
+    """The answer for one picture or clip, and what each place of it adds to it.
+
+    `scores` (…, height or bands, width or frames) are in units of log-odds of `label`: above 0 speaks for it. Their sum is
+    `log_odds - baseline`, to within `gap`.
+    """
+
+    input: Any
+    task: Task
+    label: str
+    probabilities: dict[str, float]
+    scores: Any  # float32, of the shape that the network reads
+    log_odds: float  # of the label, for the input
+    baseline: float  # the same for an input with nothing in it
+    method: str
+    points: int  # along the way
+    step: float = 1.0  # seconds of a frame
+
+    @property
+    def gap(self) -> float:
+        """What is missing between the sum of the scores and the difference that they share out."""
+        return abs(float(self.scores.sum()) - (self.log_odds - self.baseline))
+
+    @property
+    def predicted(self) -> str:
+        return max(self.probabilities, key=self.probabilities.__getitem__)
+
+    @cached_property
+    def frames(self) -> Any:
+        """The scores of a clip by time alone: of each frame, over its bands."""
+        return self.scores.reshape(-1, self.scores.shape[-1]).sum(0)
+
+    def marked(self) -> str:
+        """The input with the scores over it, as HTML."""
+        return self.task.modality.marked(self.input, self.scores, self.step)
+
+    def _repr_html_(self) -> str:
+        share = self.probabilities[self.predicted]
+        said = f"<div><b>{self.predicted}</b> <span class=m>{share:.3f}</span></div>"
+        key = tr("蓝：支持 {0}，红：反对", "blue speaks for {0}, red against").format(self.label)
+        return box(said, self.marked(), f"<div class=m>{key}</div>")
+
+
+def maps(model, inputs: Sequence, label: str | None, method: str, tolerance: float, max_length: int) -> list[Map]:
+    """The map of each input; the model is left as it was."""
+    with modes_kept(model):
+        model.eval()
+        return [one(model, x, label, method, tolerance, fitting(model, max_length)) for x in inputs]
+
+
+def one(model, input, label: str | None, method: str, tolerance: float, max_length: int) -> Map:
+    import torch
+
+    task, labels, device = model.task, labels_of(model), device_of(model)
+    (item,) = task.modality.encode(model.processor, [input], max_length)
+    end = {k: v.to(device) for k, v in task.modality.pad(model.processor, [item]).items()}
+    start = task.modality.hidden(end)
+    name = next(k for k, v in end.items() if v.is_floating_point())
+    with torch.no_grad():
+        logits = model(**end).logits[0].float()
+        target = labels.index(label) if label else int(logits.argmax())
+        odds, base = log_odds(logits[None], target).item(), log_odds(model(**start).logits.float(), target).item()
+    walk = Walk(model, name, start, end, target)
+    points, slope = walk.enough(odds - base, tolerance) if method == "integrated" else (1, walk.slope([1.0], [1.0]))
+    scores = ((end[name] - start[name])[0] * slope).cpu().numpy()
+    shares = dict(zip(labels, logits.softmax(-1).tolist(), strict=True))
+    return Map(input, task, labels[target], shares, scores, odds, base, method, points, item.get("step", 1.0))
+
+
+def log_odds(logits, target: int) -> Any:
+    """log(p / (1 - p)) of a class, a row each."""
+    rest = [i for i in range(logits.shape[-1]) if i != target]
+    return logits[:, target] - logits[:, rest].logsumexp(-1)
+
+
+@dataclass
+class Walk:
+    """The way from nothing to an input, and the slope of the log-odds along it."""
+
+    model: Any
+    name: str  # of the tensor that changes on the way
+    start: dict
+    end: dict
+    target: int
+
+    def enough(self, difference: float, tolerance: float) -> tuple[int, Any]:
+        """Points along the way, and the mean slope there, such that slope times way gives the difference."""
+        import numpy as np
+
+        points = FIRST
+        while True:
+            places, weights = np.polynomial.legendre.leggauss(points)
+            slope = self.slope((places + 1) / 2, weights / 2)
+            gap = abs(float(((self.end[self.name] - self.start[self.name])[0] * slope).sum()) - difference)
+            if gap <= tolerance * max(1.0, abs(difference)) or points >= MOST:
+                return points, slope
+            points *= 2
+
+    def slope(self, places: Sequence[float], weights: Sequence[float]) -> Any:
+        """The weighted sum of gradients at places between 0 and 1 on the way, of the shape of one input."""
+        import torch
+
+        start, end = self.start[self.name], self.end[self.name]
+        share = torch.tensor(list(zip(places, weights, strict=True)), dtype=end.dtype, device=end.device)
+        total = torch.zeros_like(end[0])
+        for at in share.split(ROWS):
+            lerped = torch.lerp(start, end, at[:, 0].view(-1, *[1] * (end.ndim - 1))).requires_grad_(True)
+            rest = {k: v.expand(len(at), *v.shape[1:]) for k, v in self.end.items() if k != self.name}
+            with torch.enable_grad():
+                odds = (
+                    log_odds(self.model(**{self.name: lerped}, **rest).logits.float(), self.target) * at[:, 1]
+                ).sum()
+            total += torch.autograd.grad(odds, lerped)[0].sum(0)
+        return total
