@@ -10,6 +10,7 @@ goes on from the last save in OUT.partial.
 
 import argparse
 import json
+import math
 import random
 import shutil
 import sys
@@ -108,7 +109,7 @@ class CommandsPretraining:
         while self.step < args.steps:
             rng = np.random.default_rng([args.seed, self.step])
             x, y = self.batch(rng.choice(self.train, args.batch, replace=False), rng)
-            share = min((self.step + 1) / args.warmup, 0.5 + 0.5 * np.cos(np.pi * self.step / args.steps))
+            share = min((self.step + 1) / args.warmup, 0.5 + 0.5 * math.cos(math.pi * self.step / args.steps))
             for group in self.optimizer.param_groups:
                 group["lr"] = args.lr * share
             loss = F.cross_entropy(self.model(x).logits, y, label_smoothing=0.1)
