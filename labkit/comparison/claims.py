@@ -88,6 +88,7 @@ class Trial:
     word: str  # a key of WORDS
     found: Verdict | None = None
     why: str = ""
+    missing: bool = False  # the time was up before its runs
 
     @property
     def spoken(self) -> str:
@@ -152,8 +153,12 @@ class Claims(list):
         if not self.trials:
             return []
         by_id = {claim.id: claim for claim in self}
+        judged = {id: trial for id, trial in self.trials.items() if not trial.missing}
         head = tr(f"在 {self.where} 上试的：", f"tried on {self.where}:")
-        return ["", head, *(f"  {by_id[id].words}{tr('——', ' – ')}{trial}" for id, trial in self.trials.items())]
+        lines = [head, *(f"  {by_id[id].words}{tr('——', ' – ')}{trial}" for id, trial in judged.items())]
+        if rest := [id for id in self.trials if id not in judged]:
+            lines.append(tr(f"时间内没有跑到：{listing(rest, 20)}", f"not reached in time: {listing(rest, 20)}"))
+        return ["", *lines]
 
     def _repr_html_(self) -> str:
         parts = [f"<p><b>{escape(self.summary())}</b></p>"]
@@ -248,9 +253,9 @@ def rows_of(claim: Claim) -> int:
 
 
 def strategies_of(wanted: Sequence[Claim], size: int) -> list[str]:
-    """What has to be trained for the claims about so many rows, the oftenest named first."""
+    """What has to be trained for the claims about so many rows: the cheap head first, then the oftenest named."""
     names = [name for c in wanted if rows_of(c) == size for name in (c.own["a"], c.own["b"]) if name not in BESIDE]
-    return sorted(dict.fromkeys(names), key=lambda name: -names.count(name))
+    return sorted(dict.fromkeys(names), key=lambda name: (name != "head", -names.count(name)))
 
 
 BESIDE = ("tf-idf", "majority")  # baselines stand beside every comparison
@@ -263,10 +268,8 @@ def judged(claim: Claim, runs: Sequence[Run]) -> Trial:
     missing = [name for name in (a, b) if name not in there]
     if missing:
         failed = next((run.error for run in runs if run.strategy in missing and run.error), "")
-        return Trial(
-            "unknown",
-            why=clipped(failed, 90) or tr(f"没有跑到：{listing(missing)}", f"not reached: {listing(missing)}"),
-        )
+        not_reached = tr(f"没有跑到：{listing(missing)}", f"not reached: {listing(missing)}")
+        return Trial("unknown", why=clipped(failed, 90) or not_reached, missing=not failed)
     if claim.own.get("seconds"):
         quicker = all_quicker(runs, a, b)
         return Trial(
