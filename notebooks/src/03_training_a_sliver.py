@@ -12,7 +12,7 @@
 # 3. 亲手写出 LoRA 和适配器，各不到四十行，并证明和库里的一模一样；
 # 4. 手算一次带前缀的注意力；
 # 5. 说清哪一种能并回原模型，哪一种不能，为什么；
-# 6. 用带区间的成绩比较五种策略，也说得出这些成绩**不能**说明什么；
+# 6. 用带区间的成绩把五种策略和一个对照放在一起比，也说得出这些成绩**不能**说明什么；
 # 7. 让一个底座带上两种本领，随时切换。
 #
 # **怎么读**：做过笔记 01 就够了，大约半小时。每一格之前有一个问题，先猜再运行。
@@ -31,7 +31,7 @@
 # 3. write LoRA and the adapter in under forty lines each, and prove them equal to the library's;
 # 4. work out attention with a prefix by hand;
 # 5. say which of them can be merged into the model and which can't, and why;
-# 6. compare five strategies by scores with intervals, and say what these scores do **not** show;
+# 6. compare five strategies and a control by scores with intervals, and say what these scores do **not** show;
 # 7. let one base carry two skills and switch between them.
 #
 # **How to read it.** Having done notebook 01 is enough; it takes about half an hour. A question stands before each cell: guess first, then run. The reviews are Chinese, and you can follow without reading a character.
@@ -886,14 +886,14 @@ for strategy in strategies:
 # A sliver is two or three per cent of the model. About 67 kB of it is the head (with the pooler), which each of them pays. The larger the model, the smaller the sliver beside it: the same LoRA on BERT-base is less than one per cent.
 
 # %% [markdown] lang="zh"
-# ## 9 五种策略，一张考卷
+# ## 9 五种策略，一个对照，一张考卷
 #
 # > **理论 ⑦** 每种方法有自己的步幅和路程；用同一个学习率、同样的轮数去比，比的是谁碰巧合脚。
 #
 # 全量微调的步幅拿给 LoRA 用，多半还没走远就到点了；反过来，LoRA 的步幅对全量微调又太大，笔记 01 里见过那道悬崖。所以每种策略带着自己的学习率和轮数来，都是预先试好的，不是看着这次的测试成绩挑的。
 
 # %% [markdown] lang="en"
-# ## 9 Five strategies, one exam
+# ## 9 Five strategies, a control, one exam
 #
 # > **Theory ⑦** Each method has its own stride and its own distance to go; at one rate and as many epochs for all, you compare whom the shoe happens to fit.
 #
@@ -944,13 +944,33 @@ print(len(differences), tr("步，损失相同：", "steps, same losses:"), max(
 lk.plots.verdicts(lk.verdicts(runs))
 
 # %% [markdown] lang="zh"
-# **读图**：左上角一片空白，十对里没有一对分得出高下，连头尾相差的 5 个点也在噪声之内。上色的只有右边和下边：五种策略都赢了 TF-IDF 和“永远猜多数”。所以不必记住名次，该记住的是：动百分之几的参数，就能走到全量微调附近；想说“更好”，要更多的种子和更多的测试行（笔记 02 讲怎样用它们下判断）。旁边的 TF-IDF 几乎不花时间，任何策略都得先对得起它。
+# **读图**：左上角一片空白，十对里没有一对分得出高下，连头尾相差的 5 个点也在噪声之内。上色的只有右边和下边：五种策略都赢了 TF-IDF 和“永远猜多数”。一个种子的“分不出”是**不知道**，不是“一样”。
 #
+# 还缺一位**对照**。LoRA、适配器、前缀都带着一个在训练的头；第 5 节揭掉便签，成绩只低两个点。那么功劳是便签的，还是头的？只训练头，什么也不贴，比一比就知道。我们用八个种子跑过，每个种子抽不同的 160 行；怕有人说全量微调只走三轮不公平，也加上走满十轮的。记录随包带来。**猜**：哪几种赢得了头？LoRA 赢得了全量吗？
+
+# %% [markdown] lang="en"
+# **Reading it**: the upper left is blank. Not one of the ten pairs can be told apart; even the 5 points between first and last are inside the noise. Colour is only at the right and below: all five beat TF-IDF and "always the majority". "Not to be told apart" by one seed means **unknown**, not "equal".
+#
+# And a **control** is missing. LoRA, adapters and prefixes all come with a head that trains; in section 5 the notes came off and the score was only two points lower. So who earned it, the notes or the head? The head alone, with nothing added, will tell. We ran it with eight seeds, each drawing 160 rows of its own; and lest three epochs be unfair to full fine-tuning, there is one that goes the full ten. The records came with the package. **Guess**: which of them beat the head? Does LoRA beat full fine-tuning?
+
+# %%
+many = lk.runs("03-slivers")
+every = [*many, *many.beside]
+for name in ("lora", "prefix", "adapter", "ptuning-v2", "full", "full, 10 epochs"):
+    print(lk.verdict(every, name, "head"))
+print(lk.verdict(every, "lora", "full"))
+print(lk.verdict(every, "lora", "full, 10 epochs"))
+
+# %% [markdown] lang="zh"
+# 现在可以判了。LoRA、前缀微调和适配器都真的比头好，四到六个点，区间整个在 0 以上：贴上去的那一点**有用**，不是头的功劳。P-tuning v2 和全量微调，160 行时和头分不出高下。LoRA 比三轮的全量高 4.4 个点，也是真的；可是让全量走满十轮，差距就剩 2.6，区间跨过了 0：领先里有一部分，只是多走了几轮（**理论 ⑦**）。所以能说的是：**行少的时候，动百分之二的参数不比动全部差，比只动头好**；不能说的是“LoRA 胜过全量微调”。旁边的 TF-IDF 平均 67.8 %，几乎不花时间，任何策略都得先对得起它。
+
+# %% [markdown] lang="en"
+# Now we can judge. LoRA, prefix tuning and adapters really are better than the head, by four to six points, with intervals all above 0: what they add **is of use**, it is not the head's doing. P-tuning v2 and full fine-tuning can't be told from the head with 160 rows. LoRA's 4.4 points over three epochs of full fine-tuning are real as well; but let full go ten epochs, and 2.6 are left, in an interval that holds 0: part of that lead was only a longer walk (**theory ⑦**). So this can be said: **with few rows, two per cent of the parameters are no worse than all of them, and better than the head alone**. "LoRA beats full fine-tuning" can't. The TF-IDF beside them, 67.8 % in the mean, took next to no time, and every strategy has to be worth more than that first.
+
+# %% [markdown] lang="zh"
 # 有一件事倒是看得清楚，看损失就行。**猜**：前三轮里，谁的训练损失（细线）降得最快，谁最慢？到了最后，慢的那一位追上来没有？
 
 # %% [markdown] lang="en"
-# **Reading it**: the upper left is blank. Not one of the ten pairs can be told apart; even the 5 points between first and last are inside the noise. Colour is only at the right and below: all five beat TF-IDF and "always the majority". So what you should keep is not the order but this: with a few per cent of the parameters one gets near full fine-tuning; and to say "better" takes more seeds and more test rows (notebook 02 shows how to judge by them). The TF-IDF beside them took next to no time, and every strategy has to be worth more than that first.
-#
 # One thing is plain to see, though, in the losses. **Guess**: over the first three epochs, whose training loss (thin) falls fastest, and whose most slowly? And does the slow one catch up in the end?
 
 # %%
@@ -1145,7 +1165,7 @@ with torch.no_grad():
 # | ④ | 直的能并，弯的不能 | LoRA 一个参数不多；瓶颈 `False`（5、6） |
 # | ⑤ | r 管方向，α 管远近 | 悬崖在第 8 个；音量旋钮（5） |
 # | ⑥ | 提示只加位置 | 竖线左边分走目光，少了 10 个位置（7） |
-# | ⑦ | 各用各的步幅和路程 | 五双鞋，一张考卷（9） |
+# | ⑦ | 各用各的步幅和路程 | 全量多走七轮，LoRA 的领先就说不准了（9） |
 # | ⑧ | 一个底座，许多片 | 两种本领互不相干，底座未动（11） |
 
 # %% [markdown] lang="en"
@@ -1173,7 +1193,7 @@ with torch.no_grad():
 # | ④ | the straight can be merged, the bent can't | LoRA: not one parameter more; bottleneck: `False` (5, 6) |
 # | ⑤ | r counts directions, α says how far | the cliff after the eighth; the volume knob (5) |
 # | ⑥ | a prompt only adds places | gaze left of the line, ten positions fewer (7) |
-# | ⑦ | to each its own stride and distance | five pairs of shoes, one exam (9) |
+# | ⑦ | to each its own stride and distance | seven more epochs of full, and LoRA's lead is unsure (9) |
 # | ⑧ | one base, many slivers | two skills kept apart, the base untouched (11) |
 
 # %% [markdown] lang="zh"
