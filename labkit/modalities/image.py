@@ -62,6 +62,7 @@ class Image(Modality):
 
     name: ClassVar[str] = "image"
     model: ClassVar[str] = "tiny-resnet"
+    epochs: ClassVar[float] = 4
     cheap: ClassVar[tuple[str, str]] = ("pixels", "pixels")
     suffixes: ClassVar[tuple[str, ...]] = (
         ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm",

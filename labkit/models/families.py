@@ -131,6 +131,7 @@ FAMILIES = {
         depth="",
         prefix=False,
         width="",
+        rate=4.0,  # batch normalisation bears it, and wants it
     ),
     **dict.fromkeys(("wav2vec2", "hubert", "wavlm"), WAV2VEC2),
     "wav2vec2-conformer": replace(
