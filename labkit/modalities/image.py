@@ -230,11 +230,10 @@ class Image(Modality):
         return tr("图片", "picture")
 
     def features(self, n: int) -> Any:
-        """The pixels of thumbnails in colour, standardised."""
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import FunctionTransformer, StandardScaler
+        """The pixels of thumbnails in colour."""
+        from sklearn.preprocessing import FunctionTransformer
 
-        return make_pipeline(FunctionTransformer(pixel_rows), StandardScaler())
+        return FunctionTransformer(pixel_rows)
 
 
 # Files in, pixels out
