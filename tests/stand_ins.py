@@ -153,3 +153,96 @@ def byte_pairs(kind):
     trained.train_from_iterator(texts, vocab_size=400, min_frequency=2, special_tokens=special, show_progress=False)
     state = json.loads(trained.to_str())["model"]
     return kind(vocab=state["vocab"], merges=[tuple(m) for m in state["merges"]])
+
+
+LETTERS = ["<pad>", "<s>", "</s>", "<unk>", "<en>", "<zh>", " ", *"abcdefghijklmnop"]
+
+
+def writer(folder, seed=0, **config):
+    """A saved Speech2Text of two layers on either side that writes the letters a to p behind <en> or <zh>; random weights."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import (
+        PreTrainedTokenizerFast,
+        Speech2TextConfig,
+        Speech2TextForConditionalGeneration,
+        WhisperFeatureExtractor,
+    )
+
+    inner = Tokenizer(models.WordLevel({t: i for i, t in enumerate(LETTERS)}, "<unk>"))
+    inner.pre_tokenizer, inner.decoder = pre_tokenizers.Split("", "isolated"), decoders.Fuse()
+    special = dict(pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=inner, **special, additional_special_tokens=["<en>", "<zh>"], clean_up_tokenization_spaces=False
+    )
+    torch.manual_seed(seed)
+    sizes = dict(d_model=32, encoder_ffn_dim=32, decoder_ffn_dim=32, encoder_attention_heads=2, decoder_attention_heads=2)
+    ends = dict(pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1, vocab_size=len(LETTERS))
+    sound = dict(conv_channels=32, input_feat_per_channel=24, max_source_positions=128, max_target_positions=32)
+    rest = dict(encoder_layers=2, decoder_layers=2, dropout=0.0, init_std=0.1, scale_embedding=False)
+    model = Speech2TextForConditionalGeneration(Speech2TextConfig(**{**sizes, **ends, **sound, **rest, **config}))
+    WhisperFeatureExtractor(feature_size=24).save_pretrained(folder)
+    return keep(model, tokenizer, folder)
+
+
+def reader(folder, seed=0, letters="abcdefgh", **config):
+    """A saved wav2vec2 with CTC over some letters, random weights: it answers every 20 ms."""
+    import torch
+    from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tokens = ["<pad>", "<s>", "</s>", "<unk>", "|", *letters]
+    (folder / "vocab.json").write_text(json.dumps({t: i for i, t in enumerate(tokens)}), "utf-8")
+    torch.manual_seed(seed)
+    sizes = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, conv_dim=(16,) * 7)
+    rest = dict(feat_extract_norm="layer", num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4, vocab_size=len(tokens))
+    still = dict.fromkeys(("hidden_dropout", "attention_dropout", "feat_proj_dropout", "layerdrop", "final_dropout"), 0.0)
+    model = Wav2Vec2ForCTC(Wav2Vec2Config(**{**sizes, **rest, **still, "pad_token_id": 0, **config}))
+    Wav2Vec2FeatureExtractor(return_attention_mask=True).save_pretrained(folder)
+    return keep(model, Wav2Vec2CTCTokenizer(str(folder / "vocab.json")), folder)
+
+
+def whisper(folder, seed=0):
+    """A saved Whisper with a window of one second; what ends a text also pads it, as in the real ones."""
+    import torch
+    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration, WhisperTokenizer
+
+    marks = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|zh|>", "<|transcribe|>", "<|translate|>", "<|notimestamps|>"]
+    vocabulary = {t: i for i, t in enumerate([*"abcdefghijklmnop", "Ġ"])}
+    tokenizer = WhisperTokenizer(vocab=vocabulary, merges=[], unk_token="<|endoftext|>")
+    tokenizer.add_special_tokens({"additional_special_tokens": marks})
+    numbers = tokenizer.convert_tokens_to_ids
+    torch.manual_seed(seed)
+    sizes = dict(d_model=32, encoder_ffn_dim=32, decoder_ffn_dim=32, encoder_attention_heads=2, decoder_attention_heads=2)
+    end = numbers("<|endoftext|>")
+    ends = dict(pad_token_id=end, bos_token_id=end, eos_token_id=end, decoder_start_token_id=numbers(marks[1]))
+    rest = dict(encoder_layers=1, decoder_layers=2, max_source_positions=50, max_target_positions=32, num_mel_bins=24)
+    model = WhisperForConditionalGeneration(WhisperConfig(**sizes, **ends, **rest, vocab_size=len(tokenizer)))
+    model.generation_config.suppress_tokens = model.generation_config.begin_suppress_tokens = None
+    WhisperFeatureExtractor(feature_size=24, chunk_length=1).save_pretrained(folder)
+    return keep(model, tokenizer, folder)
+
+
+def said(n=24, seed=0, rate=16_000, language="en"):
+    """Clips of tones, a letter of the writer's each, and what they say: 0.12 s for each of one to three letters."""
+    import numpy as np
+
+    from labkit.base.records import Example
+
+    rng, found = np.random.default_rng(seed), []
+    for i in range(n):
+        text = "".join("aceg"[k] for k in rng.integers(0, 4, 1 + i % 3))
+        times = np.arange(int(0.12 * rate)) / rate
+        tones = [np.sin(2 * np.pi * (300 + 350 * "aceg".index(c)) * times) for c in text]
+        samples = 0.3 * np.concatenate(tones) + 0.003 * rng.standard_normal(len(text) * len(times))
+        found.append(Example(samples.astype(np.float32), text, {"language": language, "speaker": f"s{i % 4}"}))
+    return found
+
+
+def said_corpus(n=24, seed=0):
+    """A corpus of such clips."""
+    from labkit.data.corpus import Corpus
+    from labkit.tasks import Transcription
+
+    parts = [tuple(said(m, seed + i)) for i, m in enumerate((n, 6, 6))]
+    return Corpus("tones", *parts, Transcription(language="en"))

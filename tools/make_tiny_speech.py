@@ -147,11 +147,13 @@ class SpeechPretraining:
 
     def batches(self):
         """Batches of row numbers of like length without end, the same for the same seed; those already done are skipped.
-        Numbers come first: short clips teach which sound is which letter, long ones are aligned by what is known then."""
-        done, epoch, kinds = 0, 0, ["number"]
+        Numbers come first: short clips teach which sound is which letter, long ones are aligned by what is known then; from
+        there on an epoch has half of them."""
+        done, epoch = 0, 0
         while True:
             rng = random.Random(f"{self.args.seed}/{epoch}")
-            rows = [i for i in self.clips.train if epoch >= self.args.numbers or self.clips.rows[i][1] in kinds]
+            chances = {"number": 1.0} if epoch < self.args.numbers else {"number": 1.0, "date": 0.4, "order": 0.5}
+            rows = [i for i in self.clips.train if rng.random() < chances.get(self.clips.rows[i][1], 0.0)]
             order = sorted(rows, key=lambda i: self.clips.lengths[i] + rng.random() * 20)
             groups, group = [], []
             for i in order:

@@ -159,6 +159,7 @@ FAMILIES = {
         query_value=("q_proj", "v_proj"),
         sublayer_ends=("out_proj", "fc2"),
         prefix=False,
+        rate=2.0,
     ),
 }
 
