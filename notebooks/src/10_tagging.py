@@ -79,10 +79,13 @@ expect = lk.expect("10")
 # Two numbers first. **Guess**: what share of the test characters belongs to no entity? How many characters does a "model" that tags nothing get right, and what is its score in entities?
 
 # %%
+lk.guess("10.1", 0.5, 0.7)
+
+# %%
 truth = [task.truth(example) for example in corpus.test]
 letters = sum(len(example.input) for example in corpus.test)
 inside = sum(end - begin for spans in truth for begin, end, label in spans)
-expect("outside", 1 - inside / letters)
+expect("outside", 1 - inside / letters, guess="10.1")
 expect("nothing", task.score([[] for _ in truth], truth).entity_f1)
 
 # %% [markdown] lang="zh"
@@ -126,12 +129,17 @@ def entities(tags, pieces):
 
 
 # %%
+lk.guess("10.2", 1, 2)
+
+# %%
 text, spans = "王敏李芳来了", [(0, 2, "PER"), (2, 4, "PER")]
 each = [(i, i + 1) for i in range(len(text))]
 tags = bio(text, spans)
 print(*tags)
 print(entities(tags, each))
-print(entities([tag.replace("B-", "I-") for tag in tags], each))
+merged = entities([tag.replace("B-", "I-") for tag in tags], each)
+print(merged)
+lk.scored("10.2", len(merged))
 
 # %% [markdown] lang="zh"
 # 只有 I-，两个人成了一个四个字的人。留意 `entities` 里的一条宽容：I- 前面没有同类的实体时，它自己开一个头。不同的打分程序在这里不一样，同一份答案能差出好几分；比较成绩之前，先问对方用的是哪一条。
@@ -184,9 +192,12 @@ for token, target in zip(tokens, item["target"], strict=True):
 # The dictionary: what is a name in the training rows is one everywhere. The CRF (conditional random field): weights for a character with its two neighbours to each side, and weights for which tag follows which, fitted in two or three seconds. **Guess**: what does each score on test rows whose names are all new?
 
 # %%
+lk.guess("10.3", 0.1, 0.4)
+
+# %%
 book, crf = (lk.baseline(corpus, name) for name in ("dictionary", "crf"))
 expect("dictionary", book.test_entity_f1)
-expect("crf", crf.test_entity_f1)
+expect("crf", crf.test_entity_f1, guess="10.3")
 
 # %% [markdown] lang="zh"
 # 词典得零分，一个也没有：这正是这份数据的用意，背书在这里没有用。CRF 靠的是名字**周围**的字和名字**里面**的规律（“市”“医院”“牌”，还有姓），对没见过的名字也有用。
@@ -210,6 +221,10 @@ expect("crf", crf.test_entity_f1)
 
 
 # %%
+lk.guess("10.4", 0.3, 0.5)
+
+
+# %%
 def train(strategy, rows=corpus, epochs=3):
     model = lk.load(MODEL, task=task)
     trainer = lk.Trainer(model, rows, strategy, replace(config, epochs=epochs))
@@ -219,7 +234,7 @@ def train(strategy, rows=corpus, epochs=3):
 # %%
 _, head = train(lk.HeadOnly())
 trainer, full = train(lk.Full())
-expect("head", head.test_entity_f1)
+expect("head", head.test_entity_f1, guess="10.4")
 expect("full", full.test_entity_f1)
 
 # %% [markdown] lang="zh"
@@ -243,6 +258,9 @@ expect("full", full.test_entity_f1)
 # The F1 of the CRF and that of full fine-tuning are not far apart. **Guess**: are they wrong in the same places? Which one misses more, which one says more?
 
 # %%
+lk.guess("10.5", choice="full")
+
+# %%
 kinds = {
     "missed": tr("漏掉", "missed"),
     "invented": tr("凭空", "invented"),
@@ -260,6 +278,7 @@ fig
 # %%
 expect("missed", crf.test.missed)
 expect("edges", full.test.wrong_edge)
+lk.scored("10.5", "crf" if crf.test.missed > full.test.missed else "full")
 
 # %% [markdown] lang="zh"
 # **读图**：CRF 谨慎，六成的实体它没看见，可是说出来的多半是对的。全量微调相反：几乎都看见了，毛病在边界，它常常知道“这里有个单位”，却少圈了一截。脾气不同，治法就不同：漏得多，要更多样的例子；边界错，要看边界附近的字，或者更大的模型。只看 F1，这些全看不见。
@@ -282,6 +301,9 @@ expect("edges", full.test.wrong_edge)
 # The model gives each character a probability of each tag. One way is to take the likeliest for each by itself; the other, to take the **legal** sequence whose probabilities have the largest product. Same model, same probabilities. **Guess**: in what share of the sentences do the likeliest tags make no names? How much F1 does the legal sequence add?
 
 # %%
+lk.guess("10.6", 0.1, 0.4)
+
+# %%
 items = trainer.batches.items["test"]
 _, scores = trainer.network.answers(trainer.batches.processor, items)  # log-probabilities: (pieces, tags) each
 likeliest = [[task.outputs[i] for i in one.argmax(-1)] for one in scores]
@@ -292,7 +314,7 @@ def legal(tags):
 
 
 raw = [[(*span, 1.0) for span in entities(tags, item["pieces"])] for tags, item in zip(likeliest, items, strict=True)]
-expect("illegal", sum(not legal(tags) for tags in likeliest) / len(likeliest))
+expect("illegal", sum(not legal(tags) for tags in likeliest) / len(likeliest), guess="10.6")
 expect("raw", task.score(raw, truth).entity_f1)
 expect("full", full.test_entity_f1)
 
@@ -315,10 +337,13 @@ expect("full", full.test_entity_f1)
 # **Guess**: from 100 rows to 800, doubling each time, how does the F1 of the CRF grow? And full fine-tuning, with 200 rows only?
 
 # %%
+lk.guess("10.7", 0.1, 0.35)
+
+# %%
 sizes = (100, 200, 400, 800)
 curve = [lk.baseline(corpus.limit(n), "crf").test_entity_f1 for n in sizes]
 _, few = train(lk.Full(), corpus.limit(200))
-expect("few", few.test_entity_f1)
+expect("few", few.test_entity_f1, guess="10.7")
 
 # %%
 fig, axes = lk.plots.figure(6.4, 3.2)
@@ -349,6 +374,9 @@ fig
 # The packaged sentences were filled from patterns; real news are much harder. Here is what we measured on newspaper sentences: 500 training rows, 1,500 test sentences, sixteen epochs at a rate of 1e-3. The score of every run is in a file that comes with labkit; it is more than a lesson can train, so read it. `random` is the same network from random weights. **Guess**: what is pretraining worth? And does the dictionary get nothing this time, too?
 
 # %%
+lk.guess("10.7b", 5, 15)
+
+# %%
 with open(lk.files.ASSETS / "tagging.csv", encoding="utf-8", newline="") as file:
     runs = [run for run in csv.DictReader(file) if run["rows"] == "500"]
 print(f"{'':12} {tr('实体 F1', 'entity F1'):18}", *kinds.values(), sep="   ")
@@ -357,6 +385,10 @@ for way in dict.fromkeys(run["way"] for run in runs):
     scores, half = [float(run["entity_f1"]) for run in three], 4.30 / 3**0.5  # Student's t for three values
     errors = [f"{statistics.mean(float(run[kind]) for run in three):7.3f}" for kind in kinds]
     print(f"{way:12} {statistics.mean(scores):.3f} ± {half * statistics.stdev(scores):.3f}     ", *errors, sep="   ")
+full_f1, random_f1 = (
+    statistics.mean(float(r["entity_f1"]) for r in runs if r["way"] == way) for way in ("full", "random")
+)
+lk.scored("10.7b", round(100 * (full_f1 - random_f1)))
 
 # %% [markdown] lang="zh"
 # 先看词典：同样是背书，这里拿到四成多。新闻里的名字会重复，同一个地名今天出现，明天还出现；自带的测试集故意不让它重复。**对手有多强，取决于你的数据**，所以每一份新数据都要把对手重新立一遍。

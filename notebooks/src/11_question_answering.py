@@ -92,6 +92,11 @@ for row in corpus.train[1:4]:
 
 
 # %%
+lk.guess("11.1", 0.4, 0.6)
+lk.guess("11.1b", 0.1, 0.3)
+
+
+# %%
 def by_wording(answers):
     right = [task.counts(said, task.truth(row))[1] for said, row in zip(answers, corpus.test, strict=True)]
     seen = [row.extra["wording"] == "seen" for row in corpus.test]
@@ -101,8 +106,8 @@ def by_wording(answers):
 
 
 old, new = by_wording(lk.baseline(corpus, "look-up").answers)
-expect("table seen", old)
-expect("table unseen", new)
+expect("table seen", old, guess="11.1")
+expect("table unseen", new, guess="11.1b")
 
 # %% [markdown] lang="zh"
 # 见过的问法，过半；没见过的，三成上下，还多半是碰上了相像的问法。记住这两个数：谁要说自己“读懂了”，先要比这张表强。
@@ -142,6 +147,10 @@ print(cut(30, 12, 4))
 # Let the 600 slips of the training rows be one long scroll, and a window have 48 characters. **Guess**: without overlap, what share of the answers is cut in two and whole in no window? With an overlap of 4? And how many characters does it take to lose none?
 
 # %%
+lk.guess("11.2", 5, 15)
+lk.guess("11.2b", 4, 8)
+
+# %%
 spans, length = [], 0
 for row in corpus.train:
     (answer, start), *_ = row.target
@@ -162,7 +171,8 @@ axes.set_ylabel(tr("哪一窗里都不完整（%）", "whole in no window (%)"))
 fig
 
 # %%
-print(tr("不丢答案的最小搭接：", "the smallest overlap that loses none:"), next(s for s in shares if lost(s) == 0))
+lk.scored("11.2", round(lost(0), 1))
+lk.scored("11.2b", next(s for s in shares if lost(s) == 0))
 print(tr("最长的答案：", "the longest answer:"), max(e - s for s, e in spans))
 print(
     tr("窗口数，搭 0 和搭 24：", "windows with an overlap of 0 and 24:"),
@@ -235,6 +245,9 @@ expect("three epochs", run.test_exact_match)
 # Not a bad pupil. Now look at the two heads, and let each take **its own largest score**. **Guess**: on what share of 150 rows does the end stand before the start?
 
 # %%
+lk.guess("11.3", 5, 30)
+
+# %%
 items = task.encode(model.processor, corpus.test[75:225], 128)
 batch = task.collate(model.processor, items).to(DEVICE)
 with torch.no_grad():
@@ -250,7 +263,7 @@ def apart(row, item):
 pairs = [apart(row, item) for row, item in enumerate(items)]
 truth = [task.truth(row) for row in corpus.test[75:225]]
 together = [answer["text"] for answer in task.merge(task.answers(outputs, batch), items)]
-expect("broken", 100 * sum(last < first for first, last, _ in pairs) / len(pairs))
+expect("broken", 100 * sum(last < first for first, last, _ in pairs) / len(pairs), guess="11.3")
 
 # %%
 score = lambda said: sum(task.counts(x, t)[1] for x, t in zip(said, truth, strict=True)) / len(said)  # noqa: E731
@@ -277,9 +290,13 @@ expect("gain", 100 * gain)
 # The reference is "青石路12号" (12 Qingshi Road). For the five answers below **guess** EM and F1, then look at three numbers: the exact match, F1 by CMRC 2018's rule, and F1 by SQuAD's rule on characters.
 
 # %%
+lk.guess("11.4", 0.4, 0.6)
+
+# %%
 for said in ("青石路12号。", "青石路12号，8份", "青石路", "12号青石路", ""):
     _, em, f1, _, bag = task.counts(said, ["青石路12号"])
     print(f"{said or '–':12}  EM {em:.0f}   CMRC F1 {f1:.2f}   SQuAD F1 {bag:.2f}")
+lk.scored("11.4", round(task.counts("青石路", ["青石路12号"])[2], 2))
 
 # %% [markdown] lang="zh"
 # 第一行：标点不算错，EM 也不管。第四行最要紧：同样几个字换了次序，SQuAD 的 F1 是满分，因为它把答案当成一**袋**字；CMRC 只数**最长的连续一段**，“青石路”三个字，再加上“12”算一个单位，不算一个一个的数字。同一份回答，两把尺子差四成！论文里的“F1”不说明是哪一把，就等于没说。labkit 的 `f1` 是 CMRC 的，另一把叫 `squad_f1`，从不混用。
@@ -300,6 +317,10 @@ for said in ("青石路12号。", "青石路12号，8份", "青石路", "12号�
 # The full six epochs take half a minute each time, so we bring the runs along: two networks (pretrained, and the same from random weights) with three seeds each; `tools/make_question_runs.py` makes them anew. The records have the answer to every row, and the scores are worked out here. **Guess**: what share is right in wordings that were seen? In the others? And how much less is it without pretraining?
 
 # %%
+lk.guess("11.5", 0.7, 0.9)
+lk.guess("11.5b", 0.5, 0.8)
+
+# %%
 records = json.loads((lk.files.ASSETS / "question_runs.json").read_text("utf-8"))
 found = {}
 for one in records:
@@ -308,13 +329,18 @@ for one in records:
 pretrained, random = (torch.tensor(found[name]) for name in ("tiny-bert-zh", "random weights"))
 for name, scores in (("pretrained", pretrained), ("random", random)):
     for part, value in zip(("seen", "unseen"), scores.mean(0).tolist(), strict=True):
-        expect(f"{name} {part}", value)
+        kept = {"pretrained seen": "11.5", "pretrained unseen": "11.5b"}.get(f"{name} {part}")
+        expect(f"{name} {part}", value, guess=kept)
 
 # %% [markdown] lang="zh"
 # 差多少才算数？三个种子，成对的差，配上区间（学生 t，两个自由度，4.30）。**猜**：见过与没见过之差的区间，碰得到 0 吗？
 
 # %% [markdown] lang="en"
 # How much is much? With three seeds take the differences in pairs, and their interval (Student's t with two degrees of freedom, 4.30). **Guess**: does the interval of "seen minus unseen" touch 0?
+
+
+# %%
+lk.guess("11.5c", choice="no")
 
 
 # %%
@@ -329,7 +355,9 @@ for key, (mean, half) in {
     "pretraining": paired(pretrained[:, 1], random[:, 1]),
 }.items():
     expect(key, mean)
-    print(tr("    区间碰不到 0：", "    the interval does not touch 0:"), abs(mean) > half)
+    print(tr(f"    区间每边 {half:.1f}", f"    {half:.1f} to each side"))
+mean, half = paired(pretrained[:, 0], pretrained[:, 1])
+lk.scored("11.5c", "yes" if abs(mean) <= half else "no")
 
 # %% [markdown] lang="zh"
 # 换一张嘴，掉了几十个点：伙计认得的，有一半是**说法**。没见过的说法也还对了四成，可别急着夸：那张表碰运气也有三成五，三个种子的区间把它包在里面，分不出高下。比没有预训练的网络，平均多对十几个点，可区间碰到了 0：三个种子还不敢说。要看清，得多练几个种子（`tools/make_question_runs.py` 里改一个数）。
@@ -342,6 +370,9 @@ for key, (mean, half) in {
 # Which new wordings does it know, and which not? Take them one by one, the three seeds together. **Guess**: which is easier, "哪一天要送到？" (on which day must it arrive?) or "请告诉我联系号码。" (tell me the contact number)?
 
 # %%
+lk.guess("11.5d", choice="number")
+
+# %%
 right, meaning = {}, {row.input[0]: row.extra["gloss"] for row in corpus.test}
 for one in records:
     if one["network"] == "tiny-bert-zh":
@@ -351,6 +382,7 @@ for one in records:
 ranked = sorted(right, key=lambda question: -sum(right[question]) / len(right[question]))
 for question in (*ranked[:4], *ranked[-4:]):
     print(f"{sum(right[question]) / len(right[question]):.2f}  {question}", tr("", f"({meaning[question]})"))
+lk.scored("11.5d", "day" if ranked.index("哪一天要送到？") < ranked.index("请告诉我联系号码。") else "number")
 
 # %% [markdown] lang="zh"
 # **读表**：上面四个，都和训练时的某种问法有几个字一样（“要送到”“总价”“有几件”“有多少”）；下面四个，意思明明白白，多半没有一个字对得上。最可惜的是“联系号码”：两个词它都见过，只是从来没有挨在一起。要治，办法有两个：问法写得杂一些（练习 11.6），或者换一个读过更多书的大模型。多练几轮没有用，它会把见过的说法背得更熟。
@@ -361,7 +393,7 @@ for question in (*ranked[:4], *ranked[-4:]):
 #
 # 答案不在的时候，伙计还是会指。要让他闭嘴，训练行里就得有**白问**的题：我们把三分之一的行换成了条子上没有的东西。这时 `[CLS]` 两个分数之和叫**空答案的分数**，最好的一段减去它，大于 0 才回答。窗口之间比的也是这个差：各窗的 logits 水位不同，减掉自己的水位才能比。
 #
-# 下面是这样练出来的一个模型（也是带来的），300 行测试题，一百行是白问。**猜**：门槛从 0 往上抬，白问的对得多了还是少了？有答案的呢？
+# 下面是这样练出来的一个模型（也是带来的），300 行测试题，一百行是白问。**猜**：门槛为 0 时，白问的有百分之几不回答（对的）？从 0 往上抬，白问的对得多了还是少了？有答案的呢？
 
 # %% [markdown] lang="en"
 # **Reading it**: the four at the top share characters with some wording in training (要送到, 总价, 有几件, 有多少); the four at the bottom could not be clearer in meaning, but most have no characters in common with what is known. The saddest is 联系号码, "contact number": both words were seen, only never side by side. There are two remedies: write questions in more wordings (exercise 11.6), or take a larger model that has read more. More epochs do not help; it would only know the seen wordings better by heart.
@@ -372,7 +404,10 @@ for question in (*ranked[:4], *ranked[-4:]):
 #
 # Where there is no answer, the boy still points. For him to keep silent, training rows must have questions **asked in vain**: a third of the rows now ask for something that their slip does not hold. The sum of the two scores of `[CLS]` is then the **null score**; the best stretch answers only if it scores above that, by more than 0. Windows too are compared by this difference: the logits of each window have their own water level, and must be measured from it.
 #
-# Below is a model trained so (brought along as well), and 300 test rows, a hundred of them in vain. **Guess**: as the threshold rises from 0, are more or fewer right among those asked in vain? And among the others?
+# Below is a model trained so (brought along as well), and 300 test rows, a hundred of them in vain. **Guess**: at a threshold of 0, what per cent of the vain ones stay without an answer, as they should? And as it rises, are more or fewer right among them? And among the others?
+
+# %%
+lk.guess("11.6", 40, 65)
 
 # %%
 (vain,) = (one for one in records if "scores" in one)
@@ -394,7 +429,7 @@ fig
 
 # %%
 middle = len(edges) // 2
-expect("silent", 100 * silent[middle].item())
+expect("silent", 100 * silent[middle].item(), guess="11.6")
 expect("spoken", 100 * spoken[middle].item())
 print(tr("门槛抬高，一头只升，一头只降：", "as the threshold rises, one only rises and one only falls:"), end=" ")
 print(bool((silent.diff() >= 0).all() and (spoken.diff() <= 0).all()))

@@ -92,6 +92,9 @@ for seed in range(3):
 # `plain=True` says: hand over the text as it is, and let it go on. A temperature flattens the probabilities or sharpens them: logits are divided by it before the softmax. Here is one step by hand, without `generate`. **Guess**: with which of 0.5 and 1.5 does the first one get more?
 
 # %%
+lk.guess("12.1", choice="1.5")
+
+# %%
 import torch
 
 ids = base.processor("这家店的味道很", return_tensors="pt").to(DEVICE)
@@ -109,6 +112,10 @@ for axes, temperature in zip(every, (0.5, 1.0, 1.5), strict=True):
     axes.set_xlabel(tr("下一个字", "next character"))
 every[0].set_ylabel(tr("概率", "probability"))
 fig
+
+# %%
+tops = {temperature: (logits / temperature).softmax(-1).max().item() for temperature in (0.5, 1.5)}
+lk.scored("12.1", str(max(tops, key=tops.get)))
 
 # %% [markdown] lang="zh"
 # **读图**：三张图是同一组 logits。温度低，第一名几乎独占，抽来抽去都是它，也就近于贪心；温度高，大家都有份，连不通的字也有份。`top_k` 和 `top_p` 是把尾巴剪掉再抽：只留前 k 名，或只留概率加起来够 p 的前几名。贪心兜圈子，不是模型坏了：每一步都选最稳妥的字，走着走着就走回了老路。
@@ -135,11 +142,14 @@ fig
 # The apprentice can't answer, but there is something in his head. Put a classifier on top, as with BERT: two hundred reviews, good or bad. **Guess** the test accuracy; chance is 0.5.
 
 # %%
+lk.guess("12.2", 0.6, 0.85)
+
+# %%
 reviews = lk.reviews()
 reviews = replace(reviews.limit(200), valid=reviews.valid[:40], test=reviews.test[:200])
 judge = lk.load(MODEL, labels=reviews.labels).to(DEVICE)
 run = lk.Trainer(judge, reviews, config=replace(config, epochs=4)).fit()
-expect("accuracy", run.test_accuracy)
+expect("accuracy", run.test_accuracy, guess="12.2")
 
 # %%
 texts = ["送了两个小时，汤都洒了", "送了两个小时，汤都洒了，可是真好吃"]
@@ -179,10 +189,13 @@ for row in corpus.train[:4]:
     print(repr(row.input), "→", row.target)
 
 # %% [markdown] lang="zh"
-# 模型读的是一串词元，谁在说话用特殊的词元标出来。下面是第一行的样子；**猜**：方括号应该括住哪一段（损失算在哪里）？
+# 模型读的是一串词元，谁在说话用特殊的词元标出来。下面是第一行的样子；**猜**：方括号应该括住哪一段（损失算在哪里）？全部词元里，带损失的占百分之几？
 
 # %% [markdown] lang="en"
-# What the model reads is a row of tokens, and special tokens mark who speaks. This is the first row; **guess** what the brackets should hold (where the loss is taken).
+# What the model reads is a row of tokens, and special tokens mark who speaks. This is the first row; **guess** what the brackets should hold (where the loss is taken). And what per cent of all tokens carries loss?
+
+# %%
+lk.guess("12.3", 30, 60)
 
 # %%
 (item,) = corpus.task.encode(base.processor, corpus.train[:1], 256)
@@ -193,6 +206,7 @@ items = corpus.task.encode(base.processor, corpus.train, 256)
 tokens = sum(len(item["input_ids"]) for item in items)
 learned = sum(end - first for item in items for first, end in item["answers"])
 print(tr(f"{tokens} 个词元里，{learned} 个带损失", f"of {tokens} tokens {learned} carry loss"))
+lk.scored("12.3", round(100 * learned / tokens))
 
 # %% [markdown] lang="zh"
 # **读一读**：评论本身、指令、`<|assistant|>` 都不带损失，带损失的只有回答和结束符 `</s>`，八个词元里才有一个。为什么不在全文上算？因为在用的时候，提示是别人写的，不用它写；在提示上算损失，就是花大部分力气学怎样**提问**。
@@ -219,6 +233,9 @@ print(tr(f"{tokens} 个词元里，{learned} 个带损失", f"of {tokens} tokens
 # First see it untaught. "A legal form" means that the answer is just one of the possible answers to that question. **Guess**: what is the apprentice's share of legal answers now?
 
 # %%
+lk.guess("12.4", 5, 30)
+
+# %%
 LEGAL = {
     question: {r.target for r in corpus.train if r.extra["question"] == question} for question in ("feeling", "topic")
 }
@@ -240,6 +257,7 @@ print(
     tr(f"合法 {legal:.2f}，正确 {right:.2f}；比如：", f"legal {legal:.2f}, right {right:.2f}; such as:"),
     replies[0][:30],
 )
+lk.scored("12.4", round(100 * legal))
 
 # %%
 model = lk.load(MODEL, task=corpus.task).to(DEVICE)
@@ -297,10 +315,13 @@ for wording in ("判断这条评论的情感：{}", "判断这条评论的类别
 # The test rows of `instructions(unseen=True)` are the same reviews under the same questions, only that no training row was worded so: 写下面这句话的人高兴吗？ ("Is whoever wrote this happy?"). **Guess**: how many answers are still legal? How many right?
 
 # %%
+lk.guess("12.5", 0.2, 0.6)
+
+# %%
 anew = lk.instructions(unseen=True).test
 new_replies = ask(model, anew)
 new_legal, new_right = judged(new_replies, anew)
-expect("unseen", new_right)
+expect("unseen", new_right, guess="12.5")
 
 # %% tags=["nbval-ignore-output"]
 print(tr(f"合法 {new_legal:.2f}", f"legal {new_legal:.2f}"))
@@ -337,20 +358,23 @@ for row, reply in [*zip(anew, new_replies, strict=True)][:4]:
 #
 # > **理论 ⑥** 微调改了参数，旧的本事跟着变。常说 LoRA 只加一小部分参数，所以忘得少。
 #
-# 学会回答之后，它还会接着写吗？用与评论无关的普通文字量困惑度（笔记 02 第 11 节的遗忘，这里换算成 e 的多少次方）。再用 LoRA 学一遍同样的指令，轮数相同。**猜**：三个困惑度排个队：微调前、全量之后、LoRA 之后。
+# 学会回答之后，它还会接着写吗？用与评论无关的普通文字量困惑度（笔记 02 第 11 节的遗忘，这里换算成 e 的多少次方）。再用 LoRA 学一遍同样的指令，轮数相同。**猜**：三个困惑度排个队：微调前、全量之后、LoRA 之后；下面记的是第二个。
 
 # %% [markdown] lang="en"
 # ## 6 What is forgotten
 #
 # > **Theory ⑥** Fine-tuning moves parameters, and old skills move along. LoRA, it is often said, adds but a few and therefore forgets less.
 #
-# Now that it answers, can it still go on with a text? Take the perplexity on general text that has nothing to do with reviews (the forgetting of notebook 02, section 11, as a power of e). And teach the same instructions once more with LoRA, for as many epochs. **Guess** the order of three perplexities: before, after full fine-tuning, after LoRA.
+# Now that it answers, can it still go on with a text? Take the perplexity on general text that has nothing to do with reviews (the forgetting of notebook 02, section 11, as a power of e). And teach the same instructions once more with LoRA, for as many epochs. **Guess** the order of three perplexities: before, after full fine-tuning, after LoRA; kept below is the second.
+
+# %%
+lk.guess("12.6", 250, 450)
 
 # %%
 slim = lk.Trainer(lk.load(MODEL, task=corpus.task).to(DEVICE), corpus, lk.LoRA(), config)
 slim_run = slim.fit()
 expect("before", math.exp(lk.masked_lm_loss(MODEL)))
-expect("full", math.exp(lk.masked_lm_loss(model)))
+expect("full", math.exp(lk.masked_lm_loss(model)), guess="12.6")
 expect("lora", math.exp(lk.masked_lm_loss(slim.model)))
 
 # %%

@@ -72,6 +72,9 @@ print(tr("准备好了。", "Ready."))
 # **Guess**: by how many points will the best of eight beat the default? And how many are left on fresh seeds and test rows?
 
 # %%
+lk.guess("13.1", 1, 5)
+
+# %%
 MODEL, DEVICE = lk.equipment()
 whole = lk.reviews()
 few = replace(whole.limit(100), valid=whole.valid[:60], test=whole.test[:200])
@@ -90,6 +93,7 @@ lk.plots.trials(found)
 
 # %% tags=["nbval-ignore-output"]
 print(*found.judgement(), found.call, sep="\n")
+lk.scored("13.1", round(100 * (found.best.value - found.default.value), 1))
 
 # %% [markdown] lang="zh"
 # 最后一行是能重复这组设置的调用。两个新种子、二百行测试，区间还是很宽：说“没有核实”，不等于说“没有用”，是说**看不出**。
@@ -147,6 +151,9 @@ print(len(table), len(every), BATCHES, EPOCHS, SEEDS)
 # Each search has 16 trials: of the 96 points it may look at 16. What it sees is the validation score of **one** seed; afterwards we judge by what it cannot see, the mean over two seeds on test rows. The grid is coarse, every other value, and every search takes another coarse grid.
 #
 # **Guess**: over forty-eight searches, how many points of test accuracy lie between what the three choose? Who is best?
+
+# %%
+lk.guess("13.2", 1, 4)
 
 # %%
 import optuna
@@ -216,7 +223,7 @@ axes.set(xlabel=tr("百分点", "points"), ylabel=tr("两种搜索", "two search
 fig
 
 # %%
-print(tr("最大的差，取整：", "the largest difference, rounded:"), round(max(abs(apart(*pair)[0]) for pair in pairs)))
+lk.scored("13.2", round(max(abs(apart(*pair)[0]) for pair in pairs)))
 grids = [statistics.fmean(truth(chosen["grid"][n]) for n in range(first, 48, 8)) for first in range(8)]
 print(tr("最好和最差的网格之差：", "best grid minus worst:"), round(100 * (max(grids) - min(grids)), 1))
 
@@ -239,14 +246,17 @@ print(tr("最好和最差的网格之差：", "best grid minus worst:"), round(1
 #
 # > **理论 ③** 从 k 个会抖的分数里挑最高的，它的期望比真实的高，k 越大高得越多；它在新的行上会掉回来。
 #
-# 从那 192 次训练里随机抽 k 次，挑**验证**成绩最高的，看它的验证成绩和它自己的**测试**成绩。抽一千回，求平均。**猜**，画在纸上：k 从 1 到 40，两条线怎么走？
+# 从那 192 次训练里随机抽 k 次，挑**验证**成绩最高的，看它的验证成绩和它自己的**测试**成绩。抽一千回，求平均。**猜**，画在纸上：k 从 1 到 40，两条线怎么走？下面只记一个数：从 k = 10 到 40，**测试**成绩涨几个点？
 
 # %% [markdown] lang="en"
 # ## 3 The winner's curse
 #
 # > **Theory ③** The highest of k wobbling scores lies above its own true value, and the more so the larger k is; on new rows it falls back.
 #
-# Of the 192 runs draw k, pick the one with the highest **validation** score, and look at that score and at its own **test** score. A thousand times, and the mean. **Guess**, with a pencil: how do the two lines go from k = 1 to 40?
+# Of the 192 runs draw k, pick the one with the highest **validation** score, and look at that score and at its own **test** score. A thousand times, and the mean. **Guess**, with a pencil: how do the two lines go from k = 1 to 40? One number is kept below: by how many points does the **test** score rise from k = 10 to 40?
+
+# %%
+lk.guess("13.3", 1, 3)
 
 # %%
 pool, rng = [scores for key, scores in table.items() if key[0] == "head"], random.Random(0)
@@ -268,7 +278,7 @@ fig
 at = {k: place for place, k in enumerate(KS)}
 for name, line in (("valid", valid), ("test", test)):
     expect(f"{name} 1 to 10", 100 * (line[at[10]] - line[at[1]]))
-    expect(f"{name} 10 to 40", 100 * (line[at[40]] - line[at[10]]))
+    expect(f"{name} 10 to 40", 100 * (line[at[40]] - line[at[10]]), guess="13.3" if name == "test" else None)
 
 # %% [markdown] lang="zh"
 # **读图**：k = 1 的时候，两条线已经差着两三个点：这一百行验证恰好比测试行容易一些，那是行的运气，还不是诅咒。要看的是两条线**怎样张开**。从 1 到 10，验证涨五六个点，测试涨三个点：一半多是真的。从 10 到 40，验证还涨一个多点，测试几乎不动：后三十次试验买到的，差不多全是好看。
@@ -314,6 +324,10 @@ expect("seed luck", 100 * statistics.fmean(again))
 # Many articles say that rate and batch size both need tuning; few have measured the two **together**. Here are 24 runs with all parameters training: 6 rates × 4 batch sizes, 4 epochs, one seed. **Guess**: at a fixed rate of 4e-4, how many points of test accuracy are lost from a batch of 8 to one of 64? And if each batch size gets **the rate that is best for it**?
 
 # %%
+lk.guess("13.4", 2, 6)
+lk.guess("13.4b", 2, 5)
+
+# %%
 full = sorted({key[1] for key in table if key[0] == "full"})
 score = {(batch, rate): table["full", rate, batch, 4, 0][1] for batch in BATCHES for rate in full}
 fig, axes = lk.plots.figure(5.8, 3.2)
@@ -343,6 +357,9 @@ print(
     tr("各配最好的学习率：", "each with its best rate:"),
     [round(max(score[batch, r] for r in full), 2) for batch in BATCHES],
 )
+best = {batch: max(score[batch, rate] for rate in full) for batch in BATCHES}
+lk.scored("13.4", round(100 * (score[8, 4e-4] - score[64, 4e-4])))
+lk.scored("13.4b", round(100 * (best[8] - best[64])))
 
 # %% [markdown] lang="zh"
 # **读图**：深的一块斜着走：批越大，好的学习率越靠右。学习率固定在 4e-4，从批 16 到批 64 掉八九个点；各配各的学习率，只差三个点，在 360 行测试、一个种子的误差（每边四个多点）之内，看不出差别。所以**理论 ④** 是对的，而“批大小要调”说对了一半：换了批，要跟着调的是**学习率**；批本身，按内存和速度来选。
@@ -369,6 +386,10 @@ print(
 # The median rule: where a trial's **best so far** is below the median of what earlier trials had **at the same point**, it is pruned, and the time goes to others. When may one begin? **Guess**: pruning after the first epoch, what share of the time is saved, and how many points are lost? And from the third epoch on?
 
 # %%
+lk.guess("13.5", 20, 45)
+lk.guess("13.5b", 0, 0.5)
+
+# %%
 courses = [
     [float(x) for x in line["course"].split()] for line in lines if (line["strategy"], line["epochs"]) == ("head", "10")
 ]
@@ -389,14 +410,17 @@ def pruned_search(order, first):
     return spent / (10 * len(order)), 100 * (best - max(course[-1] for course in finished))
 
 
+pruned = {}
 for first in (1, 3, 5):
     results = [pruned_search(random.Random(n).sample(courses, 30), first) for n in range(200)]
-    spent, lost = (statistics.fmean(column) for column in zip(*results, strict=True))
+    spent, lost = pruned[first] = tuple(statistics.fmean(column) for column in zip(*results, strict=True))
     print(
         tr(f"从第 {first} 轮起剪：", f"pruning from epoch {first}:"),
         f"{spent:.0%}",
         tr(f"赔 {lost:.1f} 点", f"{lost:.1f} points lost"),
     )
+lk.scored("13.5", round(100 * (1 - pruned[1][0])))
+lk.scored("13.5b", round(pruned[1][1], 1))
 
 # %% [markdown] lang="zh"
 # 从第 1 轮起剪，只花不到一半的时间，可是赔掉将近一个点：第 1 轮的成绩和最后的几乎没有关系，冲得快的是学习率大的，不一定是好的。从第 3 轮起，省下四分之一，几乎不赔。从第 5 轮起不赔，也没省下多少。**理论 ⑤** 里的“一半”，在这里是三成。
@@ -432,12 +456,18 @@ print(lk.recommend(few, MODEL, seconds=6, strategies=["head", "top-1"], config=r
 # Now the examination. First exhibit: the labels of the training rows are shuffled, and texts have nothing to do with labels any more. No strategy can learn anything, and there is one honest answer. Second exhibit: only 12 validation rows are left, and nobody can judge by them. **Guess**: will it be taken in?
 
 # %%
+lk.guess("13.6", choice="yes")
+
+# %%
 labels = [row.target for row in few.train]
 random.Random(1).shuffle(labels)
 shuffled = replace(few, train=tuple(replace(row, target=label) for row, label in zip(few.train, labels, strict=True)))
+named = []
 for trick in (shuffled, replace(few, valid=few.valid[:12])):
     advice = lk.recommend(trick, MODEL, seconds=5, strategies=["head", "top-1"], config=replace(config, epochs=2))
     print(advice.strategy or tr("说不准", "cannot tell"))
+    named.append(advice.strategy)
+lk.scored("13.6", "yes" if any(named) else "no")
 
 # %% [markdown] lang="zh"
 # 两次都没有上当。它什么时候会错？短跑只用了默认的学习率和轮数，行数多的时候还只用一部分行；三个点以内它看作一样，你若在乎那一个点，就自己用 `lk.compare` 多跑几个种子。它把没有看的东西列在报告里，请读那一行。

@@ -1,12 +1,16 @@
 """The prediction ledger: guesses are locked, scored once, kept, and add up to a student's calibration."""
 
+import ast
 import json
+import re
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 from labkit_exercises import calibration, classroom, journal, ledger
 from labkit_exercises.classpage import class_page
 from labkit_exercises.ledger import Guess, book
+from labkit_exercises.notebook import references
 from labkit_exercises.questions import Question, place_of, questions
 
 import labkit as lk
@@ -277,3 +281,72 @@ def test_every_question_can_be_answered_and_our_guess_is_an_answer():
         else:
             assert asked.within[0] <= asked.default[0] < asked.default[1] <= asked.within[1]
         assert asked.zh and asked.en and not asked.en.endswith("?")
+
+
+SOURCES = sorted((Path(__file__).resolve().parents[2] / "notebooks" / "src").glob("[01]*.py"))
+ID = re.compile(r"\d\d\.\d+[a-h]?")
+UNKEPT = 150  # guesses that are spoken and not kept: where no number and no choice fits
+
+
+def calls(source):
+    """(guesses with what they give, ids that are scored) of a notebook, in order."""
+    given, scored = {}, []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name == "guess":
+            id, *ends = [ast.literal_eval(one) for one in node.args]
+            assert id not in given, f"{id} is guessed twice"
+            given[id] = ast.literal_eval(node.keywords[0].value) if node.keywords else tuple(map(float, ends))
+        elif name == "scored":
+            scored.append(ast.literal_eval(node.args[0]))
+        for word in node.keywords:
+            if word.arg == "guess":  # of an expectation, or the name that holds it
+                scored += strings(node, word.value, source)
+    return given, scored
+
+
+def strings(node, value, source):
+    """The ids in a keyword's value; of a name, those in the value that the line above gives it."""
+    text = ast.unparse(value)
+    if isinstance(value, ast.Name):
+        text = next(line for line in source.splitlines()[: node.lineno][::-1] if line.strip().startswith(f"{text} = "))
+    return ID.findall(text)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_each_guess_of_a_notebook_is_scored_by_one_experiment_after_it(path):
+    source = path.read_text("utf-8")
+    given, scored = calls(source)
+    assert sorted(scored) == sorted(given)
+    assert all(source.rfind(f'"{id}"') > source.index(f'lk.guess("{id}"') + len("lk.guess(") for id in given)
+    listed = {id: asked.default for id, asked in questions().items() if id.startswith(path.stem[:2] + ".")}
+    assert given == listed
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_where_a_guess_is_scored_by_a_reference_our_guess_has_one_fate_on_every_machine(path):
+    for key, id in re.findall(r'expect\("([^"]+)",.*guess="([^"]+)"', path.read_text("utf-8")):
+        _, value, within = references(path.stem[:2])[key]
+        low, high = questions()[id].default
+        ends = [low <= end <= high for end in (value - within, value + within)]
+        apart = value + within < low or value - within > high
+        assert all(ends) or apart, f"{id}: {value} ± {within} lies across an end of {low} to {high}"
+
+
+def unkept(source):
+    """Cells that ask for a guess and are not followed by one that keeps it."""
+    cells = re.split(r"(?m)^# %%", source)[1:]
+    codes = [(place, cell) for place, cell in enumerate(cells) if "[markdown]" not in cell.splitlines()[0]]
+    asking = [
+        place
+        for place, cell in enumerate(cells)
+        if 'lang="zh"' in cell.splitlines()[0] and re.search(r"\*\*(再)?猜", cell)
+    ]
+    followed = [next((cell for at, cell in codes if at > place), "") for place in asking]
+    return sum("lk.guess(" not in cell for cell in followed)
+
+
+def test_few_guesses_are_spoken_and_not_kept():
+    assert sum(unkept(path.read_text("utf-8")) for path in SOURCES) <= UNKEPT
