@@ -63,6 +63,9 @@ class Guard:
             self.drawn = lot.drawn
         return got
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.answer, name)  # what a class has beside its constructor
+
     def changed(self, given, kept, models) -> str | None:
         """Which of the things handed in is not what it was."""
         for place, (now, was, model) in enumerate(zip(given, kept, models, strict=True)):
