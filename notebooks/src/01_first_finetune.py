@@ -553,17 +553,17 @@ print(tr("损失下降了：", "the loss fell:"), (after < before).item())
 # %% [markdown] lang="zh"
 # 降了，**理论 ⑤** 在上百万个方向上同样成立。整个微调，不过是把这几行重复几十遍、几百遍，再加三样装备：
 #
-# - **AdamW**：给每个参数各配一个步幅（坡度一向很大的方向，步子放小），再带一点**动量**（惯性）；它还让矩阵缓缓收缩，叫**权重衰减**，偏置和归一化的向量则不收缩；
-# - **热身**：头是随机的，最初的坡度不可信，所以步幅从 0 慢慢升上去，然后线性降到 0，好在谷底停稳；
-# - **裁剪**：偶尔有一批坡度极陡，就把整个梯度缩短到长度 1，免得一步摔下悬崖。
+# - **AdamW**：给每个参数各配一个步幅（梯度一向很大的方向，步子放小），再带一点**动量**（惯性）；它还让矩阵缓缓收缩，叫**权重衰减**，偏置和归一化的向量则不收缩；
+# - **热身**：头是随机的，最初的梯度不可信，所以步幅从 0 慢慢升上去，然后线性降到 0，好在谷底停稳；
+# - **裁剪**：偶尔有一批梯度极大，就把整个梯度缩短到长度 1，免得一步摔下悬崖。
 #
 # 先写热身。**猜**：三轮共多少步，升到顶是第几步？
 
 # %% [markdown] lang="en"
 # It fell, and so **theory ⑤** holds in a million directions as well. All of fine-tuning is these few lines, repeated some dozens or hundreds of times, with three pieces of equipment:
 #
-# - **AdamW** gives each parameter a stride of its own (shorter where slopes have been steep) and some **momentum**; and it lets matrices shrink slowly, which is called **weight decay**, while biases and norms are left alone;
-# - **warm-up**: the head is random and the first slopes are not to be trusted, so the stride grows slowly from 0, and then falls along a straight line to 0, to come to rest at the bottom;
+# - **AdamW** gives each parameter a stride of its own (shorter where gradients have been large) and some **momentum**; and it lets matrices shrink slowly, which is called **weight decay**, while biases and norms are left alone;
+# - **warm-up**: the head is random and the first gradients are not to be trusted, so the stride grows slowly from 0, and then falls along a straight line to 0, to come to rest at the bottom;
 # - **clipping**: now and then a batch is extremely steep; then the whole gradient is shortened to length 1, so that no step goes over the cliff.
 #
 # First the warm-up. **Guess**: how many steps do three epochs make, and at which one is the top?
@@ -615,10 +615,10 @@ def make_optimizer(model):
 
 
 # %% [markdown] lang="zh"
-# 第二个是一步。请大声念出来：前向，算损失，反向，定步幅，裁剪，迈步，清零。最后一样最容易忘：`backward` 是往 `grad` 里**加**，不清零，上一批的坡度就混进下一批。
+# 第二个是一步。请大声念出来：前向，算损失，反向，定步幅，裁剪，迈步，清零。最后一样最容易忘：`backward` 是往 `grad` 里**加**，不清零，上一批的梯度就混进下一批。
 
 # %% [markdown] lang="en"
-# The second is one step. Read it aloud: forward, loss, backward, set the stride, clip, step, clear. The last is the one people forget: `backward` **adds** to `grad`, and without clearing, the slope of this batch leaks into the next.
+# The second is one step. Read it aloud: forward, loss, backward, set the stride, clip, step, clear. The last is the one people forget: `backward` **adds** to `grad`, and without clearing, the gradient of this batch leaks into the next.
 
 
 # %%
@@ -673,12 +673,12 @@ fig.axes[0].set_title(tr("损失", "Loss"))
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：淡线是每一步的损失，一批一个样，跳得厉害；深线是它的滑动平均，从 0.7 附近出发，起起伏伏地往下。红点是每轮末的模拟考。请看两者的距离：第一轮末，红点就在蓝线上；在我们这里，又过两轮，蓝线从 0.6 落到 0.15 上下，红点只从 0.6 挪到不足 0.5。距离越拉越开，说明模型一边学规律，一边背例句；哪天红点掉头往上，就是**过拟合**。这正是**理论 ⑥**，也是要有验证集的原因：只看蓝线，你会以为练得越久越好。
+# **读图**：淡线是每一步的损失，一批一个样，跳得厉害；深线是它的滑动平均，从 0.7 附近出发，起起伏伏地往下。红点是每轮末的模拟考。请看两者的距离：第一轮末，红点就在蓝线上；在我们这里，又过两轮，蓝线从 0.6 落到 0.15 上下，红点只从 0.6 挪到不足 0.5。距离越拉越开，说明模型一边学规律，一边背例句；哪天红点掉头往上，就是**过拟合**；在没见过的行上也行，才叫**泛化**。这正是**理论 ⑥**，也是要有验证集的原因：只看蓝线，你会以为练得越久越好。
 #
 # **动手**：在新的一格里跑 `fit(fresh(), 10 * PEAK)`，把第一个返回值画出来。认得出第 6 节右边那个人吗？
 
 # %% [markdown] lang="en"
-# **Reading it**: the pale line is the loss of each step, different from batch to batch, so it jumps; the strong line is its running mean, which starts near 0.7 and goes down by fits and starts. The red dots are the mock exams at the end of each epoch. Look at the distance between the two. At the end of the first epoch the dot lies on the line; two epochs later, with us, the line has come down to about 0.15, but the dot only from 0.6 to a little under 0.5. The gap widens because the model learns the rule and, beside it, recites the examples; on the day when the dots turn upwards, that is **overfitting**. This is **theory ⑥**, and the reason for having a validation set: the blue line alone would tell you that more is always better.
+# **Reading it**: the pale line is the loss of each step, different from batch to batch, so it jumps; the strong line is its running mean, which starts near 0.7 and goes down by fits and starts. The red dots are the mock exams at the end of each epoch. Look at the distance between the two. At the end of the first epoch the dot lies on the line; two epochs later, with us, the line has come down to about 0.15, but the dot only from 0.6 to a little under 0.5. The gap widens because the model learns the rule and, beside it, recites the examples; on the day when the dots turn upwards, that is **overfitting**; to do well on unseen rows is called **generalisation**. This is **theory ⑥**, and the reason for having a validation set: the blue line alone would tell you that more is always better.
 #
 # **Try it**: run `fit(fresh(), 10 * PEAK)` in a new cell and draw the first thing that it returns. Do you recognise the walker on the right of section 6?
 
@@ -687,14 +687,14 @@ fig
 #
 # > **理论 ⑦** 准确率是对真相的一次抽样；没有区间的准确率，只说了一半。
 #
-# 设置都定了，现在打开柜子。测试集有 360 行；换另外 360 行，分数会稍有不同。相差多少？把每一行看作抛一次硬币，正面的机会是 $p$，那么 95 % 的情况下误差不超过 $1.96\sqrt{p(1-p)/n}$。**猜**：会是一个百分点，还是四个？
+# 学习率、轮数、批大小不是练出来的，是人定的，叫**超参数**；它们都定了，现在打开柜子。测试集有 360 行；换另外 360 行，分数会稍有不同。相差多少？把每一行看作抛一次硬币，正面的机会是 $p$，那么 95 % 的情况下误差不超过 $1.96\sqrt{p(1-p)/n}$。**猜**：会是一个百分点，还是四个？
 
 # %% [markdown] lang="en"
 # ## 8 The final exam: the test set is opened
 #
 # > **Theory ⑦** An accuracy is a sample of the truth; without its interval, it is half a statement.
 #
-# All settings are settled, so unlock it now. There are 360 test rows; another 360 would have given a slightly different score. How different? Treat each row as the toss of a coin that comes up right with chance $p$; then in 95 % of cases the error is at most $1.96\sqrt{p(1-p)/n}$. **Guess**: is that one point, or four?
+# Rate, epochs and batch size are not learned but set by people: **hyperparameters**. All are settled, so unlock it now. There are 360 test rows; another 360 would have given a slightly different score. How different? Treat each row as the toss of a coin that comes up right with chance $p$; then in 95 % of cases the error is at most $1.96\sqrt{p(1-p)/n}$. **Guess**: is that one point, or four?
 
 # %%
 logits, target = ask(model, corpus.test)
@@ -736,7 +736,7 @@ for m in lk.worst(model, corpus.valid, 5, max_length=128):
     print(f"{m.truth} → {m.said} ({m.probability:.0%})\n{m.example.input}\n{m.example.extra.get('gloss', '')}\n")
 
 # %% [markdown] lang="zh"
-# 箭头左边是真相，右边是模型说的和它的把握。一条一条问：你自己会判错吗？是反话、否定、先抑后扬，还是根本没有褒贬词、只能靠常识？有没有其实是标签可疑的？读五条错题常常比再调一天学习率更有用：错在反话，就该去找反话的数据；错在标签，就该改标签。
+# 箭头左边是真相，右边是模型说的和它的**置信度**（它给自己答案的概率）。一条一条问：你自己会判错吗？是反话、否定、先抑后扬，还是根本没有褒贬词、只能靠常识？有没有其实是标签可疑的？读五条错题常常比再调一天学习率更有用：错在反话，就该去找反话的数据；错在标签，就该改标签。
 
 # %% [markdown] lang="en"
 # Left of the arrow stands the truth, right of it what the model said and how sure it was. Ask of each: would you have got it wrong yourself? Is it irony, negation, praise that comes after blame, or are there no words of judgement at all, only common sense to go by? Is there one whose label is doubtful? Five mistakes read often help more than another day of tuning the learning rate: if irony is the trouble, look for ironic data; if labels are, correct the labels.
@@ -863,14 +863,14 @@ print(tr("损失相同：", "same losses:"), same(losses, full))
 #
 # > **理论 ⑧** 越靠下的层学的越通用，越靠上越专门；所以可以只训练上面，用一点准确率换时间。
 #
-# 语言它已经会了，真正空白的只有分类头。那么只训练头行不行？做法简单得出奇：把其余参数的 `requires_grad` 设为 `False`，它们就不再有坡度，也就不动了。**猜**：还在训练的参数占百分之几？
+# 语言它已经会了，真正空白的只有分类头。那么只训练头行不行？做法简单得出奇：把其余参数的 `requires_grad` 设为 `False`，它们就不再有梯度，也就不动了。**猜**：还在训练的参数占百分之几？
 
 # %% [markdown] lang="en"
 # ## 11 Freezing: teach the roof only
 #
 # > **Theory ⑧** The lower a layer, the more general what it knows; the higher, the more particular. So one may train only the top, and trade a little accuracy for time.
 #
-# It knows the language already; only the head is blank. Would it do to train just the head? That is surprisingly simple: set `requires_grad` of all other parameters to `False`; then they have no slope any more and stay where they are. **Guess**: what share of the parameters still trains?
+# It knows the language already; only the head is blank. Would it do to train just the head? That is surprisingly simple: set `requires_grad` of all other parameters to `False`; then they have no gradient any more and stay where they are. **Guess**: what share of the parameters still trains?
 
 # %%
 frozen = fresh()
@@ -1080,12 +1080,12 @@ expect("own rows", own)
 expect("gap", 100 * (own - share))
 
 # %% [markdown] lang="zh"
-# 几乎满分！旧脚本登出来的，就是这一类数。后一个数就是自我欺骗的大小，它多报的分：习题全背下来了，本事却还是第 8 节的本事。又是**理论 ⑥**。
+# 几乎满分！旧脚本登出来的，就是这一类数。后一个数就是**高估**的大小，它多报的分：习题全背下来了，本事却还是第 8 节的本事。又是**理论 ⑥**。
 #
 # 最后按表计时：同一个模型，同样的 6 批，一次照分桶的样子，一次把每批补到 128。**猜**：慢几倍？填充的比例可以帮你估。
 
 # %% [markdown] lang="en"
-# Nearly full marks! Numbers of this kind are what the old script publishes. The second is the size of the self-deception, by how much it overstates: the exercises are known by heart, and the skill is still that of section 8. **Theory ⑥** again.
+# Nearly full marks! Numbers of this kind are what the old script publishes. The second is the size of the **overestimate**: the exercises are known by heart, and the skill is still that of section 8. **Theory ⑥** again.
 #
 # Last, the watch: the same model and the same 6 batches, once bucketed, once with every batch padded to 128. **Guess** how many times slower that is; the shares of padding help you to estimate.
 
@@ -1155,7 +1155,7 @@ print(tr("一次编完更快：", "at once is faster:"), end - middle < middle -
 # | ③ | 空格子照样要算 | 补到 128，答案不变，时间多得多（3、13） |
 # | ④ | 预训练带来语言，不带答案 | 第 0 步损失是 ln 2（5） |
 # | ⑤ | 反着梯度走一小步，损失下降 | 三个下山的人，一步真模型（6） |
-# | ⑥ | 学会没有，问没见过的行 | 红点离开蓝线，自我欺骗的分数（7、13） |
+# | ⑥ | 学会没有，问没见过的行 | 红点离开蓝线，高估的分数（7、13） |
 # | ⑦ | 准确率要带区间 | 360 行，约四个百分点（8） |
 # | ⑧ | 可以只训练上面 | 头很小、很快，差一截（11） |
 
@@ -1171,7 +1171,7 @@ print(tr("一次编完更快：", "at once is faster:"), end - middle < middle -
 # | ③ | empty squares cost as much | at 128 the same answers, and far more time (3, 13) |
 # | ④ | pretraining brings language, not answers | a loss of ln 2 at step 0 (5) |
 # | ⑤ | a small step against the gradient lowers the loss | three walkers, and one step of a real model (6) |
-# | ⑥ | whether it has learned, ask unseen rows | dots that leave the line, points of self-deception (7, 13) |
+# | ⑥ | whether it has learned, ask unseen rows | dots that leave the line, points of overestimate (7, 13) |
 # | ⑦ | an accuracy needs its interval | 360 rows, about four points (8) |
 # | ⑧ | one may train only the top | the head: small, fast, some way behind (11) |
 
@@ -1202,7 +1202,7 @@ print(tr("一次编完更快：", "at once is faster:"), end - middle < middle -
 #
 # <details><summary>展开答案</summary>
 #
-# 一步里，反向大约是前向的两倍。头下面没有一个参数需要坡度，反向走完头就停了，优化器也只更新百分之一左右的参数，于是剩下大约三分之一的活：前向。而前向本身省不掉——除非注意到：冻结部分对同一行的输出每轮都一样，算一次存起来就够了。labkit 的 `Trainer` 正是这样做的，所以第 11 节的表里，省下的时间比三分之二还多；笔记 02 让你亲手写一遍。
+# 一步里，反向大约是前向的两倍。头下面没有一个参数需要梯度，反向走完头就停了，优化器也只更新百分之一左右的参数，于是剩下大约三分之一的活：前向。而前向本身省不掉——除非注意到：冻结部分对同一行的输出每轮都一样，算一次存起来就够了。labkit 的 `Trainer` 正是这样做的，所以第 11 节的表里，省下的时间比三分之二还多；笔记 02 让你亲手写一遍。
 #
 # </details>
 
@@ -1233,7 +1233,7 @@ print(tr("一次编完更快：", "at once is faster:"), end - middle < middle -
 #
 # <details><summary>Open the answer</summary>
 #
-# In one step, backward costs about twice as much as forward. Below the head no parameter needs a slope, so backward ends right after the head, and the optimizer updates only about one parameter in a hundred; what is left is about a third of the work, the forward pass. That can't be saved, unless one notices that the frozen part gives the same output for the same row in every epoch: work it out once and keep it. labkit's `Trainer` does just that, which is why the table of section 11 shows more than two thirds of the time saved; in notebook 02 you write it yourself.
+# In one step, backward costs about twice as much as forward. Below the head no parameter needs a gradient, so backward ends right after the head, and the optimizer updates only about one parameter in a hundred; what is left is about a third of the work, the forward pass. That can't be saved, unless one notices that the frozen part gives the same output for the same row in every epoch: work it out once and keep it. labkit's `Trainer` does just that, which is why the table of section 11 shows more than two thirds of the time saved; in notebook 02 you write it yourself.
 #
 # </details>
 
@@ -1250,5 +1250,5 @@ print(tr("一次编完更快：", "at once is faster:"), end - middle < middle -
 #
 # - **Your own data**: a CSV with the two columns `text,label` is enough: `corpus = lk.load_csv("my_reviews.csv", labels={"0": "negative", "1": "positive"})`; walk again from section 1, and pick five rows of your own there.
 # - **Another model**: write `MODEL = "tiny-bert-zh-general"` below the line that chose the model. It is as large, but has never read a review. Guess how much that costs.
-# - **Exercises 01**: collate batches, reckon scores and write the loop with your own hands, and be told on the spot whether it is right.
+# - **Exercises 01**: collate batches, compute scores and write the loop with your own hands, and be told on the spot whether it is right.
 # - **Notebook 02**: freezing, LoRA, prefixes, adapters and more, in the same exam, with error bars.

@@ -51,7 +51,7 @@ print(tr("准备好了。", "Ready."))
 # 模型和设备照旧，由 `lk.equipment()` 去看。训练只取 160 行，因为“行少的时候怎么办”正是题目；而且只留 24 个字以内的短评论，这样每次训练只要一两秒，一本笔记里就能比上二十来次。（代价是测试也只剩 199 行，误差大一些，第 9 节会算给你看。）`config` 里没有学习率和轮数，意思是每种策略用它自己的：头可以迈大步、走很多轮，整栋楼只能小步走几轮，用同一个数去比，对谁都不公平。
 
 # %% [markdown] lang="en"
-# Model and device are found by `lk.equipment()`, as before. We take 160 training rows, since "what if there are few?" is the very question, and only reviews of 24 characters or fewer, so that a run takes a second or two and one notebook can hold twenty of them. (The price: only 199 test rows are left, and a larger error; section 9 will reckon it.) The `config` names neither learning rate nor epochs, and so each strategy takes its own: a head may take long strides for many epochs, a whole house only short ones for a few, and one number for all would be fair to nobody.
+# Model and device are found by `lk.equipment()`, as before. We take 160 training rows, since "what if there are few?" is the very question, and only reviews of 24 characters or fewer, so that a run takes a second or two and one notebook can hold twenty of them. (The price: only 199 test rows are left, and a larger error; section 9 will work it out.) The `config` names neither learning rate nor epochs, and so each strategy takes its own: a head may take long strides for many epochs, a whole house only short ones for a few, and one number for all would be fair to nobody.
 
 # %%
 from dataclasses import replace
@@ -80,14 +80,14 @@ expect = lk.expect("02")
 # %% [markdown] lang="zh"
 # ## 1 亲手冻结：反向少走一段路
 #
-# > **理论 ①** 反向从损失往下走，走到最低的一个要训练的张量为止；再往下，没有人问坡度。
+# > **理论 ①** 反向从损失往下走，走到最低的一个要训练的张量为止；再往下，没有人问梯度。
 #
 # 冻结只要一行：`requires_grad_(False)`。我们写成一个小函数，参数是“哪些名字要训练”的一个判断，因为待会儿要冻结不同的部分。再备好一批 16 条评论。
 
 # %% [markdown] lang="en"
 # ## 1 Freezing by hand: a shorter way back
 #
-# > **Theory ①** Backward walks down from the loss to the lowest tensor that trains; below it nobody asks for a slope.
+# > **Theory ①** Backward walks down from the loss to the lowest tensor that trains; below it nobody asks for a gradient.
 #
 # Freezing takes one line, `requires_grad_(False)`. We make it a small function that is told which names shall train, because we are going to freeze different parts. And we get a batch of 16 reviews ready.
 
@@ -109,10 +109,10 @@ def encode(rows):
 
 
 # %% [markdown] lang="zh"
-# 只留下头，做一次前向、一次反向。**猜**：整个模型有七十多个张量，几个会有坡度（`grad`）？
+# 只留下头，做一次前向、一次反向。**猜**：整个模型有七十多个张量，几个会有梯度（`grad`）？
 
 # %% [markdown] lang="en"
-# Leave only the head, go forward once and backward once. **Guess**: the model has some seventy tensors. How many will have a slope (`grad`)?
+# Leave only the head, go forward once and backward once. **Guess**: the model has some seventy tensors. How many will have a gradient (`grad`)?
 
 # %%
 from torch.nn.functional import cross_entropy
@@ -124,14 +124,14 @@ cross_entropy(model(**inputs).logits, target).backward()
 print([name for name, parameter in model.named_parameters() if parameter.grad is not None])
 
 # %% [markdown] lang="zh"
-# 四个：池化层和分类层，各一个矩阵、一个偏置。其余的连坡度都没算。没算，省的是什么？前向时，PyTorch 一路记下“回去的路”，一站一站；反向就沿着这些站往回走。我们来数站。
+# 四个：池化层和分类层，各一个矩阵、一个偏置。其余的连梯度都没算。没算，省的是什么？前向时，PyTorch 一路记下“回去的路”，一站一站：这就是**计算图**，站是它的**节点**；反向沿着节点往回走，就是**反向传播**。我们来数节点。
 
 # %% [markdown] lang="en"
-# Four: a matrix and a bias for the pooler, and the same for the classifier. For the rest no slope was even computed. And what does that save? On the way forward PyTorch notes the way back, station by station, and backward walks along these stations. Let us count them.
+# Four: a matrix and a bias for the pooler, and the same for the classifier. For the rest no gradient was even computed. And what does that save? On the way forward PyTorch notes the way back, station by station, and backward walks along these stations. Let us count them.
 
 
 # %%
-def stations(model):
+def nodes(model):
     todo, seen = [cross_entropy(model(**inputs).logits, target).grad_fn], set()
     while todo:
         here = todo.pop()
@@ -157,18 +157,18 @@ lk.plots.network(fresh(), lk.Full(), lk.TopK(2), lk.HeadOnly(), lk.OnlyBlocks(("
 
 # %%
 walks = {
-    tr("全部", "everything"): stations(lk.Full().prepare(fresh())),
-    tr("顶部两层", "top two layers"): stations(lk.TopK(2).prepare(fresh())),
-    tr("只有头", "head alone"): stations(model),
-    tr("只有嵌入层", "embeddings alone"): stations(train_only(fresh(), lambda name: "embeddings" in name)),
+    tr("全部", "everything"): nodes(lk.Full().prepare(fresh())),
+    tr("顶部两层", "top two layers"): nodes(lk.TopK(2).prepare(fresh())),
+    tr("只有头", "head alone"): nodes(model),
+    tr("只有嵌入层", "embeddings alone"): nodes(train_only(fresh(), lambda name: "embeddings" in name)),
 }
-lk.plots.bars(walks, tr("反向经过的站", "Stations on the way back"), tr("站", "stations"))
+lk.plots.bars(walks, tr("反向经过的节点", "Nodes on the way back"), tr("节点", "nodes"))
 
 # %% [markdown] lang="zh"
-# **读图**：从底下往上冻得越多，回程越短；只有头时，十来站就到。倒过来的那一种却比顶部两层还长：坡度要穿过所有冻结的层，才能到达底下。和全部训练相比，它少掉的只是路边的小站（给每个冻结的权重算坡度的那些），干线一站没少。所以先要问的不是“训练了多少参数”，而是“最低的那个在哪里”。这就是**理论 ①**，也是人们总从顶上开始放开的一个原因。前向呢？一步也没省，第 6 节去省它。
+# **读图**：从底下往上冻得越多，回程越短；只有头时，十来个节点就到。倒过来的那一种却比顶部两层还长：梯度要穿过所有冻结的层，才能到达底下。和全部训练相比，它少掉的只是路边的小节点（给每个冻结的权重算梯度的那些），干线一站没少。所以先要问的不是“训练了多少参数”，而是“最低的那个在哪里”。这就是**理论 ①**，也是人们总从顶上开始放开的一个原因。前向呢？一步也没省，第 6 节去省它。
 
 # %% [markdown] lang="en"
-# **Reading it**: the more is frozen from the bottom up, the shorter the way back; with the head alone it is about ten stations. The plan that is upside down has a longer way than the top two layers: the slope has to come through all the frozen layers to arrive below. Compared with training everything, it only leaves out the halts beside the line (where the slope of each frozen weight would be worked out); on the main line not a station is saved. So the first question is not how many parameters train but where the lowest of them lies. That is **theory ①**, and one reason for always opening a house from the top. And the way forward? Not a step of it is saved. Section 6 will see to that.
+# **Reading it**: the more is frozen from the bottom up, the shorter the way back; with the head alone it is about ten stations. The plan that is upside down has a longer way than the top two layers: the gradient has to come through all the frozen layers to arrive below. Compared with training everything, it only leaves out the halts beside the line (where the gradient of each frozen weight would be worked out); on the main line not a station is saved. So the first question is not how many parameters train but where the lowest of them lies. That is **theory ①**, and one reason for always opening a house from the top. And the way forward? Not a step of it is saved. Section 6 will see to that.
 
 # %% [markdown] lang="zh"
 # ## 2 冻住了，还会晃
@@ -325,7 +325,7 @@ with lk.watch(trainer.model) as seen:
 print(tr("和面板相同：", "as in the panel:"), lk.trainable_map(trainer.model, seen) == panel.moved)
 
 # %% [markdown] lang="zh"
-# **读图**：中间是每一块收到的平均梯度，右边是权重走过的路占原来长度的百分之几（图上的范数就是长度）。头从随机开始，路最远；各层走了头的一半多一点。最有意思的是嵌入层：收到的梯度仅次于头，是各层的两到三倍，走的路却最短。一条评论只碰到表里的几十行，没出现过的字原地不动；而 AdamW 给每个参数各定步幅，坡度大不等于步子大。再看横轴上的数：这一轮下来，谁也没走出百分之一点几。既然都走得这么近，那么干脆不许下面的动，又会损失多少？这个问题要一层一层地问（第 7 节）。
+# **读图**：中间是每一块收到的平均梯度，右边是权重走过的路占原来长度的百分之几（图上的范数就是长度）。头从随机开始，路最远；各层走了头的一半多一点。最有意思的是嵌入层：收到的梯度仅次于头，是各层的两到三倍，走的路却最短。一条评论只碰到表里的几十行，没出现过的字原地不动；而 AdamW 给每个参数各定步幅，梯度大不等于步子大。再看横轴上的数：这一轮下来，谁也没走出百分之一点几。既然都走得这么近，那么干脆不许下面的动，又会损失多少？这个问题要一层一层地问（第 7 节）。
 
 # %% [markdown] lang="en"
 # **Reading it**: in the middle stands the mean gradient that each block received, on the right how far its weights went, in per cent of their length before (length is what the picture calls norm). The head starts at random and has the longest way; the layers go a little over half as far. Strangest are the embeddings: they receive the largest gradient but for the head, two to three times that of a layer, and go the shortest way. A review touches a few dozen rows of the table, and characters that did not occur stay where they are; and AdamW gives each parameter its own stride, so that steep does not mean far. Then look at the numbers on the axis: in this epoch nobody went further than one per cent and a bit. If all of it moves so little, what would be lost by not letting the lower part move at all? That has to be asked floor by floor (section 7).
@@ -464,7 +464,7 @@ fig
 #
 # > **Theory ④** The lower a layer, the more general what it knows; the higher, the more particular. Each floor you open adds some skill, and some cost.
 #
-# Now renovate from the sign down to the ground: the head alone, one top layer, two, and then everything (four layers and the embeddings). Two of these run in the **compare** panel: tick strategies and seeds, press Run, and the table grows line by line. Each strategy gets a fresh model, the same rows and the same order, and two cheap rivals stand beside them: TF-IDF, and always guessing the larger class. Each run is kept in a file; the twin cell, `lk.compare`, is given the same folder, `out=panel.folder`, so it reads what the panel has done and only does what is missing. `forgetting=True` also measures something that section 11 needs. **Guess**: draw the curve that you expect. Straight up? Fast first and then slower? Up and down again?
+# Now renovate from the sign down to the ground: the head alone, one top layer, two, and then everything (four layers and the embeddings). Two of these run in the **compare** panel: tick strategies and seeds, press Run, and the table grows line by line. Each strategy gets a fresh model, the same rows and the same order, and two cheap rivals stand beside them: TF-IDF, and always guessing the majority class. Each run is kept in a file; the twin cell, `lk.compare`, is given the same folder, `out=panel.folder`, so it reads what the panel has done and only does what is missing. `forgetting=True` also measures something that section 11 needs. **Guess**: draw the curve that you expect. Straight up? Fast first and then slower? Up and down again?
 
 # %%
 import tempfile
@@ -513,14 +513,14 @@ fig
 #
 # > **理论 ⑤** 上面的层离任务近，该多改；下面的层存着语言，该少改：越往下，步幅越小，也越晚放开。
 #
-# 不必一开始就决定冻几层。2018 年的 ULMFiT 提出两个至今好用的主意。一是**逐步解冻**：头还是随机的时候，它传下去的坡度是胡话，先别让楼听；练一轮头，再放开最上面一层，再一轮，再一层。下面走一遍 `GradualUnfreeze` 的时间表，不训练，只看谁醒着。**猜**：我们这栋楼，几轮之后全部醒来？
+# 不必一开始就决定冻几层。2018 年的 ULMFiT 提出两个至今好用的主意。一是**逐步解冻**：头还是随机的时候，它传下去的梯度是胡话，先别让楼听；练一轮头，再放开最上面一层，再一轮，再一层。下面走一遍 `GradualUnfreeze` 的时间表，不训练，只看谁醒着。**猜**：我们这栋楼，几轮之后全部醒来？
 
 # %% [markdown] lang="en"
 # ## 8 Thawing step by step, each at its own stride
 #
 # > **Theory ⑤** Layers on top are near the task and should change more; those below hold the language and should change less: the lower, the shorter the stride, and the later the thaw.
 #
-# You need not decide at the start how many layers stay frozen. ULMFiT, in 2018, had two ideas that still serve. One is **gradual unfreezing**: while the head is random, the slopes it sends down are nonsense, and the house had better not listen; so train the head for an epoch, then open the topmost layer, then, after another epoch, one more. Here we walk through the timetable of `GradualUnfreeze` without training, just to see who is awake. **Guess**: in our house, after how many epochs is everybody up?
+# You need not decide at the start how many layers stay frozen. ULMFiT, in 2018, had two ideas that still serve. One is **gradual unfreezing**: while the head is random, the gradients it sends down are nonsense, and the house had better not listen; so train the head for an epoch, then open the topmost layer, then, after another epoch, one more. Here we walk through the timetable of `GradualUnfreeze` without training, just to see who is awake. **Guess**: in our house, after how many epochs is everybody up?
 
 # %%
 from labkit import block_words
@@ -560,10 +560,10 @@ full, gradual = lk.compare([lk.Full(), lk.GradualUnfreeze()], corpus, **options)
 lk.plots.curves(full, gradual)
 
 # %% [markdown] lang="zh"
-# **读图**：细线是训练损失，粗线是验证损失。（第一轮细线反而在上：训练损失是边练边记的平均，验证是练完才考的。）全量微调只走三轮，一上来就往下冲，第三轮训练和验证已经分家（笔记 01 第 7 节的那道缝）；逐步解冻前几轮只有头和顶上的层在动，细线下得慢，到第三轮两条线还挨着；等楼下一层层醒来，细线接着往下，粗线却从第四轮起几乎是平的。右图里全量的验证成绩高几个点，可是验证只有 95 行，这几个点在误差之内。轮数也不同，所以不要比输赢，看的是脾气。请记住它，第 11 节它会从另一个方向给你惊喜。
+# **读图**：细线是训练损失，粗线是验证损失。（第一轮细线反而在上：训练损失是边练边记的平均，验证是练完才考的。）全量微调只走三轮，一上来就往下冲，第三轮训练和验证已经分家（笔记 01 第 7 节的那道缝）；逐步解冻前几轮只有头和顶上的层在动，细线下得慢，到第三轮两条线还挨着；等楼下一层层醒来，细线接着往下，粗线却从第四轮起几乎是平的。右图里全量的验证成绩高几个点，可是验证只有 95 行，这几个点在误差之内。轮数也不同，所以不要比输赢，看的是学的样子。请记住它，第 11 节它会从另一个方向给你惊喜。
 
 # %% [markdown] lang="en"
-# **Reading it**: thin is the training loss, bold the validation loss. (In the first epoch the thin line lies above: the training loss is a mean taken on the way, validation is asked at the end.) Full fine-tuning has just three epochs, dashes down, and by the third its two lines have parted (the gap of notebook 01, section 7). With gradual unfreezing only the head and the top move in the first epochs; the thin line comes down slowly, and in the third the two are still together; as the floors below wake up it goes on falling, while the bold line is almost flat from the fourth epoch on. On the right full fine-tuning is some points ahead, but with 95 validation rows that is inside the error. The numbers of epochs are unequal, too, so don't read a winner off this; what you see is temper. Keep it in mind: in section 11 it will surprise you from another side.
+# **Reading it**: thin is the training loss, bold the validation loss. (In the first epoch the thin line lies above: the training loss is a mean taken on the way, validation is asked at the end.) Full fine-tuning has just three epochs, dashes down, and by the third its two lines have parted (the gap of notebook 01, section 7). With gradual unfreezing only the head and the top move in the first epochs; the thin line comes down slowly, and in the third the two are still together; as the floors below wake up it goes on falling, while the bold line is almost flat from the fourth epoch on. On the right full fine-tuning is some points ahead, but with 95 validation rows that is inside the error. The numbers of epochs are unequal, too, so don't read a winner off this; what you see is the manner of learning. Keep it in mind: in section 11 it will surprise you from another side.
 
 # %% [markdown] lang="zh"
 # ## 9 比较：什么时候可以说“更好”
@@ -590,7 +590,7 @@ lk.plots.forest(runs)
 # 下面是同样的内容列成表，再加上价钱：训练的参数、秒数、内存峰值、要存的大小，最后一列是第 11 节的遗忘。
 
 # %% [markdown] lang="en"
-# **Reading it**: a blue dot is the mean of two seeds and its bar the 95 % interval, the small grey dots are single seeds, and the two dotted lines are TF-IDF and the larger class. First the grey dots: each is a score that you might have seen had you run just once. With us two seeds of the same strategy lie two or three points apart, and in the picture of section 7 the three strategies on the right differed by less: whoever ranks by one seed is ranking seeds. **One run decides nothing.** Then the bars: they count both kinds of luck, and say "with other rows and another seed, the mean would most likely fall here". (A dotted line looks as if it had no width, but TF-IDF has an interval of its own; it is in the table below.)
+# **Reading it**: a blue dot is the mean of two seeds and its bar the 95 % interval, the small grey dots are single seeds, and the two dotted lines are TF-IDF and the majority class. First the grey dots: each is a score that you might have seen had you run just once. With us two seeds of the same strategy lie two or three points apart, and in the picture of section 7 the three strategies on the right differed by less: whoever ranks by one seed is ranking seeds. **One run decides nothing.** Then the bars: they count both kinds of luck, and say "with other rows and another seed, the mean would most likely fall here". (A dotted line looks as if it had no width, but TF-IDF has an interval of its own; it is in the table below.)
 #
 # Below, the same as a table, and with the prices: parameters that train, seconds, peak memory, what has to be saved; the last column is the forgetting of section 11.
 
@@ -607,12 +607,12 @@ lk.table(runs)
 lk.plots.pareto(steps, cost="parameters")
 
 # %% [markdown] lang="zh"
-# **读图**：灰线叫**前沿**：线上的策略，没有谁既比它便宜又比它准。在我们这里线上只有 `head` 和 `top-1`：`top-2` 和 `full` 训练得更多，这一次却没有考得更好。前沿告诉你该在谁和谁之间选，但它只看平均值，不看竖线；竖线重叠的两个点，前沿也排不出真名次。
+# **读图**：灰线叫**帕累托前沿**（Pareto front）：线上的策略，没有谁既比它便宜又比它准。在我们这里线上只有 `head` 和 `top-1`：`top-2` 和 `full` 训练得更多，这一次却没有考得更好。这条前沿告诉你该在谁和谁之间选，但它只看平均值，不看竖线；竖线重叠的两个点，前沿也排不出真名次。
 #
-# 那么到底怎么判？把两种策略在**同样的行、同样的种子**上一一配对，只看差值：难的行对谁都难，配对以后这份运气就抵消了，所以差值的区间比两条横线看上去要窄。区间整个在 0 的一边，才叫“优于”；跨过 0，就是“分不出高下”。**猜**：顶部两层和只训练头，是哪一种？
+# 那么到底怎么判？把两种策略在**同样的行、同样的种子**上一一配对，只看差值（**配对检验**）：难的行对谁都难，配对以后这份运气就抵消了，所以差值的区间比两条横线看上去要窄。区间整个在 0 的一边，才叫“优于”；跨过 0，就是“分不出高下”。**猜**：顶部两层和只训练头，是哪一种？
 
 # %% [markdown] lang="en"
-# **Reading it**: the grey line is the **front**; for a strategy on it, no other is both cheaper and better. With us only `head` and `top-1` are on it: `top-2` and `full` train more and, this time, did no better. The front tells you between which ones to choose, but it only looks at means and not at the bars; two points whose bars overlap are not ranked by it either.
+# **Reading it**: the grey line is the **Pareto front**; for a strategy on it, no other is both cheaper and better. With us only `head` and `top-1` are on it: `top-2` and `full` train more and, this time, did no better. The front tells you between which ones to choose, but it only looks at means and not at the bars; two points whose bars overlap are not ranked by it either.
 #
 # How to judge, then? Pair the two strategies on **the same rows and the same seeds**, and look at the difference only: a hard row is hard for both, and in pairs this luck cancels out, so that the interval of the difference is narrower than the two bars make one think. Only if the whole of it lies on one side of 0 do we say "better"; if it holds 0, the two are "inside the noise". **Guess**: the top two layers and the head alone, which is it?
 
@@ -628,7 +628,7 @@ lk.plots.verdicts(lk.verdicts(runs))
 # **读图**：行减列，单位百分点。蓝格：行真的更好；红格：真的更差；没有颜色的格子里也有数，有的还不小，但请把它读成“不知道”，不要读成“一样”：区间宽，是因为行少、种子少，不是因为差距小。和多数类比，人人都有颜色。在我们这里还有一件怪事：头比 TF-IDF 高出的点数，比顶部两层比头高出的还多，却是前一格无色、后一格有色。因为颜色从来不只看差距的大小，也看它稳不稳：头和顶部两层是一家人，错的多半是同样的行，配对以后区间就窄；TF-IDF 错在别处，区间就宽。而卡在边上的格子，换几行测试就会变，所以也别把颜色当判决。想让更多格子有颜色，办法只有两个：更多测试行，更多种子。还有一句：格子多了，总会有一两个碰巧上色，每二十个“其实没差别”的里面大约一个。
 
 # %% [markdown] lang="en"
-# **Reading it**: line minus column, in points. Blue: the line really is better; red: really worse. There are numbers in the squares without colour as well, some of them not small, but read them as "unknown", not as "equal": their interval is wide because rows and seeds are few, and not because the difference is small. Against the larger class everybody has colour. And with us there is something odd: the head leads TF-IDF by more points than the top two layers lead the head, yet the first square is white and the second coloured. Colour never goes by the size of a difference alone but also by how steady it is: the head and the top two layers are family and mostly get the same rows wrong, so in pairs their interval is narrow; TF-IDF errs elsewhere, and its interval is wide. And a square that is just on the border changes with a few other test rows, so don't take colour for the last word either. To colour more squares there are just two ways, more test rows and more seeds. And one more thing: among many squares one or two get their colour by luck, about one in twenty of those without a difference.
+# **Reading it**: line minus column, in points. Blue: the line really is better; red: really worse. There are numbers in the squares without colour as well, some of them not small, but read them as "unknown", not as "equal": their interval is wide because rows and seeds are few, and not because the difference is small. Against the majority class everybody has colour. And with us there is something odd: the head leads TF-IDF by more points than the top two layers lead the head, yet the first square is white and the second coloured. Colour never goes by the size of a difference alone but also by how steady it is: the head and the top two layers are family and mostly get the same rows wrong, so in pairs their interval is narrow; TF-IDF errs elsewhere, and its interval is wide. And a square that is just on the border changes with a few other test rows, so don't take colour for the last word either. To colour more squares there are just two ways, more test rows and more seeds. And one more thing: among many squares one or two get their colour by luck, about one in twenty of those without a difference.
 
 # %% [markdown] lang="zh"
 # ## 10 什么时候该冻结：检验那句话
@@ -682,7 +682,7 @@ for n in (40, 80, 240):
 #
 # > **理论 ⑧** 会动的就会忘，不动的忘不了。
 #
-# 楼翻修成面馆，原来的住户还住得惯吗？预训练的本领可以量：拿一百来句与评论无关的普通文字，遮住一些字让模型猜（掩码语言模型），看**损失**。微调之后，把原来猜字的头装回去，再量一遍，涨了多少就是**遗忘**。**猜**：只训练头忘掉多少？全量微调呢？（损失的单位是 nat；多 0.1，就是给正确的字的概率平均降了大约一成。）
+# 楼翻修成面馆，原来的住户还住得惯吗？预训练的本领可以量：拿一百来句与评论无关的普通文字，遮住一些字让模型猜（掩码语言模型），看**损失**。微调之后，把原来猜字的头装回去，再量一遍，涨了多少就是**遗忘**（涨得厉害，文献里叫**灾难性遗忘**）。**猜**：只训练头忘掉多少？全量微调呢？（损失的单位是 nat；多 0.1，就是给正确的字的概率平均降了大约一成。）
 
 # %% [markdown] lang="en"
 # ## 11 Forgetting: the walls that were broken
@@ -738,7 +738,7 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 # | 你的情形 | 先试 | 因为 |
 # |---|---|---|
 # | 还没跑过 TF-IDF | TF-IDF | 不到一秒，是谁都要先赢的对手（9） |
-# | 一个底座要带许多任务，或一点也不许忘 | 只训练头，或笔记 03 的一小片 | 每个任务只存一点；底座一个数也没动，取下小片，遗忘恰好是 0（11） |
+# | 一个底座要带许多任务，或一点也不许忘 | 只训练头，或笔记 03 的 PEFT 模块 | 每个任务只存一点；底座一个数也没动，取下它，遗忘恰好是 0（11） |
 # | 只有几十行 | 只训练头，学习率多试几个 | 至多差四个点，试一次不到一眨眼（6、10） |
 # | 机器弱，或要试很多设置 | 只训练头，再放开顶部一两层 | 回程短，冻结的部分只算一遍（1、6） |
 # | 几百行，有几分钟 | 顶部两层与全量，各三个种子 | 差距要用判定来看（7、9） |
@@ -767,7 +767,7 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 #
 # | | 一句话 | 你看见的 |
 # |---|---|---|
-# | ① | 反向走到最低的可训练张量为止 | 数站；倒过来冻，干线一站没省（1） |
+# | ① | 反向走到最低的可训练张量为止 | 数节点；倒过来冻，干线一个节点也没省（1） |
 # | ② | 冻结还要 `eval` | 读两遍，先不同，后相同（2） |
 # | ③ | 不变的只算一遍 | 损失相同，时间几分之一（6） |
 # | ④ | 越下越通用 | 从头到全量的阶梯（7） |
@@ -799,7 +799,7 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 #
 # <details><summary>展开答案</summary>
 #
-# 坡度要从损失走到最低的可训练张量（理论 ①），而他偏偏让最低的在训练：回程穿过整栋楼，干线一站没省，前向也没有一段是不变的，存不下来。省下的只是那几层权重自己的坡度和优化器的更新。倒过来，训练头和顶部两三层，回程到那里就停，下面的输出还能只算一遍（理论 ③）。顺带一提，他把随机的头冻住了：门口传话的人什么也没学过（第 3 节）。
+# 梯度要从损失走到最低的可训练张量（理论 ①），而他偏偏让最低的在训练：回程穿过整栋楼，干线一个节点也没省，前向也没有一段是不变的，存不下来。省下的只是那几层权重自己的梯度和优化器的更新。倒过来，训练头和顶部两三层，回程到那里就停，下面的输出还能只算一遍（理论 ③）。顺带一提，他把随机的头冻住了：门口传话的人什么也没学过（第 3 节）。
 #
 # </details>
 
@@ -817,7 +817,7 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 #
 # <details><summary>展开答案</summary>
 #
-# 底座冻结，每个任务一个头（连池化层），不够再加笔记 03 的一小片。理由是三个数：遗忘恰好为 0，搜索不受影响（理论 ⑧）；每个任务只存几十 kB，而不是三十份整个模型；几十行时，冻结最多比全量差四个点（理论 ⑦，第 10 节的区间，要一起给出）。再加一个：同一条文字的 `[CLS]` 只算一遍，三十个头共用（理论 ③）。对其中行数多、又要紧的任务，用判定看一看全量微调是否真的更好，值得的话单独存一份。
+# 底座冻结，每个任务一个头（连池化层），不够再加笔记 03 的 PEFT 模块。理由是三个数：遗忘恰好为 0，搜索不受影响（理论 ⑧）；每个任务只存几十 kB，而不是三十份整个模型；几十行时，冻结最多比全量差四个点（理论 ⑦，第 10 节的区间，要一起给出）。再加一个：同一条文字的 `[CLS]` 只算一遍，三十个头共用（理论 ③）。对其中行数多、又要紧的任务，用判定看一看全量微调是否真的更好，值得的话单独存一份。
 #
 # </details>
 
@@ -830,7 +830,7 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 #
 # <details><summary>Open the answer</summary>
 #
-# The slope has to go from the loss to the lowest tensor that trains (theory ①), and that is just what was left to train: the way back leads through the whole house, and on the way forward nothing is constant, so nothing can be kept. All that is saved are the slopes of those layers' own weights, and their updates. The other way round, with the head and two or three top layers training, the way back ends there, and what lies below is computed once (theory ③). By the way, a random head was frozen here: the one who stands at the door and passes the messages on has learned nothing (section 3).
+# The gradient has to go from the loss to the lowest tensor that trains (theory ①), and that is just what was left to train: the way back leads through the whole house, and on the way forward nothing is constant, so nothing can be kept. All that is saved are the gradients of those layers' own weights, and their updates. The other way round, with the head and two or three top layers training, the way back ends there, and what lies below is computed once (theory ③). By the way, a random head was frozen here: the one who stands at the door and passes the messages on has learned nothing (section 3).
 #
 # </details>
 

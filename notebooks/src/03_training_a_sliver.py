@@ -68,10 +68,10 @@ def fresh():
 
 
 # %% [markdown] lang="zh"
-# 还有三样贯穿全篇的东西。`plain` 是一个谁也没碰过的模型，留作对照；`logits` 把一批句子交给模型，取回它给各类打的原始分，默认问验证集的全部句子；`count` 数正在训练的参数。
+# 还有三样贯穿全篇的东西。`plain` 是一个谁也没碰过的模型，留作对照；`logits` 把一批句子交给模型，取回它给各类打的分（logits），默认问验证集的全部句子；`count` 数正在训练的参数。
 
 # %% [markdown] lang="en"
-# And three things for the whole way. `plain` is a model that nobody has touched, kept for comparison; `logits` asks a model about texts, all those of the validation set unless told otherwise, and brings back the raw scores that it gives the classes; `count` counts the parameters that train.
+# And three things for the whole way. `plain` is a model that nobody has touched, kept for comparison; `logits` asks a model about texts, all those of the validation set unless told otherwise, and brings back the logits, the raw scores that it gives the classes; `count` counts the parameters that train.
 
 # %%
 plain = fresh()
@@ -422,12 +422,12 @@ class LoRALinear(nn.Module):
 
 
 # %% [markdown] lang="zh"
-# 为什么只让 $B$ 为零，$A$ 却要随机？$B$ 的坡度里乘着 $A$，$A$ 的坡度里乘着 $B$。两个都是零，谁也没有坡度，永远不动；一个是零，就既没有起始的影响，又走得起来。
+# 为什么只让 $B$ 为零，$A$ 却要随机？$B$ 的梯度里乘着 $A$，$A$ 的梯度里乘着 $B$。两个都是零，谁也没有梯度，永远不动；一个是零，就既没有起始的影响，又走得起来。
 #
 # 接着把它装进模型。照最初的论文，装在每层注意力的**查询**和**值**两个映射上。其余全部冻结，只有分类头照常训练：它是随机的，不练不行。
 
 # %% [markdown] lang="en"
-# Why is only $B$ zero, and $A$ random? The slope of $B$ is multiplied by $A$, and that of $A$ by $B$. Were both zero, neither would have a slope, and nothing would ever move. With one of them zero there is no effect at the start, and yet it can set off.
+# Why is only $B$ zero, and $A$ random? The gradient of $B$ is multiplied by $A$, and that of $A$ by $B$. Were both zero, neither would have a gradient, and nothing would ever move. With one of them zero there is no effect at the start, and yet it can set off.
 #
 # Next we put it into the model, where the first paper put it: on the **query** and the **value** map of each attention. Everything else is frozen, except the head, which is random and has to learn.
 
@@ -525,14 +525,14 @@ print(tr("相差不到百万分之一：", "less than a millionth apart:"), gap 
 # %% [markdown] lang="zh"
 # ## 5 合并，秩，α
 #
-# > **理论 ④** 直的旁边加一条直的，可以并成一条；弯的不行。
+# > **理论 ④** 线性的旁边加一个线性的，可以并成一个；非线性的不行。
 #
 # $Wx + \frac{\alpha}{r} B A x = (W + \frac{\alpha}{r} B A)\,x$。一条乘法分配律，意味着便签上的修改可以直接印进书里：合并以后没有任何多余的模块，跑起来和原模型一样快。
 
 # %% [markdown] lang="en"
 # ## 5 Merging, rank, α
 #
-# > **Theory ④** Something straight beside something straight can be made one; what bends can't.
+# > **Theory ④** Something linear beside something linear can be made one; what is non-linear can't.
 #
 # $Wx + \frac{\alpha}{r} B A x = (W + \frac{\alpha}{r} B A)\,x$. One rule of arithmetic, and it means that the notes in the margin can be printed into the book: after merging there is no extra module left, and the model runs as fast as it did before.
 
@@ -686,28 +686,28 @@ print(count(by_hand) == count(library), gap < 1e-6, torch.equal(logits(by_hand),
 # %% [markdown] lang="zh"
 # 个数相同，答案相同；最后的 `False` 是在提醒：这次比的是两个真正有影响的适配器。
 #
-# 适配器能合并吗？**理论 ④** 说，要看它直不直。直的意思是：两个输入之和的输出，等于输出之和（常数另算）。我们用随机输入问一问 LoRA 的一对，再问一个瓶颈。**猜**。
+# 适配器能合并吗？**理论 ④** 说，要看它直不直，也就是是不是**线性**的。线性的意思是：两个输入之和的输出，等于输出之和（常数另算）。我们用随机输入问一问 LoRA 的一对，再问一个瓶颈。**猜**。
 
 # %% [markdown] lang="en"
 # As many parameters, and the same answers; the `False` at the end reminds you that these were two adapters with a real effect.
 #
-# Can an adapter be merged? **Theory ④** says: see whether it is straight. Straight means that the output for the sum of two inputs is the sum of the outputs (constants aside). Ask a LoRA pair with random inputs, then a bottleneck. **Guess**.
+# Can an adapter be merged? **Theory ④** says: see whether it is straight, in other words **linear**. Linear means that the output for the sum of two inputs is the sum of the outputs (constants aside). Ask a LoRA pair with random inputs, then a bottleneck. **Guess**.
 
 # %%
 a, b = torch.randn(2, 5, plain.config.hidden_size, device=DEVICE)
 
 
-def straight(f):
+def linear(f):
     return torch.allclose(f(a + b) + f(0 * a), f(a) + f(b), atol=1e-4)
 
 
-print(straight(pairs[0]), straight(by_hand.bert.encoder.layer[0].output.dense[1]))
+print(linear(pairs[0]), linear(by_hand.bert.encoder.layer[0].output.dense[1]))
 
 # %% [markdown] lang="zh"
-# 便签是直的，可以印进书里；讲义是弯的，只能一直夹着，每次读到这里都要多翻两页：使用时慢一点，永远如此。弯也不是白弯的：同样的个数，弯的能表示直的表示不了的东西。
+# 便签是线性的，可以印进书里；讲义是非线性的，只能一直夹着，每次读到这里都要多翻两页：使用时慢一点，永远如此。弯也不是白弯的：同样的个数，弯的能表示直的表示不了的东西。
 
 # %% [markdown] lang="en"
-# The note is straight and can be printed into the book; the sheet is bent and has to stay between the pages, to be turned at every reading. So the model is a little slower in use, for good. The bend is not for nothing, though: with as many numbers, what bends can say things that what is straight cannot.
+# The note is linear and can be printed into the book; the sheet is not and has to stay between the pages, to be turned at every reading. So the model is a little slower in use, for good. The bend is not for nothing, though: with as many numbers, what bends can say things that what is straight cannot.
 
 # %% [markdown] lang="zh"
 # ## 7 前缀：扉页上的话
@@ -801,12 +801,12 @@ room = plain.config.max_position_embeddings
 print(room, room - prompted.active_peft_config.num_virtual_tokens)
 
 # %% [markdown] lang="zh"
-# 会改变：扉页上先写了十句胡话，真字的位置也都往后挪了十格。LoRA 和适配器从零影响出发，前缀不能，这是它学得慢的一个原因。另一个原因在图里：坡度要穿过一层层的目光才能传到前缀，目光分给它多少，它就收到多少。
+# 会改变：扉页上先写了十句胡话，真字的位置也都往后挪了十格。LoRA 和适配器从零影响出发，前缀不能，这是它学得慢的一个原因。另一个原因在图里：梯度要穿过一层层的目光才能传到前缀，目光分给它多少，它就收到多少。
 #
 # **前缀微调**（prefix tuning）的作者为此加了一个小网络：练的时候，键和值由它从十个短向量生成，十个位置借着共同的网络互相带动；练完把结果抄下来，网络就扔掉。**P-tuning v2** 说不用，直接练，多给些轮数就是。**猜**：训练时和存盘时，两者各有多少个数？
 
 # %% [markdown] lang="en"
-# It does: ten lines of nonsense were written on the flyleaf first, and every real character moved back by ten places. LoRA and the adapter begin without effect, a prefix can't, and that is one reason why it learns slowly. The other is in the picture: the slope must come through the gaze of layer upon layer to reach a prefix, and it gets as much as it is looked at.
+# It does: ten lines of nonsense were written on the flyleaf first, and every real character moved back by ten places. LoRA and the adapter begin without effect, a prefix can't, and that is one reason why it learns slowly. The other is in the picture: the gradient must come through the gaze of layer upon layer to reach a prefix, and it gets as much as it is looked at.
 #
 # The authors of **prefix tuning** therefore added a small network: while training, it makes the keys and values from ten short vectors, so that the ten places move one another along; when done, the result is written down and the network thrown away. **P-tuning v2** says there is no need: train them directly, just for more epochs. **Guess**: how many numbers has each while training, and how many when saved?
 
@@ -832,12 +832,12 @@ for strategy in (lk.PrefixTuning(tokens=10), lk.PTuningV2(tokens=10)):
 # %% [markdown] lang="zh"
 # ## 8 哪些在训练，一张图一张表
 #
-# “只训练一小片”，是哪一片？笔记 02 的**冻结地图**一块一块地数：灰蓝的冻结，红的是原有而在训练的，绿的是新加的。先看 LoRA：选 `lora`，拨秩，看绿的一片怎样变宽；按“运行”，64 条评论练两轮，右边两列说出每一块收到多大的坡度、走了多远。孪生格子紧跟在后。再用一幅图看 P-tuning v2。**猜**：红色会出现在哪里？嵌入层动不动？
+# “只训练一小片”，是哪一片？笔记 02 的**冻结地图**一块一块地数：灰蓝的冻结，红的是原有而在训练的，绿的是新加的。先看 LoRA：选 `lora`，拨秩，看绿的一片怎样变宽；按“运行”，64 条评论练两轮，右边两列说出每一块收到多大的梯度、走了多远。孪生格子紧跟在后。再用一幅图看 P-tuning v2。**猜**：红色会出现在哪里？嵌入层动不动？
 
 # %% [markdown] lang="en"
 # ## 8 What trains, in pictures and a table
 #
-# A sliver trains, but which? The **freeze map** of notebook 02 counts block by block: grey-blue is frozen, red was there before and trains, green was added. First LoRA: choose `lora`, move the rank, and see how the green grows wider; press Run, which trains two epochs on 64 reviews, and the two columns on the right tell how steep a slope each block received and how far it went. The twin cell follows. Then P-tuning v2 in a picture. **Guess** where red will show, and whether the embeddings move.
+# A sliver trains, but which? The **freeze map** of notebook 02 counts block by block: grey-blue is frozen, red was there before and trains, green was added. First LoRA: choose `lora`, move the rank, and see how the green grows wider; press Run, which trains two epochs on 64 reviews, and the two columns on the right tell how large a gradient each block received and how far it went. The twin cell follows. Then P-tuning v2 in a picture. **Guess** where red will show, and whether the embeddings move.
 
 # %%
 some = corpus.limit(64)
@@ -857,14 +857,14 @@ print(tr("和面板相同：", "as in the panel:"), lk.trainable_map(trainer.mod
 lk.plots.anatomy(lk.trainable_map(lk.PTuningV2().prepare(fresh())), "P-tuning v2")
 
 # %% [markdown] lang="zh"
-# **读图**：两处的分类头都是红的；绿色在 LoRA 里均匀铺在各层，在 P-tuning v2 里自成一块。最大的一块嵌入层，两处都冻结着，面板也量到它没有动，而全量微调要为它的每一个数付四份钱。再看面板右边两列：分类头收到的坡度是各层的十倍以上，它走了自己长度的一成多，各层只走了百分之一左右。头是从随机开始的，路最长。
+# **读图**：两处的分类头都是红的；绿色在 LoRA 里均匀铺在各层，在 P-tuning v2 里自成一块。最大的一块嵌入层，两处都冻结着，面板也量到它没有动，而全量微调要为它的每一个数付四份钱。再看面板右边两列：分类头收到的梯度是各层的十倍以上，它走了自己长度的一成多，各层只走了百分之一左右。头是从随机开始的，路最长。
 #
 # **动手**：在新的一格里画适配器的：`lk.plots.anatomy(lk.trainable_map(lk.Adapter().prepare(fresh())))`。各层除了绿还有一丝红，那是什么？（第 6 节说过。）
 #
 # 现在真的存一遍，量文件。**猜**：全模型 6.4 MB，一小片是多少 kB？
 
 # %% [markdown] lang="en"
-# **Reading it**: the head is red in both. With LoRA the green is spread evenly over the layers, with P-tuning v2 it makes a block of its own. The largest block, the embeddings, is frozen in both, and the panel measured that it did not move, while full fine-tuning pays four times for every number in it. Then the two columns on the right: the head gets more than ten times the slope of any layer, and moved by more than a tenth of its own length, the layers by about a hundredth. It began at random, and has the longest way to go.
+# **Reading it**: the head is red in both. With LoRA the green is spread evenly over the layers, with P-tuning v2 it makes a block of its own. The largest block, the embeddings, is frozen in both, and the panel measured that it did not move, while full fine-tuning pays four times for every number in it. Then the two columns on the right: the head gets more than ten times the gradient of any layer, and moved by more than a tenth of its own length, the layers by about a hundredth. It began at random, and has the longest way to go.
 #
 # **Try it**: draw the adapter's in a new cell, `lk.plots.anatomy(lk.trainable_map(lk.Adapter().prepare(fresh())))`. Beside the green there is a trace of red in its layers. What is that? (Section 6 said it.)
 #
@@ -982,10 +982,10 @@ print(tr("第三轮损失最低：", "lowest loss in epoch 3:"), min(third, key=
 print(tr("第三轮损失最高：", "highest:"), max(third, key=third.get))
 
 # %% [markdown] lang="zh"
-# **读图**：前三轮里全量微调降得最快，P-tuning v2 最慢，第二轮还先升了一截，尽管它的学习率最大；其余几种在中间。第 7 节说过原因：起点带着胡话，坡度要穿过目光。可是看完十轮：它追了上来，细线最后降到 0.1 以下，和前缀微调一样低，训练行已经背熟了。再看粗线：除了三轮就停的全量微调，验证损失都掉头向上，P-tuning v2 的升得最高，超过了 1。所以它若想考得更好，缺的不是轮数：题已经背得太熟了。参数少，并不自动免疫过拟合。
+# **读图**：前三轮里全量微调降得最快，P-tuning v2 最慢，第二轮还先升了一截，尽管它的学习率最大；其余几种在中间。第 7 节说过原因：起点带着胡话，梯度要穿过目光。可是看完十轮：它追了上来，细线最后降到 0.1 以下，和前缀微调一样低，训练行已经背熟了。再看粗线：除了三轮就停的全量微调，验证损失都掉头向上，P-tuning v2 的升得最高，超过了 1。所以它若想考得更好，缺的不是轮数：题已经背得太熟了。参数少，并不自动免疫过拟合。
 
 # %% [markdown] lang="en"
-# **Reading it**: over three epochs full fine-tuning is the fastest and P-tuning v2 the slowest, which even goes up in the second, although its rate is the highest; the others are in between. Section 7 gave the reasons: nonsense at the start, and a slope that must come through the gaze. But read on to the tenth epoch: it catches up. Its thin line ends below 0.1, as low as that of prefix tuning, and the training rows are known by heart. Then the bold lines: apart from full fine-tuning, which stops after three epochs, every validation loss turns up, and that of P-tuning v2 goes highest, beyond 1. So epochs are not what it lacks for a better score; it knows its rows too well already. Few parameters are no vaccine against overfitting.
+# **Reading it**: over three epochs full fine-tuning is the fastest and P-tuning v2 the slowest, which even goes up in the second, although its rate is the highest; the others are in between. Section 7 gave the reasons: nonsense at the start, and a gradient that must come through the gaze. But read on to the tenth epoch: it catches up. Its thin line ends below 0.1, as low as that of prefix tuning, and the training rows are known by heart. Then the bold lines: apart from full fine-tuning, which stops after three epochs, every validation loss turns up, and that of P-tuning v2 goes highest, beyond 1. So epochs are not what it lacks for a better score; it knows its rows too well already. Few parameters are no vaccine against overfitting.
 
 # %% [markdown] lang="zh"
 # ## 10 存一小片，读一小片
@@ -1162,7 +1162,7 @@ with torch.no_grad():
 # | ① | 训练要四份，冻结只要一份 | 一份、一份、两份（1） |
 # | ② | 改动主要在少数方向上 | 8 个方向，答案几乎全同；尾巴仍在（2） |
 # | ③ | LoRA 是两个瘦矩阵，从零开始 | 起点每个比特都同，与 peft 步步都同（3、4、9） |
-# | ④ | 直的能并，弯的不能 | LoRA 一个参数不多；瓶颈 `False`（5、6） |
+# | ④ | 线性的能并，非线性的不能 | LoRA 一个参数不多；瓶颈 `False`（5、6） |
 # | ⑤ | r 管方向，α 管远近 | 悬崖在第 8 个；音量旋钮（5） |
 # | ⑥ | 提示只加位置 | 竖线左边分走目光，少了 10 个位置（7） |
 # | ⑦ | 各用各的步幅和路程 | 全量多走七轮，LoRA 的领先就说不准了（9） |
@@ -1190,7 +1190,7 @@ with torch.no_grad():
 # | ① | training costs four parts, freezing one | one, one and two (1) |
 # | ② | the change lies mostly in a few directions | 8 directions, nearly all answers the same; the tail is there (2) |
 # | ③ | LoRA is two thin matrices and starts at zero | every bit alike at the start, peft's steps all along (3, 4, 9) |
-# | ④ | the straight can be merged, the bent can't | LoRA: not one parameter more; bottleneck: `False` (5, 6) |
+# | ④ | the linear can be merged, the non-linear can't | LoRA: not one parameter more; bottleneck: `False` (5, 6) |
 # | ⑤ | r counts directions, α says how far | the cliff after the eighth; the volume knob (5) |
 # | ⑥ | a prompt only adds places | gaze left of the line, ten positions fewer (7) |
 # | ⑦ | to each its own stride and distance | seven more epochs of full, and LoRA's lead is unsure (9) |
@@ -1205,7 +1205,7 @@ with torch.no_grad():
 #
 # <details><summary>展开答案</summary>
 #
-# 都是零：$B$ 的坡度里有因子 $A$，$A$ 的坡度里有因子 $B$，两个坡度都恒为零，LoRA 一步也不走，只有头在学（理论 ③；笔记 01 的理论 ⑤：没有坡度就没有步）。都是随机：走得起来，但第 0 步模型就被加上了一个随机的 $\Delta W$，预训练的语言先被搅乱，像没练过的前缀一样从胡话开始（第 7 节）。
+# 都是零：$B$ 的梯度里有因子 $A$，$A$ 的梯度里有因子 $B$，两个梯度都恒为零，LoRA 一步也不走，只有头在学（理论 ③；笔记 01 的理论 ⑤：没有梯度就没有步）。都是随机：走得起来，但第 0 步模型就被加上了一个随机的 $\Delta W$，预训练的语言先被搅乱，像没练过的前缀一样从胡话开始（第 7 节）。
 #
 # </details>
 
@@ -1236,7 +1236,7 @@ with torch.no_grad():
 #
 # <details><summary>Open the answer</summary>
 #
-# Both zero: the slope of $B$ has the factor $A$, and that of $A$ the factor $B$, so both slopes are zero and remain so. LoRA doesn't move at all, and only the head learns (theory ③; and theory ⑤ of notebook 01: no slope, no step). Both random: it does move, but at step 0 a random $\Delta W$ has been added, the language from pretraining is stirred up before anything is learned, and one starts from nonsense, like the untrained prefix (section 7).
+# Both zero: the gradient of $B$ has the factor $A$, and that of $A$ the factor $B$, so both gradients are zero and remain so. LoRA doesn't move at all, and only the head learns (theory ③; and theory ⑤ of notebook 01: no gradient, no step). Both random: it does move, but at step 0 a random $\Delta W$ has been added, the language from pretraining is stirred up before anything is learned, and one starts from nonsense, like the untrained prefix (section 7).
 #
 # </details>
 

@@ -10,7 +10,7 @@
 # 1. 亲手走一步 SGD，和 `torch.optim` 对上；
 # 2. 看着一条峡谷，说出步幅的上限，以及为什么还是走得慢；
 # 3. 把任何一步拆成三份：梯度、动量、每个参数自己的步幅；
-# 4. 说清 Adam 为什么不怕坡度的单位，AdamW 又改了哪里；
+# 4. 说清 Adam 为什么不怕梯度的单位，AdamW 又改了哪里；
 # 5. 算出优化器要多占几份内存；
 # 6. 给真模型换优化器时知道该换多大的学习率，也知道什么时候名次不算数；
 # 7. 画出真模型的损失曲面，把几种优化器的脚印放上去。
@@ -54,9 +54,9 @@ config = lk.TrainConfig(max_length=64, device=DEVICE, precision="fp32")
 # %% [markdown] lang="zh"
 # ## 1 一步是怎么走的
 #
-# > **理论 ①** 优化器看不见山，只知道脚下的坡。SGD 的一步，就是学习率乘坡度，往下。
+# > **理论 ①** 优化器看不见山，只知道脚下的坡。SGD 的一步，就是学习率乘梯度，往下。
 #
-# 先走最简单的山：一只圆碗，`bowl`。给它一个点，它给出高度；`backward()` 给出坡度。下面这个循环就是全部的 SGD，一行是迈步，一行是把坡度清零。
+# 先走最简单的山：一只圆碗，`bowl`。给它一个点，它给出高度；`backward()` 给出梯度。下面这个循环就是全部的 SGD，一行是迈步，一行是把梯度清零。
 
 # %% [markdown] lang="en"
 # ## 1 How a step is made
@@ -134,7 +134,7 @@ lk.plots.walk_map(walks)
 #
 # > **理论 ③** 动量记着走过的方向：方向一致的坡攒成速度，来回摇摆的坡互相抵消。
 #
-# 人下山，重的雪橇比轻的脚步更稳。**动量**给每个参数配一个速度：每一步先把旧速度打九折，再加上新坡度，照速度走。**Nesterov** 动量只改一点：先照速度探出去一步，在那里感觉坡。三者用同样的学习率 0.1。**猜**：谁先到？动量会不会冲过头？
+# 人下山，重的雪橇比轻的脚步更稳。**动量**给每个参数配一个速度：每一步先把旧速度打九折，再加上新梯度，照速度走。**Nesterov** 动量只改一点：先照速度探出去一步，在那里感觉坡。三者用同样的学习率 0.1。**猜**：谁先到？动量会不会冲过头？
 
 # %% [markdown] lang="en"
 # ## 3 Momentum: add up, cancel out
@@ -153,9 +153,9 @@ for name, walk in walks.items():
 lk.plots.walk_losses(walks)
 
 # %% [markdown] lang="zh"
-# **读图**：纵轴是对数，直线下降就是每步缩小同样的倍数。SGD 走了一百步还没到（打印的是 `None`）；动量的线有两种起伏：细碎的是横着来回撞壁，三道深沟是顺谷冲过了头又荡回来；可是总的坡度比 SGD 的陡得多。Nesterov 因为提前看了一眼，细碎的起伏没有了，只剩顺谷的大起伏，到得最早。这就是**理论 ③** 的两半：顺谷的坡一直同向，越攒越快；横着的坡一来一回，攒不起来。代价是要刹车的地方它刹不住。
+# **读图**：纵轴是对数，直线下降就是每步缩小同样的倍数。SGD 走了一百步还没到（打印的是 `None`）；动量的线有两种起伏：细碎的是横着来回撞壁，三道深沟是顺谷冲过了头又荡回来；可是总的梯度比 SGD 的陡得多。Nesterov 因为提前看了一眼，细碎的起伏没有了，只剩顺谷的大起伏，到得最早。这就是**理论 ③** 的两半：顺谷的坡一直同向，越攒越快；横着的坡一来一回，攒不起来。代价是要刹车的地方它刹不住。
 #
-# 把动量的一步拆开看。三支箭头首尾相接，接到真正走到的地方（第三支是“各参数自己的步幅”，动量没有这一份，长度是 0，第 4 节才用得上）。**猜**：第 6 步里，坡度本身占多少，旧速度占多少？
+# 把动量的一步拆开看。三支箭头首尾相接，接到真正走到的地方（第三支是“各参数自己的步幅”，动量没有这一份，长度是 0，第 4 节才用得上）。**猜**：第 6 步里，梯度本身占多少，旧速度占多少？
 
 # %% [markdown] lang="en"
 # **Reading it**: the vertical axis is logarithmic, so a straight line means that every step shrinks the height by the same factor. After a hundred steps SGD has not arrived (it printed `None`). The line of momentum goes up and down in two ways: the small waves are swings from wall to wall, the three deep notches are where it shoots past along the valley and swings back; but on the whole it falls far more steeply than SGD's. Nesterov, which looks ahead, has lost the small waves and keeps only the large ones, and arrives first. These are the two halves of **theory ③**: along the valley the slopes always agree and add up, across it they alternate and don't. The price is that it can't stop where it should.
@@ -190,19 +190,19 @@ for lr in (1.2, 1.95):
 # %% [markdown] lang="zh"
 # ## 4 Adam：不问坡有多陡，只问往哪边
 #
-# > **理论 ④** Adagrad、RMSprop、Adam 用坡度除以它自己平时的大小：每个参数各有步幅，坡度的单位被约掉。
+# > **理论 ④** Adagrad、RMSprop、Adam 用梯度除以它自己平时的大小：每个参数各有步幅，梯度的单位被约掉。
 #
 # 峡谷难走，是因为一个步幅要伺候两种坡。那就每个参数各用各的。三种办法一脉相承：
 #
 # | | 记住什么 | 一步 |
 # |---|---|---|
-# | **Adagrad** | 坡度平方的总和 | 学习率 × 坡度 / √总和：越走越小 |
-# | **RMSprop** | 坡度平方的滑动平均 | 学习率 × 坡度 / √平均：旧的会忘 |
-# | **Adam** | 再加坡度的滑动平均（动量） | 学习率 × 平均坡度 / √平均平方，两个平均都先**修正偏差** |
+# | **Adagrad** | 梯度平方的总和 | 学习率 × 梯度 / √总和：越走越小 |
+# | **RMSprop** | 梯度平方的滑动平均 | 学习率 × 梯度 / √平均：旧的会忘 |
+# | **Adam** | 再加梯度的滑动平均（动量） | 学习率 × 平均梯度 / √平均平方，两个平均都先**修正偏差** |
 #
-# 两个滑动平均都从 0 攒起，开头偏小：第一步，平均坡度只有坡度的 1 − 0.9 = 一成，平均平方只有 1 − 0.999 = 千分之一。Adam 把它们除以 1 − βᵗ（t 是步数），第一步就正好还原，这叫**偏差修正**（bias correction）；不修正的话，第一步会是学习率的 0.1 / √0.001 ≈ 3.2 倍。RMSprop 不修正。
+# 两个滑动平均都从 0 攒起，开头偏小：第一步，平均梯度只有梯度的 1 − 0.9 = 一成，平均平方只有 1 − 0.999 = 千分之一。Adam 把它们除以 1 − βᵗ（t 是步数），第一步就正好还原，这叫**偏差修正**（bias correction）；不修正的话，第一步会是学习率的 0.1 / √0.001 ≈ 3.2 倍。RMSprop 不修正。
 #
-# 分子分母都是坡度，单位约掉了。检验很简单：把整座山拔高一千倍，坡也陡一千倍。**猜**：SGD 会怎样？Adam 的路线呢？
+# 分子分母都是梯度，单位约掉了。检验很简单：把整座山拔高一千倍，坡也陡一千倍。**猜**：SGD 会怎样？Adam 的路线呢？
 
 # %% [markdown] lang="en"
 # ## 4 Adam: not how steep, only which way
@@ -231,7 +231,7 @@ same = abs(low["Adam"].position - high["Adam"].position).max() < 0.01
 print("Adam", tr("两条路线相同：", "same way on both:"), bool(same))
 
 # %% [markdown] lang="zh"
-# SGD 在高山上第一步就飞出了地图，Adam 连路线都没变（**理论 ④**）。再看它的第一步：平均坡度和平均平方都只有一个数，除完只剩正负号。
+# SGD 在高山上第一步就飞出了地图，Adam 连路线都没变（**理论 ④**）。再看它的第一步：平均梯度和平均平方都只有一个数，除完只剩正负号。
 
 # %% [markdown] lang="en"
 # On the high mountain SGD leaves the map with its first step; Adam did not even change its way (**theory ④**). And look at its first step: mean slope and mean square hold a single number each, and dividing leaves nothing but a sign.
@@ -240,7 +240,7 @@ print("Adam", tr("两条路线相同：", "same way on both:"), bool(same))
 print([round(float(u), 3) for u in low["Adam"].update[0]], [round(float(u), 3) for u in high["Adam"].update[0]])
 
 # %% [markdown] lang="zh"
-# 修正以后只剩正负号，每个参数恰好走一个学习率，不管坡是 1 还是 1000。所以 Adam 的学习率有直白的意思：**一步大约走这么远**。这说的是坡度平稳的时候；很少遇到坡度的参数，例如冷僻字的嵌入，久等之后的那一步能到 (1 − 0.9) / √(1 − 0.999) ≈ 3.2 倍。也因此，真模型的权重大小在百分之几，Adam 的学习率就得是千分之几以下。
+# 修正以后只剩正负号，每个参数恰好走一个学习率，不管坡是 1 还是 1000。所以 Adam 的学习率有直白的意思：**一步大约走这么远**。这说的是梯度平稳的时候；很少遇到梯度的参数，例如冷僻字的嵌入，久等之后的那一步能到 (1 − 0.9) / √(1 − 0.999) ≈ 3.2 倍。也因此，真模型的权重大小在百分之几，Adam 的学习率就得是千分之几以下。
 
 # %% [markdown] lang="en"
 # Corrected, only a sign is left: each parameter moves by exactly one learning rate, whether the slope is 1 or 1000. So Adam's rate has a plain meaning: **about how far one step goes**. That is so where slopes are steady; a parameter that seldom has one, such as the embedding of a rare character, may step by (1 − 0.9) / √(1 − 0.999) ≈ 3.2 rates after a long wait. And that is why, with a real model's weights being some hundredths in size, Adam's rates are thousandths and less.
@@ -261,7 +261,7 @@ walks = lk.traces({name: lk.optimizer(name, lr=lr) for name, lr in team.items()}
 lk.plots.step_sizes(walks)
 
 # %% [markdown] lang="zh"
-# **读图**：纵轴是对数，两幅的刻度不一样，要读数。SGD 在左图是 0.5 的平线；右图里找不到它，因为它一步就落到谷轴上（第 2 节），此后 y 方向没有步可量。Adagrad 把走过的坡全加起来，步幅只减不增，最后 x 停在 0.4，y 不到 0.2。RMSprop 会忘：它的平均从 0 攒起，又不修正偏差，开头步幅偏大，先降一段；等坡走缓了，又一路变大。Adam 从第一步起就一路变大：坡越来越缓，平均就越来越小。三种都一样：缓的 x 步幅大，陡的 y 步幅小，右端差两倍半到四倍，峡谷就这样被“掰圆”了一些。可是也请看 Adam 和 RMSprop 的右端：快到谷底时坡度趋近于 0，步幅却在变大，这正是自适应方法在谷底抖动、需要学习率往下降的原因。
+# **读图**：纵轴是对数，两幅的刻度不一样，要读数。SGD 在左图是 0.5 的平线；右图里找不到它，因为它一步就落到谷轴上（第 2 节），此后 y 方向没有步可量。Adagrad 把走过的坡全加起来，步幅只减不增，最后 x 停在 0.4，y 不到 0.2。RMSprop 会忘：它的平均从 0 攒起，又不修正偏差，开头步幅偏大，先降一段；等坡走缓了，又一路变大。Adam 从第一步起就一路变大：坡越来越缓，平均就越来越小。三种都一样：缓的 x 步幅大，陡的 y 步幅小，右端差两倍半到四倍，峡谷就这样被“掰圆”了一些。可是也请看 Adam 和 RMSprop 的右端：快到谷底时梯度趋近于 0，步幅却在变大，这正是自适应方法在谷底抖动、需要学习率往下降的原因。
 
 # %% [markdown] lang="en"
 # **Reading it**: the vertical axes are logarithmic, and their scales differ, so read the numbers. On the left SGD is a flat line at 0.5; on the right it can't be found, since it drops onto the axis of the valley in one step (section 2), and after that there is no step along y to measure. Adagrad adds up all the slopes there ever were, so its stride only falls, to 0.4 in x and under 0.2 in y. RMSprop forgets: its mean builds up from 0 and nothing corrects it, so the strides are long at first and shrink for a while, and grow again as the slopes get gentle. Adam's grow from the first step: the slopes get gentler, and their mean gets smaller. All three agree: long strides in the gentle x, short ones in the steep y, at the right end two and a half to four times apart. That is how the ravine gets somewhat "rounded". But look at Adam and RMSprop at that end as well: near the bottom the slopes go to 0, and the strides grow. This is why adaptive methods jitter at the bottom, and why their rate is made to fall.
@@ -329,7 +329,7 @@ for mountain in ("himmelblau", "plateau", "rosenbrock"):
 #
 # > **理论 ⑥** 衰减加进梯度，会和梯度一起被除掉；AdamW 把它放在外面，对谁都一样。
 #
-# **权重衰减**让每个权重每步缩小一点。老办法（L2）是把“衰减 × 权重”加进坡度；对 SGD 这没问题。对 Adam 呢？两个权重都从 1 出发，坡度是没有方向的噪声，一个大（10），一个小（0.01）。走 300 步，看衰减能把它们各缩小多少。**猜**：两种优化器，四条线，哪些重合？
+# **权重衰减**让每个权重每步缩小一点。老办法（L2）是把“衰减 × 权重”加进梯度；对 SGD 这没问题。对 Adam 呢？两个权重都从 1 出发，梯度是没有方向的噪声，一个大（10），一个小（0.01）。走 300 步，看衰减能把它们各缩小多少。**猜**：两种优化器，四条线，哪些重合？
 
 # %% [markdown] lang="en"
 # ## 7 Weight decay: where Adam and AdamW differ
@@ -356,14 +356,14 @@ fig, axes = lk.plots.figure(5.6, 2.5)
 for name, colour in (("Adam", lk.plots.COLOURS[0]), ("AdamW", lk.plots.COLOURS[1])):
     for which, style, size in ((0, "-", "10"), (1, "--", "0.01")):
         line = [weights[which] for weights in shrunk[name][::5]]
-        axes.plot(range(0, 300, 5), line, style, color=colour, label=f"{name}, {tr('坡度', 'slope')} {size}")
+        axes.plot(range(0, 300, 5), line, style, color=colour, label=f"{name}, {tr('梯度', 'slope')} {size}")
 axes.set_title(tr("衰减了多少", "What decay did"), loc="left")
 axes.set(xlabel=tr("步", "step"), ylabel=tr("权重", "weight"))
 axes.legend()
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：看两条红线（AdamW），实线和虚线一起往下，落在 0.85 上下，中间那点缝是噪声：衰减对谁都一样。再看两条蓝线（Adam），一条 0.95，一条 0.72：坡度小的（虚线），衰减比坡度还大，被推着每步走满一个学习率，缩过了头；坡度大的（实线）几乎不理会，因为衰减和坡度加在一起，被同一个大数除掉了（**理论 ⑥**）。名字里多出来的 W 就是这个意思：weight decay，解耦的。微调几乎都用 AdamW，原因在此。
+# **读图**：看两条红线（AdamW），实线和虚线一起往下，落在 0.85 上下，中间那点缝是噪声：衰减对谁都一样。再看两条蓝线（Adam），一条 0.95，一条 0.72：梯度小的（虚线），衰减比梯度还大，被推着每步走满一个学习率，缩过了头；梯度大的（实线）几乎不理会，因为衰减和梯度加在一起，被同一个大数除掉了（**理论 ⑥**）。名字里多出来的 W 就是这个意思：weight decay，解耦的。微调几乎都用 AdamW，原因在此。
 
 # %% [markdown] lang="en"
 # **Reading it**: look at the two red lines (AdamW): solid and dashed go down together, to about 0.85, and the gap between them is noise; decay is the same for both. Then the two blue ones (Adam), which end at 0.95 and 0.72: where the slope is small (dashed) the decay is larger than the slope, drives a full stride in every step, and shrinks too much; where it is large (solid) decay is hardly felt, because decay and slope were added and divided by the same large number (**theory ⑥**). That is the W in the name: weight decay, decoupled. Almost all fine-tuning uses AdamW, and this is why.
@@ -465,7 +465,7 @@ runs = lk.compare_configs(settings, corpus, lk.HeadOnly(), model=MODEL, seeds=(0
 lk.plots.forest(runs)
 
 # %% [markdown] lang="zh"
-# **读图**：点是平均，横线是 95 % 区间，灰点是单个种子。三个平均相差不到一个点，区间每边却有六七个点，三条横线几乎完全重叠，连 TF-IDF 的点线也穿过它们：120 行测试、两个种子，说不出谁更好，热身也看不出作用。请记住这是“不知道”，不是“一样”。仓库里的 `docs/LOG.md` 记着更大的一次，全量微调、三个种子：AdamW 领先，SGD 用上自己的刻度以后低五六个点，区间仍有重叠；热身同样分不出高下。为什么大家还是带着热身？因为 Adam 的头几步，平均平方只见过几个坡度，每个参数都会迈出满满一步（第 4 节），方向却还没有把握；热身把这几步变小，很便宜。模型大、学习率高的时候，这份保险才看得见。
+# **读图**：点是平均，横线是 95 % 区间，灰点是单个种子。三个平均相差不到一个点，区间每边却有六七个点，三条横线几乎完全重叠，连 TF-IDF 的点线也穿过它们：120 行测试、两个种子，说不出谁更好，热身也看不出作用。请记住这是“不知道”，不是“一样”。仓库里的 `docs/LOG.md` 记着更大的一次，全量微调、三个种子：AdamW 领先，SGD 用上自己的刻度以后低五六个点，区间仍有重叠；热身同样分不出高下。为什么大家还是带着热身？因为 Adam 的头几步，平均平方只见过几个梯度，每个参数都会迈出满满一步（第 4 节），方向却还没有把握；热身把这几步变小，很便宜。模型大、学习率高的时候，这份保险才看得见。
 
 # %% [markdown] lang="en"
 # **Reading it**: a dot is a mean, its bar the 95 % interval, grey dots are single seeds. The three means are not a point apart, and the bars reach six or seven to each side: they overlap almost entirely, and the dotted line of TF-IDF runs through them. 120 test rows and two seeds can't say who is better, and no effect of warm-up is to be seen. Take that as "unknown", not as "equal". The project's `docs/LOG.md` has a larger try, full fine-tuning with three seeds: AdamW in front, SGD on its own scale five or six points behind, the intervals still overlapping; with warm-up or without, inside the noise as well. Why, then, does everybody warm up? Because in Adam's first steps the mean square has seen just a few slopes, so every parameter takes a full stride (section 4) in a direction that nobody is sure of yet. Warm-up makes these strides short, and costs next to nothing. With large models and high rates the insurance begins to pay.
@@ -570,7 +570,7 @@ panel.report()
 #
 # | | 一句话 | 你看见的 |
 # |---|---|---|
-# | ① | SGD 的一步是学习率乘坡度 | 手写循环与 torch 相同（1） |
+# | ① | SGD 的一步是学习率乘梯度 | 手写循环与 torch 相同（1） |
 # | ② | 最陡的定上限，最缓的定时间 | 0.95 最快，1.2 飞走（2）；动量放宽上限（3） |
 # | ③ | 同向的攒起来，来回的抵消 | 冲下峡谷，冲过头，荡回来（3） |
 # | ④ | 除以自己的大小，单位约掉 | 山高一千倍，Adam 路线不变（4、5） |
@@ -604,7 +604,7 @@ panel.report()
 #
 # <details><summary>展开答案</summary>
 #
-# 他换了优化器，没换刻度（理论 ⑧）。AdamW 的 5e-4 意思是每个参数每步大约走 0.0005；SGD 的 5e-4 要乘上坡度，而坡度很小：在笔记 01 的模型上，每个参数的坡度（均方根）约千分之一，头也只有百分之一，实际的步子小了一百到上千倍。第 9 节的图里，SGD 的好学习率大约是 AdamW 的一百倍。请他从 0.1 附近找起，再用几个种子比。
+# 他换了优化器，没换刻度（理论 ⑧）。AdamW 的 5e-4 意思是每个参数每步大约走 0.0005；SGD 的 5e-4 要乘上梯度，而梯度很小：在笔记 01 的模型上，每个参数的梯度（均方根）约千分之一，头也只有百分之一，实际的步子小了一百到上千倍。第 9 节的图里，SGD 的好学习率大约是 AdamW 的一百倍。请他从 0.1 附近找起，再用几个种子比。
 #
 # </details>
 

@@ -92,7 +92,7 @@ expect = lk.expect("05")
 #     └── exam      每轮一次        在验证集上考一场，记下成绩
 # ```
 #
-# 先写最里面的秒针。七个动作，一个也不多：把上一批的坡度**清零**，**前向**，算**损失**，**反向**求出坡度，坡度太长就**裁剪**，按计划**定步幅**，**迈步**。这里顺手把坡度的长度也记下来，第 5 节要看。
+# 先写最里面的秒针。七个动作，一个也不多：把上一批的梯度**清零**，**前向**，算**损失**，**反向**求出梯度，梯度太长就**裁剪**，按计划**定步幅**，**迈步**。这里顺手把梯度的长度也记下来，第 5 节要看。
 
 # %% [markdown] lang="en"
 # ## 1 The loop on the board
@@ -106,7 +106,7 @@ expect = lk.expect("05")
 #     └── exam      once an epoch    on the validation rows; note the score
 # ```
 #
-# First the innermost, the second hand. Seven movements and not one more: **clear** the slopes of the last batch, go **forward**, take the **loss**, go **backward** for the slopes, **clip** them where they are too long, set the **rate** by the schedule, and **step**. We also note how long the slope was; section 5 wants to know.
+# First the innermost, the second hand. Seven movements and not one more: **clear** the gradients of the last batch, go **forward**, take the **loss**, go **backward** for the gradients, **clip** them where they are too long, set the **rate** by the schedule, and **step**. We also note how long the gradient was; section 5 wants to know.
 
 # %%
 from torch.nn.functional import cross_entropy
@@ -296,10 +296,10 @@ def run(
 
 
 # %% [markdown] lang="zh"
-# 四副牌：正确的；从不清零；清零放在反向和迈步之间；先迈步，再算坡度。**猜**：哪几副会学不到东西？有没有哪一副，从训练曲线上完全看不出错？写下来。
+# 四副牌：正确的；从不清零；清零放在反向和迈步之间；先迈步，再算梯度。**猜**：哪几副会学不到东西？有没有哪一副，从训练曲线上完全看不出错？写下来。
 
 # %% [markdown] lang="en"
-# Four hands of cards: the right one; never cleared; cleared between backward and step; and one that steps first and then works out the slope. **Guess**: which of them learn nothing? Is there one whose training curve gives nothing away? Write it down.
+# Four hands of cards: the right one; never cleared; cleared between backward and step; and one that steps first and then works out the gradient. **Guess**: which of them learn nothing? Is there one whose training curve gives nothing away? Write it down.
 
 # %%
 decks = {
@@ -325,14 +325,14 @@ for key, (_, exams) in zip(("right", "never", "late", "behind"), results.values(
     expect(key, exams[-1])
 
 # %% [markdown] lang="zh"
-# **读图**：横轴是步，纵轴是训练损失（六步平均）。只有“清零太晚”在喊：坡度刚求出来就擦掉，损失停在 0.7 上下，一步没走。“先迈步”几乎压在正确的那条线上：它只是慢了一拍，每次用的是上一批的坡度，最后一批白算。最阴险的是“从不清零”：除了 27 到 31 步那一段，它的训练损失甚至**更低**！每一步都带着以前的坡度。不过也不是全部：`clip_grad_norm_` 每步把攒下的梯度**就地**缩回长度 1，旧的越压越小，十步以后第一步的梯度只剩百分之一上下。于是“忘了清零”加上“裁剪”，恰好成了一种带刹车的**动量**，谁也看不出来；去掉裁剪，到第三轮就看得出慢了。验证损失略高一点，也在运气的范围里。
+# **读图**：横轴是步，纵轴是训练损失（六步平均）。只有“清零太晚”在喊：梯度刚求出来就擦掉，损失停在 0.7 上下，一步没走。“先迈步”几乎压在正确的那条线上：它只是慢了一拍，每次用的是上一批的梯度，最后一批白算。最阴险的是“从不清零”：除了 27 到 31 步那一段，它的训练损失甚至**更低**！每一步都带着以前的梯度。不过也不是全部：`clip_grad_norm_` 每步把攒下的梯度**就地**缩回长度 1，旧的越压越小，十步以后第一步的梯度只剩百分之一上下。于是“忘了清零”加上“裁剪”，恰好成了一种带刹车的**动量**，谁也看不出来；去掉裁剪，到第三轮就看得出慢了。验证损失略高一点，也在运气的范围里。
 #
 # 所以“损失在降”证明不了循环是对的。第 1 节的对表可以：它差一步就会露馅。这是**理论 ②** 的陷阱那一半。
 #
 # **动手**：把 `make=partial(torch.optim.SGD, momentum=0.9)`（先 `from functools import partial`）和 `peak=0.05` 交给 `run`，从不清零还藏得住吗？
 
 # %% [markdown] lang="en"
-# **Reading it**: steps to the right, training loss upwards (means of six steps). Only "cleared too late" shouts: the slope is wiped off as soon as it is found, the loss stays around 0.7, and not one step was made. "Step first" lies almost on top of the right line: it is merely a beat late, uses the slope of the batch before, and the last batch is computed for nothing. The sly one is "never cleared": but for a stretch after step 26 its training loss is even **lower**! Every step carries the slopes of earlier ones along. Not all of them, though: at each step `clip_grad_norm_` shrinks what has piled up **in place** to length 1, the old is pressed smaller and smaller, and after ten steps some one per cent of the first gradient is left. "Never cleared" and "clipped" together happen to make a **momentum** with a brake, and nobody notices; without the clipping it falls behind by the third epoch. On validation it is slightly worse, well within luck.
+# **Reading it**: steps to the right, training loss upwards (means of six steps). Only "cleared too late" shouts: the gradient is wiped off as soon as it is found, the loss stays around 0.7, and not one step was made. "Step first" lies almost on top of the right line: it is merely a beat late, uses the gradient of the batch before, and the last batch is computed for nothing. The sly one is "never cleared": but for a stretch after step 26 its training loss is even **lower**! Every step carries the gradients of earlier ones along. Not all of them, though: at each step `clip_grad_norm_` shrinks what has piled up **in place** to length 1, the old is pressed smaller and smaller, and after ten steps some one per cent of the first gradient is left. "Never cleared" and "clipped" together happen to make a **momentum** with a brake, and nobody notices; without the clipping it falls behind by the third epoch. On validation it is slightly worse, well within luck.
 #
 # A falling loss, then, does not prove that a loop is right. Setting the watch, as in section 1, does: one step out and it shows. That was the trap in **theory ②**.
 #
@@ -341,14 +341,14 @@ for key, (_, exams) in zip(("right", "never", "late", "behind"), results.values(
 # %% [markdown] lang="zh"
 # ## 3 积少成多：梯度累积
 #
-# 同一个“加”，换个用法就是工具。想用一批 16 行，内存却只装得下 6 行？那就 6、6、4 分三份：每份反向一次，坡度在 `grad` 里自己加起来，攒够了再迈一步。只有一处要当心：一批的损失是 16 行的**平均**，三份怎样加，才等于它？
+# 同一个“加”，换个用法就是工具。想用一批 16 行，内存却只装得下 6 行？那就 6、6、4 分三份：每份反向一次，梯度在 `grad` 里自己加起来，攒够了再迈一步。只有一处要当心：一批的损失是 16 行的**平均**，三份怎样加，才等于它？
 #
 # **猜**：下面两种算法，哪一种和整批的梯度相同？“平均的平均”是多数教程的写法。
 
 # %% [markdown] lang="en"
 # ## 3 Many a little: accumulation
 #
-# The same adding, used on purpose, is a tool. You want batches of 16 rows and your memory holds only 6? Then cut them into 6, 6 and 4: go backward once for each piece, the slopes add themselves up in `grad`, and when all are there, make one step. Just one thing wants care: the loss of a batch is the **mean** of 16 rows. How must three pieces be added to equal it?
+# The same adding, used on purpose, is a tool. You want batches of 16 rows and your memory holds only 6? Then cut them into 6, 6 and 4: go backward once for each piece, the gradients add themselves up in `grad`, and when all are there, make one step. Just one thing wants care: the loss of a batch is the **mean** of 16 rows. How must three pieces be added to equal it?
 #
 # **Guess**: which of these two gives the gradient of the whole batch? "Mean of means" is what most tutorials write.
 
@@ -452,14 +452,14 @@ print(lk.verdict(batches, "64 rows, lr 0.000125", best[64]))
 # %% [markdown] lang="zh"
 # ## 4 学习率计划：起步要轻，停下要稳
 #
-# > **理论 ③** 计划只认得步数：开头小，因为最初的坡度不可信；结尾小，为了停得住。
+# > **理论 ③** 计划只认得步数：开头小，因为最初的梯度不可信；结尾小，为了停得住。
 #
 # 热身管开头，衰减管结尾。这话听着有理，拆开来量才算数：四种计划，不升不降、只热身、只衰减、两样都有；顶点故意定得偏高（0.01），毛病才看得清；每种跑三个种子。**猜**：拿掉热身，会在哪一段看见？拿掉衰减呢？最后哪种最好？
 
 # %% [markdown] lang="en"
 # ## 4 The schedule: set off gently, come to rest
 #
-# > **Theory ③** The schedule knows nothing but the number of the step: small at first, because the first slopes are not to be trusted, and small at the end, so as to come to rest.
+# > **Theory ③** The schedule knows nothing but the number of the step: small at first, because the first gradients are not to be trusted, and small at the end, so as to come to rest.
 #
 # Warm-up is for the start and decay for the end. That sounds well; it counts once it is taken apart and measured. Four schedules: constant, warm-up alone, decay alone, and both. The peak is set rather too high on purpose (0.01), so that weak points show, and each runs with three seeds. **Guess**: where will you see that warm-up is missing? And decay? Which is best at the end?
 
@@ -502,26 +502,26 @@ fig
 # %% [markdown] lang="zh"
 # ## 5 梯度裁剪：绳子有多紧
 #
-# > **理论 ④** 裁剪缩短坡度，不改方向；它防的是偶然的一步。
+# > **理论 ④** 裁剪缩短梯度，不改方向；它防的是偶然的一步。
 #
-# 第 1 节记下了每一步坡度的长度。裁剪的界限是 1。**猜**：24 步里有几步被裁过？
+# 第 1 节记下了每一步梯度的长度。裁剪的界限是 1。**猜**：24 步里有几步被裁过？
 
 # %% [markdown] lang="en"
 # ## 5 Clipping: how taut is the rope?
 #
-# > **Theory ④** Clipping shortens the slope and does not turn it; it is there for the one unlucky step.
+# > **Theory ④** Clipping shortens the gradient and does not turn it; it is there for the one unlucky step.
 #
-# In section 1 we noted how long the slope was at each step. The limit is 1. **Guess**: how many of the 24 were clipped?
+# In section 1 we noted how long the gradient was at each step. The limit is 1. **Guess**: how many of the 24 were clipped?
 
 # %%
 norms = [norm for _, norm in log]
 print(sum(norm > 1 for norm in norms), "/", len(norms))
 
 # %% [markdown] lang="zh"
-# 全部！这副绳子从头到尾是绷紧的：每一步的坡度都被缩到长度 1，只剩方向。很多人把 `clip=1.0` 当作“偶尔用一次的保险”，在微调里它常常每一步都在起作用。既然如此，**猜**：关掉裁剪，训练会明显变样吗？再制造一次事故：在第 25 步把损失放大一百倍（错标的权重、溢出、一批坏数据都会这样）。两种优化器，各走一遍有绳和没绳的。
+# 全部！这副绳子从头到尾是绷紧的：每一步的梯度都被缩到长度 1，只剩方向。很多人把 `clip=1.0` 当作“偶尔用一次的保险”，在微调里它常常每一步都在起作用。既然如此，**猜**：关掉裁剪，训练会明显变样吗？再制造一次事故：在第 25 步把损失放大一百倍（错标的权重、溢出、一批坏数据都会这样）。两种优化器，各走一遍有绳和没绳的。
 
 # %% [markdown] lang="en"
-# All of them! The rope is taut from beginning to end: each slope is shortened to length 1, and only its direction is left. Many take `clip=1.0` for an insurance that is hardly ever used; in fine-tuning it is often at work in every step. This being so, **guess**: will a run look different without it? And let us stage an accident: in step 25 the loss is a hundred times too large (a wrong weight, an overflow, a batch of bad data will do that). Two optimizers, each once with the rope and once without.
+# All of them! The rope is taut from beginning to end: each gradient is shortened to length 1, and only its direction is left. Many take `clip=1.0` for an insurance that is hardly ever used; in fine-tuning it is often at work in every step. This being so, **guess**: will a run look different without it? And let us stage an accident: in step 25 the loss is a hundred times too large (a wrong weight, an overflow, a batch of bad data will do that). Two optimizers, each once with the rope and once without.
 
 # %%
 from functools import partial
@@ -546,10 +546,10 @@ for key, cards in zip(("rope", "no rope"), ropes.values(), strict=True):
     expect(key, run(cards, accident=24, **makers["AdamW"])[1][-1])
 
 # %% [markdown] lang="zh"
-# **读图**：点线是事故。在它之前，两条线几乎一样：绷紧的绳子并不碍事。在它之后，没有绳的 SGD 一步飞了出去，损失升到 10，是瞎猜的十几倍，剩下的二十多步里再也没有回来；有绳的连晃都没晃。再看两个数：AdamW 没有绳也没有飞，它的步子本来就按坡度的大小缩放过。但它也没有白白躲过：那一下记在第二个动量里，此后每一步都被压小，验证损失高出一点。**理论 ④**：方向没有变，变的只是那一步的长度；而一步，有时就是全部。
+# **读图**：点线是事故。在它之前，两条线几乎一样：绷紧的绳子并不碍事。在它之后，没有绳的 SGD 一步飞了出去，损失升到 10，是瞎猜的十几倍，剩下的二十多步里再也没有回来；有绳的连晃都没晃。再看两个数：AdamW 没有绳也没有飞，它的步子本来就按梯度的大小缩放过。但它也没有白白躲过：那一下记在第二个动量里，此后每一步都被压小，验证损失高出一点。**理论 ④**：方向没有变，变的只是那一步的长度；而一步，有时就是全部。
 
 # %% [markdown] lang="en"
-# **Reading it**: the dotted line is the accident. Before it the two lines are much alike: a taut rope is not in the way. After it, SGD without the rope has flown off in one step, to a loss above 10, more than ten times that of guessing, and in the twenty-odd steps that are left it does not come home; with the rope it does not even flinch. Then the two numbers: AdamW does not fly off without a rope either, since its strides are scaled by the size of the slopes anyway. But it does not get away for nothing: the blow stays in the second moment, makes every later step smaller, and leaves the validation loss a little higher. **Theory ④**: the direction stayed, and only the length of one step was changed. Sometimes one step is everything.
+# **Reading it**: the dotted line is the accident. Before it the two lines are much alike: a taut rope is not in the way. After it, SGD without the rope has flown off in one step, to a loss above 10, more than ten times that of guessing, and in the twenty-odd steps that are left it does not come home; with the rope it does not even flinch. Then the two numbers: AdamW does not fly off without a rope either, since its strides are scaled by the size of the gradients anyway. But it does not get away for nothing: the blow stays in the second moment, makes every later step smaller, and leaves the validation loss a little higher. **Theory ④**: the direction stayed, and only the length of one step was changed. Sometimes one step is everything.
 
 # %% [markdown] lang="zh"
 # ## 6 种子：运气的地址

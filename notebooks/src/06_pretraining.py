@@ -186,10 +186,10 @@ def examine(lm, rows):
 expect("start", examine(reader, exam)[0])
 
 # %% [markdown] lang="zh"
-# 和瞎猜差不多。那么多低算“学会了”？需要一把尺子：一个连模型都不是的对手，它只数每个字在小册子里出现多少次，对每个空都按这张**字频表**来猜，不看上下文。**猜**：8.64 降到多少？
+# 和瞎猜差不多。那么多低算“学会了”？需要一把尺子：一个连模型都不是的对手，它只数每个字在小册子里出现多少次，对每个空都按这张**字频表**来猜（这叫**一元模型**，unigram），不看上下文。**猜**：8.64 降到多少？
 
 # %% [markdown] lang="en"
-# About as bad as blind guessing. And how low is "learned"? We need a ruler: a rival that is not even a model. It counts how often each character occurs in the booklet, and guesses every gap by this **table of frequencies**, without looking at the context. **Guess**: from 8.64 down to what?
+# About as bad as blind guessing. And how low is "learned"? We need a ruler: a rival that is not even a model. It counts how often each character occurs in the booklet, and guesses every gap by this **table of frequencies** (a **unigram model**), without looking at the context. **Guess**: from 8.64 down to what?
 
 # %%
 counts = torch.bincount(torch.tensor([i for page in pages for i in page if i > 4]), minlength=len(tokenizer)) + 0.1
@@ -200,10 +200,10 @@ by_table = -table[asked[asked >= 0]].mean().item()
 expect("table", by_table)
 
 # %% [markdown] lang="zh"
-# 现在读。循环和笔记 01 的一模一样，只有一行不同：题目是现出的。学习率先热身，再直线降到 0；每 25 步考一次。**猜**：250 步之后，能不能赢过字频表？赢多少？
+# 现在读。循环和笔记 01 的一模一样，只有一行不同：题目是现出的。学习率先热身，再直线降到 0；每 25 步考一次。**猜**：250 步之后，能不能赢过一元模型？赢多少？
 
 # %% [markdown] lang="en"
-# Now read. The loop is that of notebook 01 but for one line: the exercises are made on the spot. The rate warms up and then falls to 0 in a straight line; every 25 steps there is an examination. **Guess**: will it beat the table of frequencies in 250 steps? By how much?
+# Now read. The loop is that of notebook 01 but for one line: the exercises are made on the spot. The rate warms up and then falls to 0 in a straight line; every 25 steps there is an examination. **Guess**: will it beat the unigram model in 250 steps? By how much?
 
 
 # %%
@@ -235,7 +235,7 @@ expect("end", curve[-1][1])
 # %%
 fig, axes = lk.plots.figure(6.4, 3.2)
 axes.plot(*zip(*curve, strict=True), "o-", ms=4, color="#4477aa", label=tr("没读过的评论", "held-out reviews"))
-axes.axhline(by_table, color="#aa3377", ls="--", label=tr("字频表", "table of frequencies"))
+axes.axhline(by_table, color="#aa3377", ls="--", label=tr("一元模型", "unigram model"))
 axes.set(title=tr("从零开始读", "Reading from nothing"), xlabel=tr("步", "step"))
 axes.set_ylabel(tr("每字损失（nat）", "loss a character (nats)"))
 axes.legend()
@@ -298,7 +298,7 @@ expect("right", examine(reader, exam)[1])
 expect("long", examine(scholar, exam)[1])
 
 # %% [markdown] lang="zh"
-# **读结果**：没读过的，填的是生僻字，不管哪一句都差不多。读了几秒的，不管空在哪里，都填那几个最常见的：逗号、“了”、“的”。它没有理解，它在背字频表。读百科 13 分钟的，第三句开始挑**句子里附近的字**和“法”、“国”：它看出了这是哪一类文字，还说不出缺的是哪个字（公**民**）。读评论 139 分钟的，前两句填得像个食客：“好、香、甜”，“快”；第三句它很有把握地填“公**司**”，因为在它读过的世界里，只有公司，没有公民。字频，邻居（句子里附近的字），意思：这就是**理论 ②** 的三段路；而走到哪里，还要看走的是哪条路，第 4 节用数来说。
+# **读结果**：没读过的，填的是生僻字，不管哪一句都差不多。读了几秒的，不管空在哪里，都填那几个最常见的：逗号、“了”、“的”。它没有理解，它在背一元模型。读百科 13 分钟的，第三句开始挑**句子里附近的字**和“法”、“国”：它看出了这是哪一类文字，还说不出缺的是哪个字（公**民**）。读评论 139 分钟的，前两句填得像个食客：“好、香、甜”，“快”；第三句它很有把握地填“公**司**”，因为在它读过的世界里，只有公司，没有公民。字频，邻居（句子里附近的字），意思：这就是**理论 ②** 的三段路；而走到哪里，还要看走的是哪条路，第 4 节用数来说。
 
 # %% [markdown] lang="en"
 # **Reading it**: the one that never read fills in rare characters, much the same whatever the sentence. The one with some seconds always says the commonest, wherever the gap is: the comma, 了, 的. It has not understood; it has learned the table by heart. In the third sentence ("the state protects the lawful rights of citi■ens", 公民) general, with 13 minutes, takes **characters that stand nearby**, and 法 ("law"), 国 ("state"): it sees what kind of text this is, and cannot yet say which character is missing. With 139 minutes of reviews, the first two are answered as a guest would: 好香甜 ("good, fragrant, sweet"), 快 ("fast"); and in the third it is very sure of 公司, "company", because in the world it has read of there are companies and no citizens. Frequencies, neighbours (the characters nearby), meaning: these are the three stretches of **theory ②**. And where the way leads depends on what is read; section 4 says so in numbers.
@@ -332,10 +332,10 @@ expect("long", examine(scholar, exam)[1])
 # As always TF-IDF sits beside them. **Guess**: write down the order of the five. By how many points do the seconds beat random? And general?
 
 # %% [markdown] lang="zh"
-# `hand_in` 把自己做的模型存成目录，`lk.load` 就能像读别的模型一样读它：身子照搬，头换新的。验证集只留 20 行，因为今天不用它选任何东西。
+# `hand_in` 把自己做的模型存成目录，`lk.load` 就能像读别的模型一样读它：骨干照搬，头换新的。验证集只留 20 行，因为今天不用它选任何东西。
 
 # %% [markdown] lang="en"
-# `hand_in` saves a home-made model as a folder, and `lk.load` then reads it like any other: the body as it is, the head new. Of the validation set we keep 20 rows only, since nothing is chosen by it today.
+# `hand_in` saves a home-made model as a folder, and `lk.load` then reads it like any other: the backbone as it is, the head new. Of the validation set we keep 20 rows only, since nothing is chosen by it today.
 
 # %%
 import tempfile
@@ -395,7 +395,7 @@ print(tr("四个起点里最好的：", "the best of the four starts:"), best)
 # | 150 | 59.1（55–64） | 55.5（50–60） | 58.8（54–64） | **67.9**（64–74） | 67.7（64–71） |
 # | 400 | 65.2（61–69） | 57.8（54–65） | 64.3（62–66） | **77.1**（75–79） | 75.1（73–78） |
 #
-# 请看“几秒”那一列：**读了一点，比没读还差**，400 条标签时，五个种子都是如此（在另一种处理器上再做一遍，五个里有四个）。怎么会？它的身子被练成“不管上文是什么，都准备说逗号”，每个位置交出的东西都差不多；微调得先把这个习惯改掉。随机的身子没有习惯，反而听话。（也许你会说：随机的那个小一号，不公平。同样 4 层宽 128 的随机模型，我们跑了三个种子，150 条时平均 53 %。大小不是原因。）
+# 请看“几秒”那一列：**读了一点，比没读还差**，400 条标签时，五个种子都是如此（在另一种处理器上再做一遍，五个里有四个）。怎么会？它的骨干被练成“不管上文是什么，都准备说逗号”，每个位置交出的东西都差不多；微调得先把这个习惯改掉。随机的骨干没有习惯，反而听话。（也许你会说：随机的那个小一号，不公平。同样 4 层宽 128 的随机模型，我们跑了三个种子，150 条时平均 53 %。大小不是原因。）
 #
 # 所以**理论 ③** 要加一个条件：起点好，才走得远；预训练过，**不等于**起点好。
 
@@ -410,7 +410,7 @@ print(tr("四个起点里最好的：", "the best of the four starts:"), best)
 # | 150 | 59.1 (55–64) | 55.5 (50–60) | 58.8 (54–64) | **67.9** (64–74) | 67.7 (64–71) |
 # | 400 | 65.2 (61–69) | 57.8 (54–65) | 64.3 (62–66) | **77.1** (75–79) | 75.1 (73–78) |
 #
-# Look at the column "seconds": **to have read a little is worse than not to have read**, with 400 labels in every one of the five seeds (done again on another kind of processor, in four of five). How come? Its body was trained to be ready with a comma whatever came before, and what it hands up is nearly the same at every place; fine-tuning first has to break that habit. A random body has no habits and is easier to teach. (But the random one is a size smaller, you may say, and that is unfair. A random one with 4 layers and width 128 came to 53 % with 150 labels, mean of three seeds. Size is not the reason.)
+# Look at the column "seconds": **to have read a little is worse than not to have read**, with 400 labels in every one of the five seeds (done again on another kind of processor, in four of five). How come? Its backbone was trained to be ready with a comma whatever came before, and what it hands up is nearly the same at every place; fine-tuning first has to break that habit. A random backbone has no habits and is easier to teach. (But the random one is a size smaller, you may say, and that is unfair. A random one with 4 layers and width 128 came to 53 % with 150 labels, mean of three seeds. Size is not the reason.)
 #
 # So **theory ③** wants a condition: a good start leads further, but having been pretrained is **not** the same as a good start.
 
@@ -419,14 +419,14 @@ print(tr("四个起点里最好的：", "the best of the four starts:"), best)
 #
 # > **理论 ④** 读什么比读没读更要紧：预训练的文字离任务越近，起点越好。
 #
-# 百科那一个读过两百多万字，是小册子的五十倍，为什么一点用也没有？问它两份考卷：没读过的评论，和普通文字。让它和读评论的那一个都来猜。**猜**：百科在评论上的损失，比那张字频表（6.29）低多少？
+# 百科那一个读过两百多万字，是小册子的五十倍，为什么一点用也没有？问它两份考卷：没读过的评论，和普通文字。让它和读评论的那一个都来猜。**猜**：百科在评论上的损失，比那个一元模型（6.29）低多少？
 
 # %% [markdown] lang="en"
 # ## 4 What has it read?
 #
 # > **Theory ④** What was read matters more than that something was: the nearer its text to the task, the better the start.
 #
-# General has read more than two million characters, fifty booklets. Why was that of no use at all? Give it two papers, unseen reviews and plain text, and let the reader of reviews guess on both, too. **Guess**: on reviews, how far below the table of frequencies (6.29) is general?
+# General has read more than two million characters, fifty booklets. Why was that of no use at all? Give it two papers, unseen reviews and plain text, and let the reader of reviews guess on both, too. **Guess**: on reviews, how far below the unigram model (6.29) is general?
 
 # %%
 papers = {tr("评论", "reviews"): exam, tr("普通文字", "plain text"): encode(general)}
@@ -436,7 +436,7 @@ fig, axes = lk.plots.figure(6.4, 3.0)
 for shift, colour, (name, values) in zip((-0.18, 0.18), lk.plots.COLOURS, losses.items(), strict=False):
     drawn = axes.bar([shift, 1 + shift], values, 0.34, color=colour, label=tr(f"读{name}的", f"has read {name}"))
     axes.bar_label(drawn, fmt="%.1f")
-axes.hlines(by_table, -0.45, 0.45, color="#aa3377", ls="--", label=tr("字频表", "table of frequencies"))
+axes.hlines(by_table, -0.45, 0.45, color="#aa3377", ls="--", label=tr("一元模型", "unigram model"))
 axes.set_xticks(range(2), papers)
 axes.set(title=tr("谁在哪份考卷上猜得准", "Who guesses well on which paper"), ylim=(0, 9))
 axes.set(xlabel=tr("考卷", "paper"), ylabel=tr("每字损失（nat）", "loss a character (nats)"))
@@ -444,18 +444,18 @@ axes.legend(ncols=3)
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：先看左边。百科在评论上的损失，竟在虚线**以上**一点：读了五十本小册子，猜评论还不如一张字频表，因为它以为天下的文字都像法条。读评论的低了两个多 nat。这就是第 3 节名次的来由；而这个距离，在看到第一条标签**之前**就量得出来。
+# **读图**：先看左边。百科在评论上的损失，竟在虚线**以上**一点：读了五十本小册子，猜评论还不如一个一元模型，因为它以为天下的文字都像法条。读评论的低了两个多 nat。这就是第 3 节名次的来由；而这个距离，在看到第一条标签**之前**就量得出来。
 #
 # 再看右边，这里有个陷阱：普通文字上，读评论的**也**领先一个 nat。它先读过同样的百科，此后又读了两个小时，字和字怎样搭配，在评论里也学得到。所以百科输在两处，书不对，读得也不够；这幅图分不开它们。做这套工具时我们分开试过：差不多的尺寸，都读十几到三十几分钟，然后给 200 条外卖评论的标签。没读过 81 %，读评论 85.5 %，读百科和法条 77 %，不如不读。书不对，确实有害。
 #
-# 所以挑预训练模型，不要只看名气和大小。拿几百条自己的文字（不要标签），量一量遮字的损失；高过字频表的，多半不用试了。这是**理论 ④**，也是一个只要几秒的检查。
+# 所以挑预训练模型，不要只看名气和大小。拿几百条自己的文字（不要标签），量一量遮字的损失；高过一元模型的，多半不用试了。这是**理论 ④**，也是一个只要几秒的检查。
 
 # %% [markdown] lang="en"
-# **Reading it**: first the left. On reviews the loss of general lies a little **above** the dashed line: after fifty booklets it guesses reviews worse than a table of frequencies, because it believes that all the world writes like a statute. The reader of reviews is more than two nats lower. There is the reason for the ranking of section 3; and this distance could be measured **before** anybody saw the first label.
+# **Reading it**: first the left. On reviews the loss of general lies a little **above** the dashed line: after fifty booklets it guesses reviews worse than a unigram model, because it believes that all the world writes like a statute. The reader of reviews is more than two nats lower. There is the reason for the ranking of section 3; and this distance could be measured **before** anybody saw the first label.
 #
 # Then the right, and mind the trap: on plain text, too, the reader of reviews leads, by a nat. It had read the same encyclopaedia and then went on for two hours, and how characters go together can be learned from reviews as well. So general lost for two reasons, the wrong books and too little of them, and this picture does not separate the two. When the kit was made, we did try them apart: networks of about this size, all reading for a quarter to half an hour, and then 200 labels of takeaway reviews. Never read: 81 %; reviews: 85.5 %; encyclopaedia and statutes: 77 %, worse than not reading. The wrong books do harm.
 #
-# So don't choose a pretrained model by fame or size alone. Take some hundred texts of your own, without labels, and measure the masked loss; what lies above the table of frequencies is hardly worth trying. That is **theory ④**, and a check that takes seconds.
+# So don't choose a pretrained model by fame or size alone. Take some hundred texts of your own, without labels, and measure the masked loss; what lies above the unigram model is hardly worth trying. That is **theory ④**, and a check that takes seconds.
 
 # %% [markdown] lang="zh"
 # ## 5 标签多起来
@@ -591,7 +591,7 @@ fig
 # %%
 pupil = lk.load_masked_lm("tiny-bert-zh-general").to(DEVICE).requires_grad_(True)
 further = pretrain(pupil, encode([row.input for row in corpus.train]), 20, lr=1e-3, every=20)
-print(tr("起点高过字频表：", "above the table at the start:"), further[0][1] > by_table)
+print(tr("起点高过一元模型：", "above the table at the start:"), further[0][1] > by_table)
 print(tr("20 步之后低于它：", "below it after 20 steps:"), further[-1][1] < by_table)
 
 # %% [markdown] lang="zh"
@@ -612,7 +612,7 @@ print(tr("20 步之后低于它：", "below it after 20 steps:"), further[-1][1]
 # | ① | 文字自带答案 | 成立：一条标签也没读（1） |
 # | ② | 先字频，再邻居，再意思 | 成立：悬崖全是字频，250 步只到虚线下一点点（2） |
 # | ③ | 起点好，走得远 | 有条件：读评论的领先 9 点，读几秒的比没读还差（3） |
-# | ④ | 读什么更要紧 | 成立：百科猜评论，不如一张字频表（4） |
+# | ④ | 读什么更要紧 | 成立：百科猜评论，不如一个一元模型（4） |
 # | ⑤ | 标签越少，好处越大 | 50 和 150 条都领先随机八九个点，看不出变化；和 TF-IDF 分不出（5） |
 # | ⑥ | 大钱花一次，小钱次次花 | 成立：几千倍（6） |
 # | ⑦ | 读错了可以接着读 | 损失很快跟上；成绩要多得多的文字（7） |
@@ -625,7 +625,7 @@ print(tr("20 步之后低于它：", "below it after 20 steps:"), further[-1][1]
 # | ① | text brings its own answers | holds: not a label was read (1) |
 # | ② | frequencies, then neighbours, then meaning | holds: the cliff is all frequencies, and 250 steps end just below the dashed line (2) |
 # | ③ | a good start leads further | on a condition: reviews lead by 9 points, and seconds are worse than nothing (3) |
-# | ④ | what was read matters more | holds: on reviews, general loses to a table of frequencies (4) |
+# | ④ | what was read matters more | holds: on reviews, general loses to a unigram model (4) |
 # | ⑤ | the fewer labels, the greater the gain | eight or nine points above random at 50 and at 150 labels, no change to be seen; level with TF-IDF (5) |
 # | ⑥ | much money once, a little each time | holds: thousands of times (6) |
 # | ⑦ | wrong books? read on with the right ones | the loss follows quickly; the score needs far more text (7) |
@@ -639,7 +639,7 @@ print(tr("20 步之后低于它：", "below it after 20 steps:"), further[-1][1]
 #
 # <details><summary>展开答案</summary>
 #
-# 字频表在同一份考卷上的损失（理论 ②）。如果是 6.5，他学到的几乎全是“哪些字常见”，一张数出来的表也做得到；如果是 8.0，那才是学会了上下文。再问一句：6.4 是在没读过的文字上考的吗？
+# 一元模型在同一份考卷上的损失（理论 ②）。如果是 6.5，他学到的几乎全是“哪些字常见”，一张数出来的表也做得到；如果是 8.0，那才是学会了上下文。再问一句：6.4 是在没读过的文字上考的吗？
 #
 # </details>
 
@@ -648,7 +648,7 @@ print(tr("20 步之后低于它：", "below it after 20 steps:"), further[-1][1]
 #
 # <details><summary>展开答案</summary>
 #
-# 拿几百条没有标签的就诊记录，量两个模型的遮字损失，旁边放上字频表（理论 ④）。高过字频表的排除；都低，就把它们和 TF-IDF 一起用三百条标签跑几个种子，看判定。词表不同的话，每个字的损失不能直接比（一个词元可能是半个词），就各自和自己词表的频率表比，看低了多少。
+# 拿几百条没有标签的就诊记录，量两个模型的遮字损失，旁边放上一元模型（理论 ④）。高过一元模型的排除；都低，就把它们和 TF-IDF 一起用三百条标签跑几个种子，看判定。词表不同的话，每个字的损失不能直接比（一个词元可能是半个词），就各自和自己词表的频率表比，看低了多少。
 #
 # </details>
 
@@ -657,7 +657,7 @@ print(tr("20 步之后低于它：", "below it after 20 steps:"), further[-1][1]
 #
 # <details><summary>展开答案</summary>
 #
-# 读小册子几秒的模型，400 条标签时平均 57.8 %，什么也没读过的同样大小的模型 65.2 %，五个种子都输（理论 ③）。原因：读得太少时，身子学到的是“到处都说最常见的字”，各处交出的东西雷同，分类头无从下手；随机的身子至少让不同的句子保持不同。时间也是坏处：它花掉的秒数，够 TF-IDF 练上十几遍。
+# 读小册子几秒的模型，400 条标签时平均 57.8 %，什么也没读过的同样大小的模型 65.2 %，五个种子都输（理论 ③）。原因：读得太少时，骨干学到的是“到处都说最常见的字”，各处交出的东西雷同，分类头无从下手；随机的骨干至少让不同的句子保持不同。时间也是坏处：它花掉的秒数，够 TF-IDF 练上十几遍。
 #
 # </details>
 
@@ -670,7 +670,7 @@ print(tr("20 步之后低于它：", "below it after 20 steps:"), further[-1][1]
 #
 # <details><summary>Open the answer</summary>
 #
-# The loss of a table of frequencies on the same paper (theory ②). If that is 6.5, nearly all that was learned is which characters are common, and counting would have done it; if it is 8.0, then context was learned. And ask one more thing: was the 6.4 measured on texts that were not read?
+# The loss of a unigram model on the same paper (theory ②). If that is 6.5, nearly all that was learned is which characters are common, and counting would have done it; if it is 8.0, then context was learned. And ask one more thing: was the 6.4 measured on texts that were not read?
 #
 # </details>
 
@@ -679,7 +679,7 @@ print(tr("20 步之后低于它：", "below it after 20 steps:"), further[-1][1]
 #
 # <details><summary>Open the answer</summary>
 #
-# Take some hundred notes without labels, and measure the masked loss of both, with the table of frequencies beside it (theory ④). What lies above the table is out; if both are below, run them and TF-IDF on the three hundred labels with several seeds, and look at the verdict. Where vocabularies differ, losses a token don't compare (a token may be half a word); then compare each with the table of its own vocabulary, and see how far below it lies.
+# Take some hundred notes without labels, and measure the masked loss of both, with the unigram model beside it (theory ④). What lies above the table is out; if both are below, run them and TF-IDF on the three hundred labels with several seeds, and look at the verdict. Where vocabularies differ, losses a token don't compare (a token may be half a word); then compare each with the table of its own vocabulary, and see how far below it lies.
 #
 # </details>
 
@@ -688,7 +688,7 @@ print(tr("20 步之后低于它：", "below it after 20 steps:"), further[-1][1]
 #
 # <details><summary>Open the answer</summary>
 #
-# The model that read the booklet for seconds comes to 57.8 % with 400 labels, and one of the same size that never read to 65.2 %; it lost with all five seeds (theory ③). The reason: with too little read, what the body has learned is to say the commonest character everywhere; what it hands up is alike at all places, and the head has little to go by, whereas a random body at least keeps different sentences different. And there is the time: its seconds would train TF-IDF ten times over and more.
+# The model that read the booklet for seconds comes to 57.8 % with 400 labels, and one of the same size that never read to 65.2 %; it lost with all five seeds (theory ③). The reason: with too little read, what the backbone has learned is to say the commonest character everywhere; what it hands up is alike at all places, and the head has little to go by, whereas a random backbone at least keeps different sentences different. And there is the time: its seconds would train TF-IDF ten times over and more.
 #
 # </details>
 
@@ -697,7 +697,7 @@ print(tr("20 步之后低于它：", "below it after 20 steps:"), further[-1][1]
 #
 # - **读久一点**：`STEPS = 2500`，从头运行。看损失离虚线多远，再看第 3 节的名次变没变（我们跑过 1000 步：损失 5.8，150 条标签时 59 %，和没读过的一样）。
 # - **换成你的文字**：`texts` 换成你的文本文件的行。
-# - **练习 06**：亲手遮字，绑定权重，搬身子，最后在预算之内挑选该读的文字。
+# - **练习 06**：亲手遮字，绑定权重，搬骨干，最后在预算之内挑选该读的文字。
 # - **笔记 07**：数据。标签从哪里来，哪里会错，错了怎么发现。
 
 # %% [markdown] lang="en"
@@ -705,5 +705,5 @@ print(tr("20 步之后低于它：", "below it after 20 steps:"), further[-1][1]
 #
 # - **Read longer**: `STEPS = 2500`, and run from the top. See how far below the dashed line the loss gets, and whether the ranking of section 3 changes (we ran 1,000 steps: loss 5.8, and 59 % with 150 labels, the same as never having read).
 # - **Text of your own**: put the lines of your file in place of `texts`.
-# - **Exercises 06**: hide characters, tie weights, move a body with your own hands, and at last choose within a budget what should be read.
+# - **Exercises 06**: hide characters, tie weights, move a backbone with your own hands, and at last choose within a budget what should be read.
 # - **Notebook 07**: data. Where labels come from, where they go wrong, and how to find out.

@@ -354,9 +354,9 @@ for mistake in lk.worst(model, reading, 8, max_length=64):
 # %% [markdown] lang="zh"
 # ## 5 它说九成，真有九成吗？
 #
-# > **理论 ⑤** 校准：说八成的时候，就该对八成。练得太久，把握就会涨过头；除以一个数，不改一个答案，就能压回来。
+# > **理论 ⑤** 校准：说八成的时候，就该对八成。练得太久，置信度就会涨过头；除以一个数，不改一个答案，就能压回来。
 #
-# 面馆老板想这样用：模型有九成以上把握的，直接处理；其余的人来看。那么“九成”得是真的。把测试行按模型的把握分成五档（两类里选一个，把握至少五成），每一档里数一数对了几成。**猜**：它说“九成以上”的那些行，真对了几成？它说“九成以上”的行有多少？
+# 面馆老板想这样用：模型有九成以上把握的，直接处理；其余的人来看。那么“九成”得是真的。把测试行按模型的**置信度**（它给自己答案的概率，也就是它的把握）分成五档（两类里选一个，置信度至少五成），每一档里数一数对了几成。**猜**：它说“九成以上”的那些行，真对了几成？它说“九成以上”的行有多少？
 
 # %% [markdown] lang="en"
 # ## 5 It says ninety per cent. Is it?
@@ -381,7 +381,7 @@ def calibration_error(logits, truth):
 expect("ece", calibration_error(logits, truth))
 
 # %% [markdown] lang="zh"
-# **校准误差**（ECE）是每一档“把握”和“对的比例”差多少，按行数平均。修的办法简单得让人不信：把原始分除以一个数 $T$，叫**温度**。$T>1$，所有把握都往五成缩；谁大谁小不变，所以一个答案也不变。$T$ 用**验证集**来选，选让损失最小的那个，绝不用测试集。**猜**：$T$ 会是多少？准确率变多少？
+# **校准误差**（ECE）是每一档“置信度”和“对的比例”差多少，按行数平均。修的办法简单得让人不信：把 logits 除以一个数 $T$，叫**温度**。$T>1$，所有置信度都往五成缩；谁大谁小不变，所以一个答案也不变。$T$ 用**验证集**来选，选让损失最小的那个，绝不用测试集。**猜**：$T$ 会是多少？准确率变多少？
 
 # %% [markdown] lang="en"
 # The **calibration error** (ECE) is how far "sure" and "right" are apart in each bin, averaged over the rows. The cure is so simple that one hardly believes it: divide the logits by a number $T$, the **temperature**. With $T>1$ all certainty shrinks towards one half; which class is larger does not change, and so no answer does. $T$ is chosen on the **validation set**, as the one with the smallest loss, and never on the test set. **Guess**: what will $T$ be? By how much does the accuracy change?
@@ -405,7 +405,7 @@ for axes, t, name in zip(both, (1, T), (tr("原来", "As it came"), tr("除以�
     for n, sure, hit in bins_of(logits / t, truth):
         axes.plot([sure, sure], wilson(hit * n, n), color="#4477aa")
         axes.scatter(sure, hit, s=n, color="#4477aa")
-    axes.set(title=name, ylim=(0.2, 1.05), xlabel=tr("把握（概率）", "how sure (probability)"))
+    axes.set(title=name, ylim=(0.2, 1.05), xlabel=tr("置信度", "confidence"))
     axes.set_ylabel(tr("对的比例", "share right"))
 fig
 
@@ -427,7 +427,7 @@ expect("floor", sum(calibration_error(logits / T, fate) for fate in fates) / len
 # %% [markdown] lang="zh"
 # 完全校准也有三个多点。所以修完以后剩下的五个点上下，里面大半是行少的噪声；只有修之前的十二个点，才远在噪声之上。行数有限，ECE 的期望就不是 0，报它的时候，把这个“地板”一起报出来。还要记住，校准不是本事：在各半的测试集上永远回答“五成”，ECE 恰好是 0，却什么也没说；本事要看损失（或 Brier 分数）。
 #
-# 为什么会过度自信？第六轮时训练行几乎都答对了，可损失还在奖励它“更有把握”；答案不再变好，把握还在涨。笔记 09 会在曲线上看见同一件事：验证损失往上走，准确率却不动。
+# 为什么会过度自信？第六轮时训练行几乎都答对了，可损失还在奖励它“更有把握”；答案不再变好，置信度还在涨。笔记 09 会在曲线上看见同一件事：验证损失往上走，准确率却不动。
 
 # %% [markdown] lang="en"
 # Even perfect calibration shows more than three points. So of the five or so that remain after the cure, most is the noise of few rows; only the twelve from before stand well above it. On finitely many rows the ECE is not 0 in expectation, and whoever reports one should report this floor with it. Nor is calibration skill: always answering "50 %" on a half-and-half test set has an ECE of exactly 0 and says nothing; for skill look at the loss (or the Brier score).
