@@ -28,6 +28,10 @@ WORDS = {  # of the page to try the model on: Chinese, English
         "各字的分数，从遮住全文时的对数几率 {} 加到看见全文的 {}",
         "the scores lead from log-odds of {}, with every token hidden, to {} for the text",
     ),
+    "untrue": (
+        "没有通过删除检验：按它的次序遮住，答案并不比随便遮消失得快。",
+        "Fails the deletion test: hidden in its order, the answer goes no sooner than in a random one.",
+    ),
     "gone": ("服务没有回答", "the service does not answer"),
 }
 STYLE = """

@@ -2,24 +2,27 @@
 
 Integrated gradients (Sundararajan, Taly and Yan 2017, arXiv 1703.01365) walk from a text whose tokens are all hidden to
 the text itself, and add up the slope along the way: what the tokens get makes up the whole difference. Gradient times
-input looks at the slope at the end only: one step, and no such promise.
+input looks at the slope at the end only: one step, and no such promise. Occlusion hides one token after the other; attention
+rollout follows attention. Each is tested: does the answer go sooner when what it points at is hidden (hiding.py)?
 """
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
 from labkit.inspection.dense import Map, maps
+from labkit.inspection.hiding import Curves, Hidden, deletion, holds, occluded, summed_up, warning
+from labkit.inspection.rollout import rolled_out
 from labkit.models.families import reads_tokens
 from labkit.models.loading import fitting, labels_of
 from labkit.models.state import device_of, modes_kept
 from labkit.tasks import Classification
 from labkit.training.network import one_token
 
-METHODS = ("integrated", "gradient")
+METHODS = ("integrated", "gradient", "occlusion", "rollout")
 FIRST, MOST = 16, 512  # points along the way: doubled until the sum is right, or there are so many
 
 
@@ -43,6 +46,10 @@ class Attribution:
     method: str
     points: int  # along the way
     characters: int  # of the text that were read: a long one is cut
+    truthful: bool | None = (
+        None  # whether the answer goes sooner in this order than in any of 19 random ones; None: not tested
+    )
+    deletion: Any = field(default=None, repr=False, compare=False)  # the curves of that test
 
     @property
     def gap(self) -> float:
@@ -62,6 +69,12 @@ class Attribution:
         """The tokens that matter most, for or against, the strongest first."""
         return sorted(zip(self.tokens, self.scores, strict=True), key=lambda pair: -abs(pair[1]))[:k]
 
+    def __str__(self) -> str:
+        told = ", ".join(f"{token} {score:+.2f}" for token, score in self.strongest(5) if score)
+        return "\n".join(
+            filter(None, [f"{self.label} {self.probabilities[self.label]:.3f}: {told}", warning(self.truthful)])
+        )
+
     def _repr_html_(self) -> str:
         from labkit.inspection.attribution_html import attribution_html
 
@@ -76,6 +89,7 @@ def attribute(
     method: str = "integrated",
     tolerance: float = 0.02,
     max_length: int = 256,
+    test: bool = True,
 ) -> list[Attribution] | list[Map]:
     """What each token of each text adds to the log-odds of a label: of `label`, or of the one that the model says; of a picture
     or a clip, what each place of it adds (inspection/dense.py).
@@ -87,24 +101,48 @@ def attribute(
 
     The baseline is the same text with every token hidden: [MASK], or the padding token of a model that has no mask. With
     method="integrated" the scores add up to the difference from it to within `tolerance` times that difference (or 1, if
-    the difference is smaller): as many points are taken as that needs. method="gradient" takes one. Each text is asked
-    alone, so that padding has no part in it. The model is left as it was.
+    the difference is smaller): as many points are taken as that needs. method="gradient" takes one. method="occlusion" hides
+    each token by itself, and method="rollout" (of texts) follows attention, whatever the label. Each text is asked alone, so
+    that padding has no part in it. With `test` each is held against random orders, and says where it is no better
+    (`truthful`). The model is left as it was.
     """
     texts = list(texts) if isinstance(texts, (list, tuple)) else [texts]
     if model.task.modality != Classification().modality and explains(model):
         texts = [model.task.accept(x) for x in texts]
         check(model, texts, label, method)
-        return maps(model, texts, label, method, tolerance, max_length)
+        return maps(model, texts, label, method, tolerance, max_length, test)
     check(model, texts, label, method)
     with modes_kept(model), asked_by_vectors(model) as network:
         model.eval()
-        return [one(network, text, label, method, tolerance, fitting(model, max_length)) for text in texts]
+        return [one(network, text, label, method, tolerance, fitting(model, max_length), test) for text in texts]
+
+
+def deletion_curves(model, inputs: Sequence, methods: Sequence[str] = METHODS, *, max_length: int = 256) -> Curves:
+    """Whether attributions tell the truth: for each method the label's mean probability while what it points at is hidden, and
+    how much sooner that goes than in random orders, with its interval over the inputs.
+
+    >>> found = deletion_curves(model, texts); print(found)
+    >>> [one.method for one in found if one.better]          # better than chance beyond the uncertainty
+    """
+    made = Curves()
+    for method in methods:
+        found = attribute(model, list(inputs), method=method, max_length=max_length)
+        pairs = [one.deletion for one in found if one.deletion]
+        if not pairs:
+            raise BadInput(
+                tr(
+                    "这些输入都太短，没有次序可比。请给长一些的。",
+                    "These inputs are too short to have an order. Give longer ones.",
+                )
+            )
+        made.append(summed_up(method, pairs))
+    return made
 
 
 def attribute_one(model, text: str) -> Attribution:
     """The attribution of one text: what a service says where somebody asks why."""
     (found,) = attribute(model, text)
-    return found
+    return replace(found, deletion=None)  # a verdict is enough
 
 
 def explains(model) -> bool:
@@ -183,7 +221,7 @@ def asked_by_vectors(model) -> Iterator[ByVectors]:
 
 
 def one(
-    network: ByVectors, text: str, label: str | None, method: str, tolerance: float, max_length: int
+    network: ByVectors, text: str, label: str | None, method: str, tolerance: float, max_length: int, test: bool
 ) -> Attribution:
     """The attribution of one text."""
     import torch
@@ -198,25 +236,49 @@ def one(
         logits = network.logits(ids, end[None])[0]
         target = labels.index(label) if label else int(logits.argmax())
         odds, base = network.log_odds(ids, torch.stack([end, start]), target).tolist()
-    points, slope = 1, None
-    if method == "integrated":
-        points, slope = enough_points(network, ids, (start, end), target, odds - base, tolerance)
+    points, hide = 1, hider(network, ids, (start, end), parts, target)
+    if method == "occlusion":
+        scores = occluded(hide)
+    elif method == "rollout":
+        reach = ids.new_tensor(rolled_out(model, ids), dtype=torch.float).where(~fixed, 0.0)
+        scores = [float(share.sum()) for share in reach.split([p.tokens for p in parts])]
     else:
-        slope = mean_slope(network, ids, (start, end), target, [1.0], [1.0])
-    shares = ((end - start) * slope).sum(-1).split([p.tokens for p in parts])
+        if method == "integrated":
+            points, slope = enough_points(network, ids, (start, end), target, odds - base, tolerance)
+        else:
+            slope = mean_slope(network, ids, (start, end), target, [1.0], [1.0])
+        shares = ((end - start) * slope).sum(-1).split([p.tokens for p in parts])
+        scores = [float(share.sum()) for share in shares]
+    curves = deletion(hide, scores, [i for i, p in enumerate(parts) if not p.name]) if test else None
     return Attribution(
         text,
         labels[target],
         dict(zip(labels, logits.softmax(-1).tolist(), strict=True)),
         tuple(p.name or text[p.begin : p.end] for p in parts),
-        tuple(float(share.sum()) for share in shares),
+        tuple(scores),
         tuple(bool(p.name) for p in parts),
         odds,
         base,
         method,
         points,
         max(p.end for p in parts),
+        curves and holds(*curves),
+        curves,
     )
+
+
+def hider(network: ByVectors, ids, way, parts: Sequence["Piece"], target: int) -> Hidden:
+    """The text with its pieces as what can be hidden."""
+    import torch
+
+    start, end = way
+    sizes = torch.tensor([p.tokens for p in parts], device=ids.device)
+
+    def ask(masks) -> Any:
+        over = masks.to(ids.device).repeat_interleave(sizes, 1)
+        return network.log_odds(ids, torch.where(over[..., None], start, end), target)
+
+    return Hidden(len(parts), ask)
 
 
 def enough_points(network: ByVectors, ids, way, target: int, difference: float, tolerance: float) -> tuple[int, Any]:

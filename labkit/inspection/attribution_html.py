@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from labkit.base.display import box
+from labkit.inspection.hiding import warning
 
 FOR, AGAINST = (68, 119, 170), (238, 102, 119)  # blue and red of Paul Tol's bright scheme, told apart by everybody
 DEEPEST = 0.62  # the ground at its strongest still lets black or white letters be read
@@ -20,7 +21,8 @@ def attribution_html(attribution, top: float | None = None) -> str:
     """One attribution for a notebook: the answer, the tokens on their colours, and what the colours mean."""
     answer = ", ".join(f"{escape(name)} {p:.3f}" for name, p in attribution.probabilities.items())
     head = f"<div><b>{escape(attribution.predicted)}</b> <span class=m>({answer})</span></div>"
-    return box(head, tokens_html(attribution, top))
+    note = warning(getattr(attribution, "truthful", None))
+    return box(head, tokens_html(attribution, top), f"<div>{note}</div>" if note else "")
 
 
 def tokens_html(attribution, top: float | None = None) -> str:

@@ -39,7 +39,16 @@ def diagnose(run: Run, corpus: Corpus | None = None) -> Findings:
 
     Of the curves one thing is said, the first cause that explains them: where the rate is wrong, all the rest follows.
     """
-    rules = (rate_too_high, head_not_learning, rate_too_low, class_collapse, all_blank, underfitting, nothing_right, overfitting)
+    rules = (
+        rate_too_high,
+        head_not_learning,
+        rate_too_low,
+        class_collapse,
+        all_blank,
+        underfitting,
+        nothing_right,
+        overfitting,
+    )
     curves = [finding for rule in rules for finding in rule(run)][:1]
     leaks = [*(doubles(corpus) if corpus else ()), *suspicious_scores(run)]
     return Findings([*curves, *leaks])

@@ -9,6 +9,7 @@ from labkit.plots.charts import Band, Bars, Chart, Histogram, Line, figure_of
 from labkit.plots.comparing import forest, grid, pareto, runs, verdicts
 from labkit.plots.compressing import compressed
 from labkit.plots.conversations import conversations
+from labkit.plots.deletions import deletions
 from labkit.plots.drifting import drift
 from labkit.plots.inspecting import anatomy, diagnosis, forgetting, rates
 from labkit.plots.landscapes import mountain, one_step, slice_map, step_sizes, walk_losses, walk_map
@@ -36,6 +37,7 @@ __all__ = [
     "confusion",
     "conversations",
     "curves",
+    "deletions",
     "diagnosis",
     "drawn",
     "drift",

@@ -35,7 +35,7 @@ def scores(axes, lines, found) -> None:
     for y, v in enumerate(lines):
         worse = v.verdict is not None and v.verdict.word == "worse"
         low, high = (v.score.value if x is None else x for x in (v.score.low, v.score.high))
-        reach = [[v.score.value - low], [high - v.score.value]]
+        reach = [[max(0.0, v.score.value - low)], [max(0.0, high - v.score.value)]]
         look = {"fmt": "D", "color": DROPPED} if worse else {"fmt": "o", "color": COLOURS[0]}
         axes.errorbar(v.score.value, y, xerr=reach, ms=6, capsize=3, lw=2, **look)
     axes.axvline(found.variants[0].score.value, color=GREY, ls=":")

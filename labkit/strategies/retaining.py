@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from labkit.base.config import checked_number
 from labkit.base.language import tr
 from labkit.base.records import BadInput
-from labkit.models.families import base_of, blocks
+from labkit.models.families import base_of, blocks, family_of
 from labkit.models.language_head import head_losses, head_of, last_hidden, load_masked_lm
 from labkit.models.loading import fitting, load
 from labkit.models.state import device_of
@@ -104,8 +104,8 @@ class Replay(Retainer):
 @dataclass(frozen=True)
 class Distill(Retainer):
     """Learns from the answers of a larger network, its teacher, beside the labels: how likely it finds each answer (Hinton,
-    Vinyals and Dean 2015, arXiv 1503.02531), and which tokens of a row it finds alike (as Tung and Mori 2019, arXiv
-    1907.09682, do of rows): that needs no map between networks of two widths.
+    Vinyals and Dean 2015, arXiv 1503.02531), and which rows it finds alike, by the vectors that its head reads (Tung and Mori
+    2019, arXiv 1907.09682; where the head reads every token, which tokens of a row): that needs no map between two widths.
 
     >>> Trainer(small, corpus, Full(), retain=Distill("out/large")).fit()
 
@@ -116,7 +116,7 @@ class Distill(Retainer):
     teacher: str
     weight: float = 1.0  # of the soft labels; the labels themselves weigh 1
     temperature: float = 2.0  # above 1 also small probabilities tell
-    hidden: float = 1.0  # weight of the likeness of tokens
+    hidden: float = 1.0  # weight of that likeness
     name: ClassVar[str] = "distill"
 
     def __post_init__(self):
@@ -147,7 +147,8 @@ class Distill(Retainer):
         loss = self.weight * soft_loss(outputs, taught, mask, self.temperature, model.config)
         if self.hidden:
             _, near = with_hidden(model, batch.inputs)
-            loss = loss + self.hidden * (likeness(near, mask) - likeness(far, mask)).pow(2).mean()
+            alike = [likeness(read(m, h, mask), mask) for m, h in ((model, near), (state, far))]
+            loss = loss + self.hidden * (alike[0] - alike[1]).pow(2).mean()
         return loss
 
 
@@ -180,9 +181,20 @@ def soft_loss(outputs, taught, mask, temperature: float, config) -> Any:
     return total
 
 
+def read(model, hidden, mask) -> Any:
+    """What the head reads of the last hidden states: one vector a row (rows, width), or all of them."""
+    family = family_of(model)
+    if not (model.task.pooled and family.tokens and mask is not None):
+        return hidden
+    if family.reads == "first":
+        return hidden[:, 0]
+    last = (mask.sum(1) - 1)[:, None, None].expand(-1, 1, hidden.shape[-1])
+    return hidden.gather(1, last)[:, 0]
+
+
 def likeness(hidden, mask) -> Any:
-    """The cosine of every two tokens of a row, 0 where one is padding: (rows, tokens, tokens); of hidden states that are no
-    tokens, that of every two rows."""
+    """The cosine of every two rows (rows, rows); of a row of tokens, that of every two tokens, 0 where one is padding: (rows,
+    tokens, tokens)."""
     from torch.nn.functional import normalize
 
     if hidden.dim() != 3 or mask is None:

@@ -8,6 +8,7 @@ from labkit.base.display import GREY
 from labkit.base.language import tr
 from labkit.inspection.attribution import METHODS, Attribution, attribute, explains
 from labkit.inspection.attribution_html import AGAINST, FOR, strongest, tokens_html
+from labkit.inspection.hiding import warning
 from labkit.plots.look import COLOURS
 from labkit.training.evaluation import predict
 from labkit.ui.charts import key
@@ -81,6 +82,7 @@ class Attributed:
                 "the scores add up to {}: from log-odds of {} with every token hidden to {} for the text",
             )
             said.append(text.format(*map(signed, (sum(found.scores), found.baseline, found.log_odds))))
+        said += filter(None, [warning(found.truthful)])
         if found.cut:
             text = tr("文字太长：只读了前 {} 个字，共 {} 个", "too long: only the first {} of {} characters were read")
             said.append(text.format(found.characters, len(found.text)))

@@ -14,6 +14,7 @@ import ipywidgets as widgets
 
 from labkit.base.language import tr
 from labkit.inspection.attribution import METHODS
+from labkit.inspection.hiding import names as method_names
 from labkit.models.loading import labels_of
 from labkit.ui import panel
 from labkit.ui.controls import AUTO, choice, named
@@ -45,10 +46,6 @@ class TryIt(Panel):
         self.way = way_of(self.model("after"))
         options = [(tr("模型说的", "what the model says"), AUTO), *((name, name) for name in self.labels())]
         written = tr("写一句话…", "type a text …")
-        names = {
-            "integrated": tr("积分梯度", "integrated gradients"),
-            "gradient": tr("梯度 × 输入", "gradient × input"),
-        }
         self.settings = {
             "text": named(widgets.Textarea(text, placeholder=written, rows=4), "text"),
             "example": choice(
@@ -60,7 +57,8 @@ class TryIt(Panel):
             ),
             "label": named(widgets.Dropdown(options=options, value=AUTO, description=tr("说明", "explain")), "label"),
             "method": named(
-                widgets.Dropdown(options=[(names[m], m) for m in METHODS], description=tr("方法", "method")), "method"
+                widgets.Dropdown(options=[(method_names()[m], m) for m in METHODS], description=tr("方法", "method")),
+                "method",
             ),
         }
         for name in {"label", "method"} - set(self.way.controls):

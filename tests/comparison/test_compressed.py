@@ -92,6 +92,6 @@ def test_an_unknown_kind_is_refused_by_name(model, name, tmp_path):
         smaller(model, name, tmp_path / "out", ROWS)
 
 
-@pytest.mark.parametrize("name", ["layers-2", "heads-50", "feed-forward-50", "half"])
+@pytest.mark.parametrize("name", ["layers-2", "heads-50", "feed-forward-50"])
 def test_a_kind_by_its_name_is_a_folder_that_loads(model, name, tmp_path):
     assert lk.load(smaller(model, name, tmp_path / "out", ROWS)).task == model.task

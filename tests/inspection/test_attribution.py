@@ -54,7 +54,7 @@ class Linear(torch.nn.Module):
         return SimpleNamespace(logits=self.head(self.vectors(input_ids).sum(1)))
 
 
-@pytest.mark.parametrize("method", attribution.METHODS)
+@pytest.mark.parametrize("method", ["integrated", "gradient", "occlusion"])
 def test_a_linear_model_is_shared_out_exactly(method):
     model = Linear()
     (found,) = attribute(model, "好了", label="yes", method=method)
