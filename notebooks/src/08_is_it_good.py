@@ -104,6 +104,10 @@ expect("even", run.test_accuracy)
 # The test set is half and half; the street is not. Out of the test rows we lay out "a day on the street": all 180 good reviews, and only 12 of the bad. Not a parameter of the model has changed. **Guess**: by how much will its accuracy change? What does "always good" get? And what is the macro-F1 (F1 for each class first, then the mean) of the two?
 
 # %%
+lk.guess("08.1", 0.7, 0.85)
+lk.guess("08.1b", 0.3, 0.6)
+
+# %%
 good = [i for i, row in enumerate(test) if row.target == 1]
 bad = [i for i, row in enumerate(test) if row.target == 0]
 street = good + bad[:12]
@@ -113,8 +117,8 @@ honest = corpus.task.score(logits[street].tolist(), truth[street].tolist())
 lazy = corpus.task.score(always_good, truth[street].tolist())
 expect("street", honest.accuracy)
 expect("lazy", lazy.accuracy)
-expect("street f1", honest.macro_f1)
-expect("lazy f1", lazy.macro_f1)
+expect("street f1", honest.macro_f1, guess="08.1")
+expect("lazy f1", lazy.macro_f1, guess="08.1b")
 
 # %% [markdown] lang="zh"
 # 按准确率，懒人赢了十四个百分点；按 macro-F1，他输了。他的差评 F1 是 0，好评 F1 接近 1，平均不到一半：一个没有本事的人，macro-F1 就该在那一带。**再猜**：我们的模型说了“差评”的行里，有几成真是差评？
@@ -142,6 +146,9 @@ lk.plots.confusion(honest)
 # **More than two classes**  So far there were two. Each review also remembers which of six domains it speaks of. Same rows, another question: the head gets six rows, the loss of guessing goes from ln 2 to ln 6 ≈ 1.79, and not a word of the rest changes. **Guess**: with the head alone, how many of the six-way answers are right? Guessing gives one in six. And which two classes are confused most?
 
 # %%
+lk.guess("08.1c", 0.4, 0.7)
+
+# %%
 DOMAINS = {"book": tr("书", "book"), "clothes": tr("衣服", "clothes"), "film": tr("影评", "film")}
 DOMAINS |= {"hotel": tr("酒店", "hotel"), "phone": tr("手机", "phone"), "takeaway": tr("外卖", "takeaway")}
 
@@ -155,7 +162,7 @@ six = replace(corpus, name="domain", task=lk.tasks.Classification(labels=tuple(D
 six_model = lk.load(MODEL, labels=six.labels).to(DEVICE)
 six_run = lk.Trainer(six_model, six, lk.HeadOnly(), replace(config, epochs=10)).fit()
 six_rival = lk.baseline(six)
-expect("six", six_run.test_accuracy)
+expect("six", six_run.test_accuracy, guess="08.1c")
 expect("six f1", six_run.test_macro_f1)
 expect("six tf-idf", six_rival.test_accuracy)
 print(lk.verdict([six_run, six_rival], "head", "tf-idf"))
@@ -184,6 +191,9 @@ lk.plots.confusion(six_run.test)
 # The accuracy of about 0.8 belongs to these 360 rows. And on 360 others? We have no others, but there is the **bootstrap**: draw from the 360 with putting back, make many "test sets that might have been", and see how the score wobbles. **Guess**: how many points has the 95 % interval to each side with 360 rows? With 20? And how many rows keep the wobble within two points?
 
 # %%
+lk.guess("08.2", 1, 3)
+
+# %%
 torch.manual_seed(0)
 right = (logits.argmax(-1) == truth).float()
 
@@ -193,7 +203,7 @@ def wobble(n):
     return 196 * right[draws].mean(1).std().item()
 
 
-expect("half", wobble(360))
+expect("half", wobble(360), guess="08.2")
 
 # %%
 sizes, many = (20, 45, 90, 180, 360), torch.logspace(1.2, 4, 50)
@@ -221,8 +231,11 @@ fig
 # That was the score of one model. And a comparison of two? Let their true skill be 0.80 and 0.82, and let each take an exam of 360 rows of its own. **Guess**: what is the chance that the worse one does not score lower?
 
 # %%
+lk.guess("08.2b", 0.02, 0.15)
+
+# %%
 worse, better = ((torch.rand(10_000, 360) < skill).float().mean(1) for skill in (0.80, 0.82))
-expect("luck", (worse >= better).float().mean().item())
+expect("luck", (worse >= better).float().mean().item(), guess="08.2b")
 
 # %% [markdown] lang="zh"
 # 四次里就有一次，和连掷两次硬币都是正面差不多容易！照这样各考各的，要把两个点看清，每人得三千行，还得碰上不坏的运气。好在有便宜得多的办法：让两个人做**同一张卷子**。
@@ -245,24 +258,30 @@ expect("luck", (worse >= better).float().mean().item())
 # The rival had only its head trained, on the same 400 rows. **Guess**: on what share of the 360 rows is just one of the two right? And what do the other rows say about who is better?
 
 # %%
+lk.guess("08.3", 0.1, 0.3)
+
+# %%
 rival = lk.Trainer(fresh(), corpus, lk.HeadOnly(), replace(config, epochs=10))
 rival_run = rival.fit()
 other = (torch.tensor(rival.answers("test")[0]).argmax(-1) == truth).float()
 split = (right != other).float().mean().item()
-expect("split", split)
+expect("split", split, guess="08.3")
 
 # %% [markdown] lang="zh"
-# 八成多的行，两个都对或者都错，一个字也没说。现在用两种办法重抽：**各抽各的**，当作两场考试；**成对地抽**，同一批行给两个人。**猜**：区间窄多少？
+# 八成多的行，两个都对或者都错，一个字也没说。现在用两种办法重抽：**各抽各的**，当作两场考试；**成对地抽**，同一批行给两个人。**猜**：区间窄多少？（下面记的是成对的：每边几个点。）
 
 # %% [markdown] lang="en"
-# On more than eight rows of ten both are right or both are wrong, and these say nothing. Now draw anew in two ways: **apart**, as if there had been two exams, and **in pairs**, the same rows for both. **Guess**: how much narrower is the interval?
+# On more than eight rows of ten both are right or both are wrong, and these say nothing. Now draw anew in two ways: **apart**, as if there had been two exams, and **in pairs**, the same rows for both. **Guess**: how much narrower is the interval? (Kept below is the paired one: points to each side.)
+
+# %%
+lk.guess("08.3b", 3, 6)
 
 # %%
 draws, others = torch.randint(len(test), (2, 2000, len(test)))
 apart = 100 * (right[draws].mean(1) - other[others].mean(1))
 paired = 100 * (right - other)[draws].mean(1)
 expect("apart", 1.96 * apart.std().item())
-expect("paired", 1.96 * paired.std().item())
+expect("paired", 1.96 * paired.std().item(), guess="08.3b")
 
 # %%
 fig, axes = lk.plots.figure(6.4, 3.0)
@@ -321,10 +340,13 @@ print(tr("看清两个点至少要：", "to see two points takes at least:"), 10
 # The loss is minus the logarithm of the probability that the true answer got, so the worst rows are those where the model was sure and the answer was the opposite. First see whether it finds **wrong labels**. We turn 12 labels of `reading` around (12 of 360) and read the 24 rows with the highest loss. **Guess**: by luck there would be fewer than one among the 24. How many does `lk.worst` find?
 
 # %%
+lk.guess("08.4", 1, 7)
+
+# %%
 wrong = random.Random(0).sample(range(len(reading)), 12)
 turned = [replace(row, target=1 - row.target) if i in wrong else row for i, row in enumerate(reading)]
 planted = {reading[i].input for i in wrong}
-expect("planted", sum(mistake.example.input in planted for mistake in lk.worst(model, turned, 24, max_length=64)))
+expect("planted", sum(x.example.input in planted for x in lk.worst(model, turned, 24, max_length=64)), guess="08.4")
 
 # %% [markdown] lang="zh"
 # 读百分之七的行，找回约三分之一的错标，是碰运气的五倍。找不到的那些，模型自己也没把握，或者正好和错标签一样想。真实的数据集里，标错的并不少见：换模型之前，先花半小时读损失最大的一百行。
@@ -387,12 +409,15 @@ expect("ece", calibration_error(logits, truth))
 # The **calibration error** (ECE) is how far "sure" and "right" are apart in each bin, averaged over the rows. The cure is so simple that one hardly believes it: divide the logits by a number $T$, the **temperature**. With $T>1$ all certainty shrinks towards one half; which class is larger does not change, and so no answer does. $T$ is chosen on the **validation set**, as the one with the smallest loss, and never on the test set. **Guess**: what will $T$ be? By how much does the accuracy change?
 
 # %%
+lk.guess("08.5", 1, 1.5)
+
+# %%
 from torch.nn.functional import cross_entropy
 
 valid_logits, valid_truth = map(torch.tensor, trainer.answers("valid"))
 temperatures = torch.linspace(0.5, 5, 91).tolist()
 T = min(temperatures, key=lambda t: cross_entropy(valid_logits / t, valid_truth).item())
-expect("temperature", T)
+expect("temperature", T, guess="08.5")
 expect("cooled", calibration_error(logits / T, truth))
 print(torch.equal(logits.argmax(-1), (logits / T).argmax(-1)))
 
@@ -505,9 +530,12 @@ fig
 # The lowest are the long rows, by seven or eight points; the domains all lie near the average. So the textbook is right that long texts are hard? We looked at nine slices before picking this one, and it lies inside the grey band. So ask **new rows**: open `later`. **Guess**: will long rows come back to the average, or stay low?
 
 # %%
+lk.guess("08.6", 0.7, 0.86)
+
+# %%
 again, (_, long, *_) = right_on(later), slices.values()
 expect("long", read[inside(reading, long)].mean().item())
-expect("long again", again[inside(later, long)].mean().item())
+expect("long again", again[inside(later, long)].mean().item(), guess="08.6")
 expect("all again", again.mean().item())
 expect("film", read[inside(reading, slices[DOMAINS["film"]])].mean().item())
 expect("film again", again[inside(later, slices[DOMAINS["film"]])].mean().item())
@@ -535,6 +563,9 @@ expect("film again", again[inside(later, slices[DOMAINS["film"]])].mean().item()
 # > **Theory ⑦** A model learns whatever goes with the label and asks for no reasons; a test set of the same source cannot see it, swapping the mark can.
 #
 # Reviews come from two places. The phone app puts `【星海手机用户】` ("Xinghai phone user") in front of each, the web site puts nothing. The app happens to have a button for complaints, and so nine bad reviews in ten come from the phone and nine good ones in ten from the web site. Phones have nothing to do with good or bad, but the two go together. We take 240 rows, put the mark on them in this way and train a head. Validation and test rows are collected alike and carry the mark alike. **Guess**: will the test score be higher or lower than without marks?
+
+# %%
+lk.guess("08.7", choice="lower")
 
 # %%
 MARK = "【星海手机用户】"
@@ -591,10 +622,12 @@ NAMES = [
 
 # %%
 found = {tr("有偏见", "biased"): audit(trained(biased, 10))}
+with_marks = found[tr("有偏见", "biased")][0]
 for name, value, reference, tolerance in zip(
     NAMES, found[tr("有偏见", "biased")], (91, 19, 85), (4, 10, 12), strict=True
 ):
     lk.about(name + " (%)", value, reference, tolerance)
+lk.scored("08.7", "higher" if with_marks > 100 * run.test_accuracy else "lower")
 
 # %% [markdown] lang="zh"
 # 测试成绩九成，从来没有这么高过！如果你只看测试集，今天就上线了。可是标记一反，成绩跌到两成，比瞎猜还差得多；十条评论里，有八九条只看手机。它根本没有读评论。
@@ -646,6 +679,9 @@ print(leaning[:9])
 # **Guess**: put the three in order of their flip rates, from low to high. And will the score on test rows collected alike go up or down?
 
 # %%
+lk.guess("08.7b", choice="remove")
+
+# %%
 cells = [[r for r in biased if (MARK in r.input, r.target) == (m, y)] for m in (True, False) for y in (0, 1)]
 most = max(map(len, cells))
 repeated = [cell[i % len(cell)] for cell in cells for i in range(most)]
@@ -685,7 +721,8 @@ fig
 
 # %%
 order = [tr("两份", "both"), tr("抹去", "remove"), tr("补足", "repeat"), tr("有偏见", "biased")]
-print(sorted(found, key=lambda name: found[name][2]) == order)
+least = min(found, key=lambda name: found[name][2])
+lk.scored("08.7b", dict(zip(order, ("both", "remove", "repeat", "biased"), strict=True))[least])
 for name, value, reference, tolerance in zip(NAMES, found[tr("两份", "both")], (73, 73, 6), (4, 4, 4), strict=True):
     lk.about(name + " (%)", value, reference, tolerance)
 

@@ -87,14 +87,17 @@ expect = lk.expect("09")
 #
 # > **理论 ①** 过拟合：训练损失一直降，验证损失先降后升。模型先学通用的，学完了就开始背。
 #
-# 80 行，顶部两层，八轮，学习率偏大。**猜**，画在纸上：八轮里训练损失怎么走？验证损失怎么走？**验证准确率**又怎么走？
+# 80 行，顶部两层，八轮，学习率偏大。**猜**，画在纸上：八轮里训练损失怎么走？验证损失怎么走？**验证准确率**又怎么走？下面记一个数：最后的验证损失。
 
 # %% [markdown] lang="en"
 # ## 1 The first patient: learning by heart
 #
 # > **Theory ①** Overfitting: the training loss keeps falling, the validation loss falls and then rises. A model first learns what holds in general, and when that is done it learns by heart.
 #
-# There are 80 rows, the top two layers, eight epochs, and a rate on the high side. **Guess**, with a pencil: how does the training loss go in eight epochs? The validation loss? And the validation **accuracy**?
+# There are 80 rows, the top two layers, eight epochs, and a rate on the high side. **Guess**, with a pencil: how does the training loss go in eight epochs? The validation loss? And the validation **accuracy**? One number is kept below: the last validation loss.
+
+# %%
+lk.guess("09.1", 0.5, 0.85)
 
 # %%
 few = part(80)
@@ -102,7 +105,7 @@ plain_trainer = trainer(few, lk.TopK(2), epochs=8, lr=2e-3)
 plain = plain_trainer.fit()
 losses = [epoch.valid_loss for epoch in plain.history]
 expect("lowest", min(losses))
-expect("last", losses[-1])
+expect("last", losses[-1], guess="09.1")
 
 # %%
 lk.plots.diagnosis(plain, lk.diagnose(plain))
@@ -207,14 +210,17 @@ fig
 #
 # > **理论 ③** 走得越远，忘得越多；拴住它（L2-SP），或者让它温习（重放）。
 #
-# 五个人里，谁还记得预训练时学的语言？把原来猜字的头装回去，在与评论无关的文字上量掩码语言模型的损失，涨了多少就是遗忘（笔记 02 第 11 节）。再加一位：**重放**，每四步掺进一批普通文字接着猜字。**猜**：按忘得多少排个队。早停的那位呢？
+# 五个人里，谁还记得预训练时学的语言？把原来猜字的头装回去，在与评论无关的文字上量掩码语言模型的损失，涨了多少就是遗忘（笔记 02 第 11 节）。再加一位：**重放**，每四步掺进一批普通文字接着猜字。**猜**：按忘得多少排个队。早停的那位呢？下面记一个数：不吃药的忘了多少 nat（笔记 02 的全量微调是 0.04）。
 
 # %% [markdown] lang="en"
 # ## 3 What is not seen: forgetting
 #
 # > **Theory ③** The further it goes, the more it forgets; hold it back (L2-SP), or let it rehearse (replay).
 #
-# Which of the five still knows the language that pretraining taught? Put the old guessing head back on, and measure the loss of masked language modelling on text that has nothing to do with reviews; what was added is the forgetting (notebook 02, section 11). And one more joins: **replay**, which every four steps mixes in a batch of plain text and goes on guessing characters. **Guess**: line them up by how much they forget. Where is early stopping?
+# Which of the five still knows the language that pretraining taught? Put the old guessing head back on, and measure the loss of masked language modelling on text that has nothing to do with reviews; what was added is the forgetting (notebook 02, section 11). And one more joins: **replay**, which every four steps mixes in a batch of plain text and goes on guessing characters. **Guess**: line them up by how much they forget. Where is early stopping? One number is kept below: how many nats go without medicine (full fine-tuning in notebook 02: 0.04).
+
+# %%
+lk.guess("09.3", 0.05, 0.3)
 
 # %%
 replayed_trainer = trainer(few, lk.TopK(2), retain=lk.Replay(), epochs=8, lr=2e-3)
@@ -227,7 +233,7 @@ def forgets(trained):
 
 medicines = (plain_trainer, stopping, replayed_trainer, banded_trainer)
 for key, trained in zip(("forgets", "early", "rehearsed", "band"), medicines, strict=True):
-    expect(key, forgets(trained))
+    expect(key, forgets(trained), guess="09.3" if key == "forgets" else None)
 rising = [epoch.valid_loss for epoch in replayed.history]
 print(tr("重放，验证损失也回升：", "with replay, validation loss rises too:"), rising[-1] > min(rising) + 0.1)
 
@@ -246,21 +252,24 @@ print(tr("重放，验证损失也回升：", "with replay, validation loss rise
 #
 # > **理论 ④** 学习率太小，损失原地不动；太大，飞出山谷。中间差着几个数量级，一次短跑就能找到。
 #
-# 只训练头，160 行。`lk.find_lr` 拿一份复制品，从一百万分之一开始，每一步把学习率放大一点，一百步放大到 1，记下每一步的损失。**猜**：曲线是什么形状？损失从哪里开始降，到哪里炸开？
+# 只训练头，160 行。`lk.find_lr` 拿一份复制品，从一百万分之一开始，每一步把学习率放大一点，一百步放大到 1，记下每一步的损失。**猜**：曲线是什么形状？损失从哪里开始降，到哪里炸开？它会建议多大的学习率？（记的是以 10 为底的对数，1e-3 就是 −3。）
 
 # %% [markdown] lang="en"
 # ## 4 Steps too long, steps too short
 #
 # > **Theory ④** With too low a rate the loss stands still; with too high a rate it flies out of the valley. Several powers of ten lie between, and one short run finds them.
 #
-# Only the head trains, on 160 rows. `lk.find_lr` takes a copy, begins at a millionth, makes the rate a little larger at each step until it is 1 after a hundred, and writes down the losses. **Guess**: what shape has the curve? Where does the loss begin to fall, and where does it explode?
+# Only the head trains, on 160 rows. `lk.find_lr` takes a copy, begins at a millionth, makes the rate a little larger at each step until it is 1 after a hundred, and writes down the losses. **Guess**: what shape has the curve? Where does the loss begin to fall, and where does it explode? Which rate will it suggest? (Kept is its logarithm to base 10; 1e-3 is −3.)
+
+# %%
+lk.guess("09.4", -3.5, -1.5)
 
 # %%
 import math
 
 some = part(160, 100, 200)
 sweep = lk.find_lr(lk.load(MODEL, labels=some.labels).to(DEVICE), some, lk.HeadOnly(), config)
-expect("suggestion", math.log10(sweep.suggestion))
+expect("suggestion", math.log10(sweep.suggestion), guess="09.4")
 lk.plots.rates(sweep)
 
 # %% [markdown] lang="zh"
@@ -433,6 +442,9 @@ for letter, run in ward.items():
 # The seventh patient: 150 test rows got among the training rows when two files were joined, with slightly different punctuation and spaces. **Guess**: what is wrong with its curves?
 
 # %%
+lk.guess("09.6", choice="somewhere")
+
+# %%
 mixed = [replace(row, input=row.input.replace("，", ", ") + " ") for row in some.test[:150]]
 leaky = replace(some, train=(*some.train, *mixed))
 leaking = trainer(leaky, lk.HeadOnly(), epochs=8).fit()
@@ -440,6 +452,7 @@ print(
     [f.title for f in lk.diagnose(leaking) if f.name != "leak"], leaking.test_accuracy > leaking.valid_accuracy + 0.05
 )
 print([f.title for f in lk.diagnose(leaking, leaky)])
+lk.scored("09.6", "somewhere" if [f for f in lk.diagnose(leaking) if f.name != "leak"] else "nowhere")
 
 # %% [markdown] lang="zh"
 # 曲线没有话说；惟一的线索是测试成绩比验证成绩高出一截，而测试题本该一样难。把语料也交给医生（`diagnose(run, corpus)`），它按**归一化之后**的文字去找重复的行：全角半角、大小写、标点、空格都抹平，再比。改了标点的也跑不掉，近似的也找得到。
@@ -466,13 +479,19 @@ print([f.title for f in lk.diagnose(leaking, leaky)])
 # To find out in the middle of a run that memory is short is the dearest way to find out. `lk.preflight` tries a few steps and forecasts time and memory. We pretend that this machine has 100 MB left, and want a batch of 64. **Guess**: what will it suggest? Put the ways out in order, the one that changes the result least first.
 
 # %%
+lk.guess("09.7", choice="max_length")
+
+# %%
 from unittest.mock import patch
 
 crowded = replace(config, batch_size=64, max_length=128)
 with patch.object(lk.memory, "room_mb", lambda kind: (100.0, 16_000.0)):
     forecast = lk.preflight(lk.load(MODEL, labels=some.labels).to(DEVICE), some, lk.Full(), crowded)
 print(tr("放得下：", "fits:"), forecast.fits)
-print([word for word in ("accumulation", "max_length", "HeadOnly") if any(word in tip for tip in forecast.suggestions)])
+ways = ("accumulation", "max_length", "HeadOnly")
+advised = [word for tip in forecast.suggestions for word in ways if word in tip]
+print(advised)
+lk.scored("09.7", advised[0])
 
 # %% [markdown] lang="zh"
 # 次序就是代价的次序。`accumulation`：一批分几次算，攒齐了再迈步，结果不变，只是慢一些。`max_length`：最长的几行截短，多数行碰不到。冻结：不只省下梯度和优化器的两份记录，连激活也不必留，可是换了一种训练（笔记 02）。真训练时若还是放不下，训练器会自己把批切开，并且大声说出来。
@@ -493,14 +512,14 @@ print([word for word in ("accumulation", "max_length", "HeadOnly") if any(word i
 # In section 4 panel and code agreed in the loss of every step (that was the `True`): all that is random follows from the seed. And with another seed? `LiveHead` reads the texts only once; after that, to train a head anew takes a blink. We train twelve times with the same model, the same first head and the same data; only the **order of the rows** differs. **Guess**: how many points lie between the best and the worst of twelve test scores?
 
 # %%
+lk.guess("09.7b", 0, 0.8)
+
+# %%
 live = lk.LiveHead(trainer(some, lk.HeadOnly(), epochs=5))
 print(live.trainer(seed=7).fit().steps == live.trainer(seed=7).fit().steps)
 orders = [live.trainer(seed=seed).fit() for seed in range(12)]
 scores = [run.test_accuracy for run in orders]
-print(
-    tr("最高减最低，在 1 到 6 个点之间：", "best minus worst, between 1 and 6 points:"),
-    0.01 <= max(scores) - min(scores) <= 0.06,
-)
+expect("orders", 100 * (max(scores) - min(scores)), guess="09.7b")
 
 # %%
 fig, axes = lk.plots.figure(5.4, 2.1)
