@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
@@ -24,6 +25,24 @@ RAMP = (
 )
 # from dark to bright in even steps of lightness (matplotlib's inferno): it reads the same for every eye and in grey
 WAVE, GREY = "#4477aa", "#888888"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip to be looked at and played in a notebook: its waveform, its spectrogram, a player.
+
+    >>> Clip(np.zeros(8000, np.float32), rate=8000)         # samples in one row, and how many there are a second
+    Clip(1.00 s at 8,000 Hz)
+    """
+
+    samples: np.ndarray
+    rate: int = 16_000
+
+    def __repr__(self) -> str:
+        return f"Clip({length_words(len(self.samples) / self.rate)} at {self.rate:,} Hz)"
+
+    def _repr_html_(self) -> str:
+        return clip_html(self.samples, self.rate)
 
 
 def clip_html(samples: np.ndarray, rate: int, width: int = 300, scores: Sequence[float] | None = None) -> str:
