@@ -615,4 +615,4 @@ def sortedness(values) -> float:
     """Share of neighbours in the more common direction, ties left out: 1 for a sorted list, about 0.5 for a shuffled one."""
     ups = sum(b > a for a, b in itertools.pairwise(values))
     downs = sum(b < a for a, b in itertools.pairwise(values))
-    return max(ups, downs) / max(1, ups + downs)
+    return max(ups, downs) / max(16, ups + downs)  # of a few neighbours chance may make anything

@@ -428,6 +428,17 @@ def suspecting(answer):
                 f"Of 600 rows {known} were never judged by a model that had not been taught them, and their losses are known by heart: "
                 "every row has to be left out once.",
             )
+        for label in (0, 1):
+            mine = sum(labels[i] == label for i in found & bad)
+            theirs = sum(labels[i] == label for i in found_by_folds(tuple(texts), tuple(labels), k) & bad)
+            if mine < 0.5 * theirs:
+                yield joined(
+                    said,
+                    tr(
+                        f"标签是 {label} 的错行你几乎没找到（{mine} 行）：两类的标签都会标错。",
+                        f"Of the wrong labels that say {label} you found hardly any ({mine}): both labels may be wrong.",
+                    ),
+                )
         if hits < floor:
             yield joined(
                 said,

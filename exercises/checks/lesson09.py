@@ -33,6 +33,10 @@ PATIENTS = (  # (training, validation) losses by epoch, the loss of guessing, th
     ([0.70, 0.20, 0.45, 0.40], [0.60, 0.30, 0.60, 0.90], 0.69, FINE),
     ([0.70, 0.50, 0.30], [0.66, 0.52, 0.66], 0.69, FINE),
     ([0.68, NAN, 0.60], [0.66, 0.60, 0.62], 0.69, HIGH),
+    ([0.90, 0.50, 0.25, 0.125], [1.0, 0.5, 0.75, 1.0], 1.0, OVER),  # exactly half of guessing, and two epochs after
+    ([0.90, 0.50, 0.40, 0.50], [0.8, 0.4, 0.9, 1.2], 1.0, FINE),  # training has not fallen below
+    ([1.10, 0.50, 0.30], [0.9, 0.6, 0.5], 1.0, FINE),  # 1.1 times guessing is not above it
+    ([0.70, 0.69, 0.68], [0.70, 0.67, 0.665], 0.69, FINE),  # has moved, if little
 )
 
 
@@ -50,7 +54,7 @@ def diagnosed(train, valid, chance) -> str:
 def a_patient(rng):
     """Losses that lie on either side of each rule, and never on it."""
     n, chance = rng.randint(3, 7), rng.choice((0.69, 1.1, 1.61, 3.0))
-    top, wide = rng.choice((0.9, 1.0, 1.15, 1.3)), rng.choice((0.004, 0.5, 1.0))
+    top, wide = rng.choice((0.9, 1.0, 1.15, 1.3)), rng.choice((0.004, 0.03, 0.08, 0.5, 1.0))
     train = sorted((chance * rng.uniform(0.1, top) for _ in range(n)), reverse=rng.random() < 0.8)
     valid = [chance * (0.7 + wide * rng.random()) for _ in range(n)]
     if rng.random() < 0.5:

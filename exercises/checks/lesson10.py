@@ -4,6 +4,7 @@ import itertools
 import math
 import random
 
+from labkit_exercises.cases import cases
 from labkit_exercises.exercise import exercise
 from labkit_exercises.matching import fault, faults, joined, shown
 
@@ -37,9 +38,21 @@ def spans_of(tags, strict=False, same_type=True, b_begins=True) -> list[tuple]:
     return found
 
 
+def some_spans(rng, shuffled=True):
+    """A length and entities that don't overlap, in any order; some side by side."""
+    length, at, found = rng.randint(1, 12), 0, []
+    while at < length:
+        begin = at + rng.choice((0, 0, 1, 2))
+        end = min(length, begin + rng.randint(1, 3))
+        if begin < end:
+            found.append((begin, end, rng.choice(("PER", "LOC", "ORG"))))
+        at = max(end, at + 1)
+    return length, rng.sample(found, len(found)) if shuffled else found
+
+
 @exercise("10.1")
 def bio(answer):
-    for length, spans in SPANS:
+    for length, spans in cases(SPANS, some_spans):
         want = tags_of(length, spans)
         longer = [(b, e + 1, x) for b, e, x in spans if e < length]
         yield from faults(
@@ -67,9 +80,13 @@ TAGS = (
 )
 
 
+def some_tags(rng):
+    return " ".join(rng.choice(("O", "B-A", "I-A", "I-A", "B-B", "I-B")) for _ in range(rng.randint(1, 9)))
+
+
 @exercise("10.2")
 def entities(answer):
-    for line in TAGS:
+    for line in cases(TAGS, some_tags, 20):
         tags = line.split()
         want = spans_of(tags)
         got = answer(list(tags))
@@ -96,9 +113,15 @@ PIECES = (
 )
 
 
+def some_pieces(rng):
+    tags = [rng.randint(0, 4) for _ in range(rng.randint(1, 5))]
+    words = [w for w in range(len(tags)) for _ in range(rng.randint(1, 3))]
+    return [None] * rng.randint(0, 1) + words + [None] * rng.randint(0, 3), tags
+
+
 @exercise("10.3")
 def first_pieces(answer):
-    for words, tags in PIECES:
+    for words, tags in cases(PIECES, some_pieces):
         firsts = [w is not None and w != before for before, w in itertools.pairwise([None, *words])]
         want = [tags[w] if first else -100 for w, first in zip(words, firsts, strict=True)]
         every = [-100 if w is None else tags[w] for w in words]
@@ -150,18 +173,24 @@ def repaired(scores, tags, with_o: bool) -> list[str]:
     return found
 
 
+def a_table(rng):
+    return logs(rng, rng.randint(1, 6))
+
+
+def logs(rng, length: int) -> list:
+    rows = [[rng.gauss(0, 2) for _ in NAMES] for _ in range(length)]
+    return [[x - math.log(sum(map(math.exp, row))) for x in row] for row in rows]
+
+
 def tables() -> list:
     rng = random.Random(10)
     made = [[[-0.1, -3, -2.5, -9, -9], [-2, -1.5, -0.3, -9, -9]], [[-9, -9, -0.1, -9, -2], [-1, -9, -0.5, -3, -0.2]]]
-    for length in (1, 3, 5, 8, 40):
-        rows = [[rng.gauss(0, 2) for _ in NAMES] for _ in range(length)]
-        made.append([[x - math.log(sum(map(math.exp, row))) for x in row] for row in rows])
-    return made
+    return made + [logs(rng, length) for length in (1, 3, 5, 8, 40)]
 
 
 @exercise("10.4")
 def decode(answer):
-    for scores in tables():
+    for scores in cases(tables(), a_table, 20):
         want = best_path(scores, NAMES)
         got = answer([list(row) for row in scores], list(NAMES))
         likeliest = [NAMES[max(range(5), key=row.__getitem__)] for row in scores]
@@ -205,9 +234,25 @@ def f1_of(said, truth, key=lambda span: span) -> float:
     return 2 * right / (sum(map(len, said)) + true) if true else math.nan
 
 
+def some_answers(rng):
+    pairs = [said_and_true(rng) for _ in range(rng.randint(1, 4))]
+    return [said for said, _ in pairs], [truth for _, truth in pairs]
+
+
+def said_and_true(rng):
+    """What is true of a row, and what is said: some of it right, some with another edge or type, some of it new."""
+    truth, said = some_spans(rng, False)[1], []
+    for begin, end, kind in truth:
+        said += [
+            [(begin, end, kind)], [(begin, end, "X")], [(begin, end + 1, kind)], [(begin - 1, end, kind)], []
+        ][rng.randrange(5)]  # fmt: skip
+    apart = [b for a, b in itertools.pairwise([(-9, 0, ""), *sorted(said)]) if a[1] <= b[0]]
+    return apart, truth
+
+
 @exercise("10.5")
 def entity_f1(answer):
-    for said, truth in ANSWERS:
+    for said, truth in cases(ANSWERS, some_answers, 20):
         want, got = f1_of(said, truth), answer([list(s) for s in said], [list(t) for t in truth])
         given = f"entity_f1({shown(said)}, {shown(truth)})"
         if math.isnan(want):
@@ -269,7 +314,7 @@ def errors(said, truth, once=True, touching=False) -> dict[str, int]:
 
 @exercise("10.6")
 def kinds(answer):
-    for said, truth in ROWS:
+    for said, truth in cases(ROWS, said_and_true, 30):
         want = errors(said, truth)
         wrong = want["wrong edge"] + want["wrong type"]
         yield from faults(

@@ -2,6 +2,7 @@
 
 import random
 
+from labkit_exercises.cases import cases
 from labkit_exercises.exercise import exercise
 from labkit_exercises.matching import as_list, faults, joined, no_list_fault, pair_fault, shown, whole
 
@@ -16,9 +17,15 @@ def windows(n, room, shared):
     return found
 
 
+def a_text(rng):
+    room = rng.randint(2, 20)
+    return rng.randint(1, 80), room, rng.randint(0, room - 1)
+
+
 @exercise("11.1")
 def cut(answer):
-    for n, room, shared in ((30, 12, 4), (12, 12, 4), (5, 12, 4), (20, 10, 0), (100, 32, 16), (13, 12, 11)):
+    fixed = ((30, 12, 4), (12, 12, 4), (5, 12, 4), (20, 10, 0), (100, 32, 16), (13, 12, 11))
+    for n, room, shared in cases(fixed, a_text):
         want = windows(n, room, shared)
         ends = [(b, min(b + room, n)) for b in range(0, n, room - shared)]
         apart = [(b, min(b + room, n)) for b in range(0, n, room)]
@@ -53,10 +60,26 @@ def place_of(span, offsets, context):
     return first, last
 
 
+def a_window(rng):
+    """An answer, offsets of tokens of one to three characters with gaps, and the range of the context."""
+    asked = rng.randint(1, 4)
+    offsets, at = [(0, 0), *((i, i + 1) for i in range(asked)), (0, 0)], rng.choice((0, 0, 7, 20))
+    begin = start = at
+    for _ in range(rng.randint(1, 6)):
+        end = at + rng.randint(1, 3)
+        offsets.append((at, end))
+        at = end + rng.choice((0, 0, 1))
+    first = rng.choice((offsets[rng.randrange(asked + 2, len(offsets))][0], rng.randint(max(0, begin - 2), end)))
+    inside = any(a <= first < b for a, b in offsets[asked + 2 :])
+    stop = offsets[rng.randrange(asked + 2, len(offsets))][1]
+    span = (first, stop) if inside and stop > first else (max(0, start - 3), end) if start else None
+    return span, [*offsets, (0, 0)], (asked + 2, len(offsets))
+
+
 @exercise("11.2")
 def places(answer):
     window = [(0, 0), (0, 1), (0, 0), (20, 21), (21, 22), (22, 23), (0, 0)]
-    for span, offsets, context in (
+    fixed = (
         ((0, 2), OFFSETS, CONTEXT),
         ((7, 9), OFFSETS, CONTEXT),
         ((1, 2), OFFSETS, CONTEXT),
@@ -67,7 +90,8 @@ def places(answer):
         ((0, 1), window, (3, 6)),
         ((22, 25), window, (3, 6)),
         ((18, 22), window, (3, 6)),
-    ):
+    )
+    for span, offsets, context in cases(fixed, a_window, 20):
         got, want = answer(span, list(offsets), context), place_of(span, offsets, context)
         given = tr(f"答案 {span}，上下文的词元 {context}", f"answer {span}, tokens of the context {context}")
         if fault := pair_fault(got, "first", "last"):
@@ -98,19 +122,22 @@ def spans_of(start, end, context, longest):
     }  # fmt: skip
 
 
+def scored(rng, context, longest):
+    return [rng.gauss(0, 2) for _ in range(9)], [rng.gauss(0, 2) for _ in range(9)], context, longest
+
+
 @exercise("11.3")
 def best_span(answer):
     lots = random.Random(11)
-    cases = [
+    fixed = [
         ([9.0, 8.0, 0.0, 1.0, 0.0, 2.0, 0.0], [9.0, 8.0, 0.0, 3.0, 0.0, 2.5, 0.0], (3, 6), 3),
         ([0.0, 0.0, 0.0, 1.0, 5.0, 0.0], [0.0, 0.0, 0.0, 5.0, 1.0, 0.0], (3, 5), 2),
         ([0.0, 0.0, 4.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 4.0], (2, 7), 2),
         ([0.0, 0.0, 0.0, 5.0, 0.0, 0.0, 5.5, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0, 4.0, 0.0, 0.0], (3, 7), 2),
     ]
-    cases += [
-        ([lots.gauss(0, 2) for _ in range(9)], [lots.gauss(0, 2) for _ in range(9)], (3, 9), k) for k in (1, 2, 4)
-    ]
-    for start, end, context, longest in cases:
+    fixed += [scored(lots, (3, 9), k) for k in (1, 2, 4)]
+    draw = lambda rng: scored(rng, (rng.randint(1, 4), rng.randint(5, 9)), rng.randint(1, 5))  # noqa: E731
+    for start, end, context, longest in cases(fixed, draw, 20):
         spans = spans_of(start, end, context, longest)
         want = max(spans, key=spans.get)
         inside = range(*context)
@@ -143,9 +170,13 @@ def harmonic(common, said, reference):
     return 2 * common / (len(said) + len(reference)) if common else 0.0
 
 
+def two_lines(rng):
+    return tuple(" ".join(rng.choice("甲乙丙丁") for _ in range(rng.randint(1, 7))) for _ in range(2))
+
+
 @exercise("11.4")
 def cmrc(answer):
-    for said, reference in (
+    fixed = (
         ("青 石 路 12 号", "青 石 路 12 号"),
         ("青 石 路", "青 石 路 12 号"),
         ("12 号 青 石 路", "青 石 路 12 号"),
@@ -154,7 +185,8 @@ def cmrc(answer):
         ("好 好 好", "好"),
         ("", "红 枣"),
         ("甲 乙 丙 丁 戊", "乙 丙 甲 丁 戊"),
-    ):
+    )
+    for said, reference in cases(fixed, two_lines, 20):
         one, other = said.split(), reference.split()
         common = run_of(one, other)
         bag = sum(min(one.count(x), other.count(x)) for x in {*one})
@@ -176,16 +208,22 @@ def cmrc(answer):
         )  # fmt: skip
 
 
+def some_windows(rng):
+    texts = rng.sample(("红枣", "三斤", "大米", "青石路", "周三"), rng.randint(1, 4))
+    return [(round(rng.gauss(2, 4), 2), round(rng.gauss(2, 4), 2), text) for text in texts], rng.random() < 0.6
+
+
 @exercise("11.5")
 def chosen(answer):
-    for windows, allowed in (
+    fixed = (
         ([(18.0, 16.0, "红枣"), (6.0, 1.0, "三斤")], False),
         ([(3.0, 4.0, "红枣"), (1.0, 5.0, "三斤")], False),
         ([(3.0, 4.0, "红枣"), (1.0, 5.0, "三斤")], True),
         ([(4.0, 3.0, "红枣")], True),
         ([(-2.0, -6.0, "大米"), (9.0, 8.0, "红枣"), (3.0, 3.5, "三斤")], True),
         ([(-9.0, -8.0, "大米"), (-3.0, -2.5, "红枣")], False),
-    ):
+    )
+    for windows, allowed in cases(fixed, some_windows, 20):
         score, null, text = max(windows, key=lambda w: w[0] - w[1])
         want = "" if allowed and score < null else text
         loud = max(windows)[2]
@@ -214,9 +252,9 @@ def bare(wording: str) -> str:
     return wording.strip("！ ")
 
 
-@exercise("11.6")
+@exercise("11.6", again=False)
 def exam(answer):
-    for seed in (0, 1, 2):
+    for seed in cases((0, 1, 2), lambda rng: rng.getrandbits(20), 2):
         rows = material(seed)
         got = as_list(answer(list(rows), 0.25))
         chosen_rows = None if got is None else whole(got)

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 
+from labkit_exercises.cases import cases
 from labkit_exercises.exercise import exercise
 from labkit_exercises.lesson06 import as_list
 from labkit_exercises.matching import faults, joined, numbers, shown
@@ -18,9 +19,19 @@ SPELLED = (  # token numbers, and where the answers are
 )
 
 
+def a_talk(rng):
+    """A conversation, and where its answers are; prompts may hold the end token too."""
+    ids, answers = [], []
+    for _ in range(rng.randint(1, 3)):
+        ids += [rng.choice((0, 1, 2, 4, 5, 11, 12)) for _ in range(rng.randint(1, 5))]
+        answers.append((len(ids), len(ids) + rng.randint(1, 4)))
+        ids += [rng.choice((0, 21, 22, 23)) for _ in range(answers[-1][1] - answers[-1][0] - 1)] + [2]
+    return ids + [4] * rng.randint(0, 2), answers
+
+
 @exercise("12.1")
 def marking(answer):
-    for ids, answers in SPELLED:
+    for ids, answers in cases(SPELLED, a_talk):
         want = next_tokens(ids, answers)
         inside = {i for first, end in answers for i in range(first, end)}
         own = [token if i in inside else NONE for i, token in enumerate(ids)]
@@ -63,15 +74,21 @@ class Speaker:
         return self.words[min(len(self.shown), len(self.words)) - 1]
 
 
+def a_reply(rng):
+    words = [rng.choice((0, 21, 22, 23)) for _ in range(rng.randint(0, 6))]
+    return [*words, 2, 24], [rng.choice((1, 2, 4, 5)) for _ in range(rng.randint(1, 4))], 2, rng.randint(1, 8)
+
+
 @exercise("12.2")
 def writing(answer):
-    for words, prompt, end, most in (
+    fixed = (
         ([21, 22, 2, 23], [1, 4, 11, 5], 2, 10),
         ([21, 22, 23, 24, 2], [1, 5], 2, 3),
         ([2, 21], [1, 5], 2, 5),
         ([5, 9, 9, 7], [3], 7, 8),
         ([21, 2], [1, 2, 5], 2, 1),
-    ):
+    )
+    for words, prompt, end, most in cases(fixed, a_reply):
         speaker, kept = Speaker(words), list(prompt)
         got = as_list(answer(speaker, kept, end, most))
         on = [*words, *words[-1:] * most]  # what it says who does not stop
@@ -112,9 +129,15 @@ SHARES = (
 )
 
 
+def some_shares(rng):
+    """Shares of which no two are equal, and a bound that no sum meets exactly."""
+    parts = rng.sample(range(1, 60), rng.randint(2, 6))
+    return [x / sum(parts) for x in parts], (rng.randint(1, sum(parts) - 1) + 0.5) / sum(parts)
+
+
 @exercise("12.3")
 def nucleus(answer):
-    for shares, p in SHARES:
+    for shares, p in cases(SHARES, some_shares):
         want = cut(shares, p)
         raw = [x if w else 0.0 for x, w in zip(shares, want, strict=True)]
         strict = cut(shares, p, crossing=False)
@@ -158,9 +181,13 @@ LOSSES = (
 )
 
 
+def some_rows(rng):
+    return [[rng.uniform(0, 3) for _ in range(rng.randint(1, 5))] for _ in range(rng.randint(1, 4))]
+
+
 @exercise("12.4")
 def surprise(answer):
-    for rows in LOSSES:
+    for rows in cases(LOSSES, some_rows):
         flat, means = [x for row in rows for x in row], [sum(row) / len(row) for row in rows]
         mean = sum(flat) / len(flat)
         yield from faults(
@@ -189,7 +216,12 @@ PAIRS = (
     ("很 好 吃", "很好吃"),
     ("", "很好"),
     ("味道很好，下次还来", "味道不错，下次再来"),
+    ("很好吃", "很 好吃 ！"),
 )
+
+
+def two_texts(rng):
+    return tuple("".join(rng.choice("好吃很不 ，") for _ in range(rng.randint(1, 9))) for _ in range(2))
 
 
 def overlap(said, truth, most=6, beta=2.0, sets=False, blanks=False, empty=False) -> float:
@@ -214,7 +246,7 @@ def overlap(said, truth, most=6, beta=2.0, sets=False, blanks=False, empty=False
 
 @exercise("12.5")
 def likeness(answer):
-    for said, truth in PAIRS:
+    for said, truth in cases(PAIRS, two_texts, 20):
         want = overlap(said, truth)
         yield from faults(
             f"chrf({said!r}, {truth!r})",

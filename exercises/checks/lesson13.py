@@ -4,6 +4,7 @@ import math
 import random
 import statistics
 
+from labkit_exercises.cases import cases
 from labkit_exercises.exercise import exercise
 from labkit_exercises.matching import faults, kind_fault, near, numbers, pair_fault, shown
 
@@ -14,7 +15,7 @@ SCORES = ([0.71, 0.68, 0.74, 0.74, 0.70, 0.79, 0.75], [0.5], [0.9, 0.8, 0.7], [0
 
 @exercise("13.1")
 def best_so_far(answer):
-    for scores in SCORES:
+    for scores in cases(SCORES, lambda rng: [rng.randint(-5, 9) / 10 for _ in range(rng.randint(1, 9))]):
         want = [max(scores[: i + 1]) for i in range(len(scores))]
         got = answer(list(scores))
         got = got.tolist() if hasattr(got, "tolist") else got
@@ -37,7 +38,8 @@ def best_so_far(answer):
 
 @exercise("13.2")
 def logarithmic(answer):
-    for u, low, high in ((0.0, 1e-5, 1e-1), (1.0, 1e-5, 1e-1), (0.5, 1e-5, 1e-1), (0.25, 2.0, 32.0), (0.9, 0.1, 10.0)):
+    fixed = ((0.0, 1e-5, 1e-1), (1.0, 1e-5, 1e-1), (0.5, 1e-5, 1e-1), (0.25, 2.0, 32.0), (0.9, 0.1, 10.0))
+    for u, low, high in cases(fixed, lambda r: (r.random(), r.uniform(0.1, 1), r.uniform(2, 50))):
         want = low * (high / low) ** u
         straight = low + u * (high - low)
         yield from faults(
@@ -77,9 +79,14 @@ def pruned(course, others, pick=max, at=None, middle=statistics.median, equal=Fa
     return mine <= middle(there) if equal else mine < middle(there)
 
 
+def some_courses(rng):
+    course, *others = ([rng.randint(40, 80) / 100 for _ in range(rng.randint(1, 5))] for _ in range(rng.randint(1, 6)))
+    return course, others
+
+
 @exercise("13.3")
 def pruning(answer):
-    for course, others in COURSES:
+    for course, others in cases(COURSES, some_courses, 30):
         got, want = answer(list(course), [list(o) for o in others]), pruned(course, others)
         got = got.item() if hasattr(got, "item") else got
         if not isinstance(got, bool):
@@ -109,15 +116,17 @@ def pruning(answer):
 
 
 def table(seed: int, n: int = 12):
+    """Validation and test scores; of validation scores no two are equal, so that a winner is one."""
     rng = random.Random(seed)
-    valid = [round(rng.gauss(0.75, 0.04), 2) for _ in range(n)]
+    valid = [round(rng.gauss(0.75, 0.04), 2) + i / 10_000 for i in range(n)]
+    rng.shuffle(valid)
     test = [round(0.74 + 0.5 * (v - 0.75) + rng.gauss(0, 0.01), 3) for v in valid]
     return valid, test
 
 
 @exercise("13.4")
 def winners_curse(answer):
-    for seed, k in ((0, 4), (1, 12), (2, 1), (3, 7)):
+    for seed, k in cases(((0, 4), (1, 12), (2, 1), (3, 7)), lambda rng: (rng.getrandbits(20), rng.randint(1, 12))):
         valid, test = table(seed)
         rng = random.Random(seed)
         draws = [rng.sample(range(len(valid)), k) for _ in range(5)]
@@ -163,7 +172,8 @@ def halved(count, score, epochs, keep=0.5, double=True, ceil=True):
 
 @exercise("13.5")
 def halving(answer):
-    for count, epochs, seed in ((8, 1, 0), (4, 2, 1), (5, 1, 2), (2, 3, 3), (16, 1, 4), (3, 1, 5)):
+    fixed = ((8, 1, 0), (4, 2, 1), (5, 1, 2), (2, 3, 3), (16, 1, 4), (3, 1, 5))
+    for count, epochs, seed in cases(fixed, lambda rng: (rng.randint(2, 20), rng.randint(1, 3), rng.getrandbits(20))):
         rng = random.Random(seed)
         level = [round(rng.uniform(0.6, 0.8), 3) for _ in range(count)]
         slow = [rng.uniform(0.2, 1.5) for _ in range(count)]

@@ -33,9 +33,9 @@ LANG = "zh"
 
 import copy
 import csv
-import inspect
 import math
 import random
+import re
 import statistics
 from pathlib import Path
 
@@ -118,19 +118,22 @@ assert lk.check("long.1", Loader)
 # Once it passes, save it as a file, the first module of `minilab`. The small tool below writes the source of a class or function into the folder `minilab/`, and from then on `from minilab.loader import Loader` works anywhere.
 
 # %%
-HEADER = (
-    "import copy\nimport csv\nimport math\nimport random\nimport statistics\n\nimport torch\nfrom torch import nn\n"
-)
+from IPython import get_ipython
+
+LIBRARIES = ("copy", "csv", "math", "random", "statistics", "torch")
 
 
-def keep(name, thing):
-    folder = Path("minilab")
-    folder.mkdir(exist_ok=True)
-    header = HEADER + "from torch.nn.functional import cross_entropy\n\n\n"
-    (folder / f"{name}.py").write_text(header + inspect.getsource(thing), encoding="utf-8")
+def keep(module, name):
+    """The newest cell that defines this class or function, as a module of minilab."""
+    cells = get_ipython().user_ns["In"]
+    source = next(cell for cell in reversed(cells) if re.search(rf"^(class|def) {name}\b", cell, re.MULTILINE))
+    lines = [*(f"import {library}" for library in LIBRARIES), "from torch import nn"]
+    lines += ["from torch.nn.functional import cross_entropy", "", "", source]
+    Path("minilab").mkdir(exist_ok=True)
+    Path("minilab", f"{module}.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-keep("loader", Loader)
+keep("loader", "Loader")
 
 # %% [markdown] lang="zh"
 # ## long.2 任务乙（一）：循环（★★★，60 分钟）
@@ -227,7 +230,7 @@ def train(
 assert lk.check("long.2", train)
 
 # %%
-keep("loop", train)
+keep("loop", "train")
 
 # %% [markdown] lang="zh"
 # ## long.3 任务乙（二）：亲手做 LoRA（★★☆，30 分钟）
@@ -292,7 +295,7 @@ class LoRA(nn.Module):
 assert lk.check("long.3", LoRA)
 
 # %%
-keep("lora", LoRA)
+keep("lora", "LoRA")
 
 # %% [markdown] lang="zh"
 # ## long.4 任务丙：评估员和报告（★★☆，60 分钟）
@@ -352,7 +355,7 @@ def evaluate(truth, said, other, slices, least):
 assert lk.check("long.4", evaluate)
 
 # %%
-keep("evaluator", evaluate)
+keep("evaluator", "evaluate")
 
 # %% [markdown] lang="zh"
 # ## 整台机器转起来
