@@ -4,6 +4,7 @@
     python tools/bench.py frozen  [--data waimai_train.csv] [--rows 1600] [--rounds 3]
     python tools/bench.py sft | answers [--splits 3]     (bench_generation.py)
     python tools/bench.py slips [--seeds 3] | slips-speed [--rounds 3]     (bench_questions.py)
+    python tools/bench.py phrases [--seeds 3] [--out FILE] | languages [--rows 100]     (bench_phrases.py)
     python tools/bench.py pictures [--seeds 3] | pictures-speed [--rounds 3]     (bench_pictures.py)
     python tools/bench.py workers [--strategies 9] [--seeds 3]; deaths; cluster [--counts 1,4,16,64]     (bench_workers.py)
     python tools/bench.py search [--seconds 600] [--seeds 3] [--out FOLDER]     (bench_search.py)
@@ -44,6 +45,8 @@ BENCHES = {
     "slips-speed": ("bench_questions", 600),
     "tagging": ("bench_tagging", 500),
     "tagging-speed": ("bench_tagging", 500),
+    "phrases": ("bench_phrases", 0),
+    "languages": ("bench_phrases", 100),
     "pictures": ("bench_pictures", 0),
     "pictures-speed": ("bench_pictures", 0),
     "workers": ("bench_workers", 1000),
