@@ -111,10 +111,14 @@ print(walk.steps, tr("步，差不到百万分之一：", "steps, less than a mi
 # **Guess**: with the rates 0.05, 0.5, 0.95 and 1.2, all from one place and for 60 steps, who is first at the bottom? And what becomes of 1.2?
 
 # %%
+lk.guess("04.2", choice="SGD 0.95")
+
+# %%
 rates = {f"SGD {lr}": lk.optimizer("SGD", lr=lr) for lr in (1.2, 0.95, 0.5, 0.05)}
 walks = lk.traces(rates, "ravine", steps=60)
 for name, walk in walks.items():
     print(name, tr("到达：", "arrived:"), walk.arrived, tr("发散：", "diverged:"), walk.diverged)
+lk.scored("04.2", min(walks, key=lambda name: walks[name].arrived or 1000))
 
 # %%
 lk.plots.walk_map(walks)
@@ -144,10 +148,14 @@ lk.plots.walk_map(walks)
 # A heavy sledge goes down more steadily than light feet. **Momentum** gives each parameter a velocity: in each step nine tenths of the old one are kept, the new slope is added, and the velocity is what one goes by. **Nesterov** momentum changes one thing, it reaches out by the velocity first and feels the slope there. All three get the same rate, 0.1. **Guess**: who arrives first? Will momentum overshoot?
 
 # %%
+lk.guess("04.3", choice="momentum")
+
+# %%
 makers = {name: lk.optimizer(name, lr=0.1) for name in ("SGD", "momentum", "Nesterov")}
 walks = lk.traces(makers, "ravine", steps=100)
 for name, walk in walks.items():
     print(name, tr("到达：", "arrived:"), walk.arrived)
+lk.scored("04.3", min(walks, key=lambda name: walks[name].arrived or 1000))
 
 # %%
 lk.plots.walk_losses(walks)
@@ -176,10 +184,15 @@ lk.plots.one_step(walks["momentum"], 6)
 # Does momentum make it easier to diverge, then? The same ravine, whose curvature of 2 gives SGD a limit of 1; rates of 1.2 and 1.95, 300 steps each. **Guess**: SGD, momentum 0.9, momentum 0.99, who flies off?
 
 # %%
+lk.guess("04.3b", 2, 3)
+
+# %%
 for lr in (1.2, 1.95):
     makers = {f"β = {beta}": lk.optimizer("SGD", lr=lr, momentum=beta) for beta in (0.0, 0.9, 0.99)}
     for name, walk in lk.traces(makers, "ravine", steps=300).items():
         print(lr, name, tr("到达：", "arrived:"), walk.arrived, tr("发散：", "diverged:"), walk.diverged)
+last = lk.traces(makers, "ravine", steps=300).values()  # of the rate 1.95
+lk.scored("04.3b", sum(walk.diverged is not None for walk in last))
 
 # %% [markdown] lang="zh"
 # 出乎意料：在峡谷里，动量**放宽**了上限。带动量 β 时，它是 2 (1 + β) / 曲率：没有动量是 1，0.9 是 1.9，0.99 是 1.99。来回的坡互相抵消，所以最陡的方向反而坐得住。可是放宽到头也不过一倍，而同向的坡攒成一百倍的步子：1.2 时，0.9 走了 47 步就到，0.99 晃了 300 步，还在谷里荡。
@@ -222,11 +235,15 @@ for lr in (1.2, 1.95):
 # Slope above, slope below: the unit cancels. That is easily tested. Make the mountain a thousand times as high, and so a thousand times as steep. **Guess**: what happens to SGD? And to Adam's way?
 
 # %%
+lk.guess("04.4", 1, 10)
+
+# %%
 ravine = lk.surfaces()["ravine"]
 steep = lk.surface(lambda x, y: 1000 * ravine(x, y), window=ravine.window, start=ravine.start)
 pair = {name: lk.optimizer(name, lr=0.5) for name in ("SGD", "Adam")}
 low, high = lk.traces(pair, ravine, steps=100), lk.traces(pair, steep, steps=100)
 print("SGD ", tr("发散于第几步：", "diverged at step:"), low["SGD"].diverged, high["SGD"].diverged)
+lk.scored("04.4", high["SGD"].diverged)
 same = abs(low["Adam"].position - high["Adam"].position).max() < 0.01
 print("Adam", tr("两条路线相同：", "same way on both:"), bool(same))
 
@@ -305,6 +322,9 @@ panel.report()
 # **Reading it**: on the ridge the slope towards the valley is almost 0. SGD steps by the slope, slides along the ridge to the saddle point, and dawdles there the longest (58 steps); momentum keeps to the ridge as well, shoots past the saddle on the speed it has gathered, and comes back in a wide loop (41). RMSprop and Adam divide the small slope by its own size, so that it gives a long step too, and they leave the ridge slantwise at once. They go the same way, and yet their steps are far apart in number: RMSprop's mean builds up from 0 without a correction, which makes its first steps very long, and it is there in 12; Adam moves by about 0.05 at most in each direction, so that a way of two units takes forty-odd (45). The rate has its share in a ranking, then. And elsewhere? To be fair, each of the same four tries five rates on three more mountains; what is printed is the best of each, its steps and the rate. **Guess**: who is first on each?
 
 # %%
+lk.guess("04.6", choice="Adam")
+
+# %%
 tried = {name: (0.001, 0.003, 0.01, 0.1, 0.3) for name in ("SGD", "momentum")}
 tried |= {name: (0.02, 0.05, 0.1, 0.2, 0.5) for name in ("RMSprop", "Adam")}
 makers = {(name, lr): lk.optimizer(name, lr=lr) for name, rates in tried.items() for lr in rates}
@@ -313,6 +333,7 @@ for mountain in ("himmelblau", "plateau", "rosenbrock"):
     there = [(walk.arrived, lr, name) for (name, lr), walk in walks.items() if walk.arrived is not None]
     best = {name: (steps, lr) for steps, lr, name in sorted(there, reverse=True)}
     print(mountain, *sorted(best.items(), key=lambda item: item[1]))
+lk.scored("04.6", min(best, key=best.get))  # rosenbrock is the last
 
 # %% [markdown] lang="zh"
 # 各用各的好学习率以后，仍然没有一位处处领先（**理论 ⑤**）：前两座山是 RMSprop 靠头几步的大步子抢先，弯弯的 `rosenbrock` 上它却落到最后，先到的是动量。换一个起点，名次还会再换，你在面板里拖几下就看得到。所以“某某优化器更好”这句话，少了地形和学习率就没有意义。
@@ -383,6 +404,9 @@ fig
 # SGD remembers nothing, momentum a velocity, Adam two means. **Guess**: after one step on a real model, how many times the number of parameters is kept inside the optimizer?
 
 # %%
+lk.guess("04.8", 1, 3)
+
+# %%
 model = lk.load(MODEL, labels=("negative", "positive"))
 total = sum(p.numel() for p in model.parameters())
 for name in ("SGD", "momentum", "AdamW"):
@@ -392,9 +416,10 @@ for name in ("SGD", "momentum", "AdamW"):
     optimizer.step()
     kept = sum(v.numel() for state in optimizer.state.values() for v in state.values() if v is not None)
     print(name, round(kept / total, 1))
+lk.scored("04.8", round(kept / total, 1))  # AdamW's
 
 # %% [markdown] lang="zh"
-# 0、1、2 份。所以用 AdamW 全量微调，内存里一共是四份：权重、梯度、两个平均。冻结九成参数，后三份就各少九成，权重那一份一点不少：笔记 03 的一小片省的就是这里。
+# 0、1、2 份。所以用 AdamW 全量微调，内存里一共是四份：权重、梯度、两个平均。冻结九成参数，后三份就各少九成，权重那一份一点不少：笔记 03 的 PEFT 模块省的就是这里。
 
 # %% [markdown] lang="en"
 # None, one and two copies. Full fine-tuning with AdamW thus holds four: weights, gradients, two means. Freeze nine tenths of the parameters, and the last three shrink by nine tenths, the weights not at all; that is what the slivers of notebook 03 save.

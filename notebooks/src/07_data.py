@@ -119,9 +119,13 @@ except lk.BadInput as error:
 # It refuses, names the columns and says what to do. To pick a column by itself would be the dreadful kind of considerate: had it taken `shop` for the label, training would have run to its end, with a decent score. The encoding it recognised by itself. Name the columns and what the labels mean, and see what it drops. **Guess**: of 657 rows, how many?
 
 # %%
+lk.guess("07.1", 0, 20)
+
+# %%
 shop = lk.load_csv("shop.csv", text="review", label="stars", labels={"1": "negative", "5": "positive"})
 for gone in shop.dropped:
     print(gone.reason, gone.count)
+lk.scored("07.1", sum(gone.count for gone in shop.dropped))
 print({name: len(rows) for name, rows in shop.splits.items()})
 
 # %% [markdown] lang="zh"
@@ -173,9 +177,13 @@ expect("unknown", 100 * tokens.count(tokenizer.unk_token_id) / len(tokens))
 # The second gate is the scissors. **Guess**: with a maximal length of 8, 16, 32, 64, how many rows are cut? And what does it cost in accuracy?
 
 # %%
+lk.guess("07.2", 50, 85)
+
+# %%
 lengths = [len(row) + 2 for row in ids]  # with [CLS] and [SEP]
 cuts = (8, 16, 32, 64)
 hurt = [100 * sum(n > cut for n in lengths) / len(lengths) for cut in cuts]
+lk.scored("07.2", round(hurt[0]))
 lost = [100 * sum(max(0, n - cut) for n in lengths) / sum(lengths) for cut in cuts]
 score = [100 * trained(corpus, max_length=cut)[1].test_accuracy for cut in cuts]
 
@@ -216,6 +224,9 @@ fig
 # A batch is a rectangle: short rows are filled with `[PAD]` up to the longest, and every filled square is computed and teaches nothing. There are three ways: fill all to 64; shuffle only; or **buckets** (rows of like length share a batch, and then the batches are shuffled). **Guess**: as the batch grows from 4 to 64, is there more air, or less? In all three?
 
 # %%
+lk.guess("07.3", choice="less")
+
+# %%
 from labkit import batch_order, padding_share
 
 short = [min(n, 64) for n in lengths]
@@ -239,6 +250,8 @@ axes.set_xticks(sizes, sizes)
 axes.set(title=tr("一轮里的空气", "Air in an epoch"), xlabel=tr("批大小（行）", "batch size (rows)"))
 axes.set_ylabel(tr("填充所占的比例（%）", "share of padding (%)"))
 axes.legend()
+shuffled = ways[tr("只打乱", "shuffled")]
+lk.scored("07.3", "more" if shuffled[-1] > shuffled[0] else "less")
 fig
 
 # %% [markdown] lang="zh"
@@ -310,26 +323,31 @@ draw(found, tr("两种划分", "Two ways to split"))
 # %% [markdown] lang="zh"
 # **读图**：红条是自己的测试集说的，蓝条是没见过的评论说的，红比蓝长出来的部分就是谎。图省事的划分，让 TF-IDF 多报了十一个点；干净的划分，两条几乎对齐，差的那点在误差之内（自己的测试集只有一百多行，每边约七个点）。
 #
-# 意外的是头：同一份脏划分，它没有多报。不是它老实，是它**记不住**：下面冻着，只有池化层和分类层能动，500 行背不下来。谁会背书，谁就被重复的题目夸大。全量微调呢？练五轮，四个种子，划分也各抽各的，记录随包带来。**猜**：它多报几个百分点？
+# 意外的是头：同一份脏划分，它没有多报。不是它老实，是它**记不住**：下面冻着，只有池化层和分类层能动，500 行背不下来。谁会背书，谁就被重复的题目夸大。全量微调呢？练五轮，三个种子，划分也各抽各的，记录随包带来。**猜**：它多报几个百分点？
 
 # %% [markdown] lang="en"
 # **Reading it**: red is what the split's own test says, blue what unseen reviews say; where red is longer, that is the lie. The lazy split lets TF-IDF boast by eleven points; with the clean one the two bars are nearly level, and what is left between them lies within the error (its test has a hundred and some rows, about seven points to each side).
 #
-# The head is a surprise: on the same dirty split it does not boast at all. Not that it is honest; it **can't memorise**. All below it is frozen, and pooler and classifier alone do not learn 500 rows by heart. Who can memorise is flattered by repeated questions. And full fine-tuning? Five epochs, four seeds, each with a lazy split of its own; the records came with the package. **Guess**: by how many points does it boast?
+# The head is a surprise: on the same dirty split it does not boast at all. Not that it is honest; it **can't memorise**. All below it is frozen, and pooler and classifier alone do not learn 500 rows by heart. Who can memorise is flattered by repeated questions. And full fine-tuning? Five epochs, three seeds, each with a lazy split of its own; the records came with the package. **Guess**: by how many points does it boast?
+
+# %%
+lk.guess("07.4", 2, 8)
 
 # %%
 split = lk.runs("07-memorised")
 for name in ("full by its own test", "full in truth", "head by its own test", "head in truth"):
     line = next(line for line in lk.table(split) if line.strategy == name)
     print(f"{name:<22}{100 * line.accuracy:.1f} ({100 * line.low:.1f} … {100 * line.high:.1f})")
+told = {line.strategy: line.accuracy for line in lk.table(split)}
+lk.scored("07.4", round(100 * (told["full by its own test"] - told["full in truth"]), 1))
 
 # %% [markdown] lang="zh"
-# @@读@@所以这也是**理论 ④** 的另一面：**测试集有漏洞时，能背的模型会赢过会判的模型**，你连该选哪个都会选错。
+# 全量微调多报了十一个点，两个区间分得开；头的两个区间几乎重合。所以这也是**理论 ④** 的另一面：**测试集有漏洞时，能背的模型会赢过会判的模型**，你连该选哪个都会选错。
 #
 # 医生查得出这种漏洞：
 
 # %% [markdown] lang="en"
-# @@Read@@ That is the other side of **theory ④**: **where the test has a hole, the model that memorises beats the model that judges**, and you will not even choose the right one.
+# Full fine-tuning boasts by eleven points, and its two intervals lie apart; those of the head lie over each other. That is the other side of **theory ④**: **where the test has a hole, the model that memorises beats the model that judges**, and you will not even choose the right one.
 #
 # The doctor finds holes of this kind:
 
@@ -437,12 +455,15 @@ fig
 # Where to put the line is settled by the **validation rows**, not by the test. The owner says: no more than two good reviews in ten may be wronged. **Guess**: under that rule, how many of the bad ones does the unweighted model find, and how does it compare with the weighted one?
 
 # %%
+lk.guess("07.5", 30, 50)
+
+# %%
 for weights, trainer in trainers.items():
     sure, bad = sure_of_bad(trainer, "valid")
     cut = sure[~bad].quantile(0.8).item()
     recall, wronged = found_and_wronged(*asked[weights], cut)
     low, high = lk.wilson(round(recall * 180), 180)
-    expect(f"cut {weights}", 100 * recall)
+    expect(f"cut {weights}", 100 * recall, guess="07.5" if weights == "none" else None)
     expect(f"wronged {weights}", 100 * wronged)
     print(f"   {100 * low:.0f} … {100 * high:.0f}")
 
