@@ -118,6 +118,7 @@ class Audio(Modality):
 
     name: ClassVar[str] = "audio"
     cheap: ClassVar[tuple[str, str]] = ("log-mel", "log-mel pictures")
+    model: ClassVar[str] = "tiny-commands"
     rate: ClassVar[int] = 16_000  # samples a second of every input: files and arrays of other rates are brought to it
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     heads: ClassVar[dict[str, str]] = {
