@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from labkit import __version__
@@ -229,6 +229,8 @@ def train(options) -> None:
 def train_in(out: Path, corpus, strategy, config, options) -> tuple[Run, bool]:
     """The run in this folder, and whether it was finished before."""
     from labkit.inspection.forecast import preflight
+    from labkit.models.added import carries
+    from labkit.models.loading import load
     from labkit.training.folder import RunFolder
 
     folder = RunFolder(out, options.model, corpus, strategy, config, resume=options.resume)
@@ -239,7 +241,10 @@ def train_in(out: Path, corpus, strategy, config, options) -> tuple[Run, bool]:
     def first() -> None:
         say(describe(corpus))
         if not options.resume and not machine.several_processes():
-            say(str(preflight(folder.model, corpus, strategy, config)))
+            model = folder.model
+            if carries(model):  # the run's own has its addition in it already
+                model = load(options.model, task=corpus.task, seed=config.seed)
+            say(str(preflight(model, corpus, strategy, config)))
 
     with Progress() as progress:
         return folder.fit(progress, first=first), False
@@ -345,11 +350,17 @@ def predict(options) -> None:
         )
     model = load(options.model)
     answers = iter(predict(model, [model.task.parse(word) for word in words if word]))
-    predictions = [next(answers) if word else None for word in words]
+    predictions = [by_file(next(answers), word) if word else None for word in words]
     if options.json:
         print(json.dumps({"predictions": [p and p.to_json() for p in predictions]}, ensure_ascii=False))
     else:
         print(*("" if p is None else str(p) for p in predictions), sep="\n")
+
+
+def by_file(prediction, word: str):
+    """The prediction with the file that it was asked of in place of what was in it, where that is no text."""
+    asked = getattr(prediction, "input", None)
+    return replace(prediction, input=Path(word)) if hasattr(asked, "shape") else prediction
 
 
 def check_model_folder(name: str) -> None:

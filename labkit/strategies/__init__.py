@@ -48,18 +48,39 @@ NAMES = {
 
 
 def by_name(name: str) -> Strategy:
-    """A strategy from its name on the command line: `by_name("top-2") == TopK(2)`."""
+    """A strategy from its name on the command line: `by_name("top-2") == TopK(2)`, `by_name("lora(where=all)")`."""
     top = re.fullmatch(r"top-?(\d+)", name.strip().lower())
     if top:
         return TopK(int(top[1]))
-    if name.strip().lower() in NAMES and name != "top-K":
-        return NAMES[name.strip().lower()]()
+    bare, _, settings = name.strip().lower().partition("(")
+    if bare in NAMES and NAMES[bare] is not TopK and (settings[-1:] == ")" or bare == name.strip().lower()):
+        return NAMES[bare](**settings_in(name, NAMES[bare], settings[:-1]))
     raise BadInput(
         tr(
             f"没有策略 {name!r}；可用的有：{listing(NAMES, 20)}。",
             f"No strategy {name!r}; there are: {listing(NAMES, 20)}.",
         )
     )
+
+
+def settings_in(name: str, kind: type[Strategy], text: str) -> dict:
+    """What "rank=2,where=all" says of a strategy's fields; BadInput naming those that there are."""
+    fields = {f.name: f.type for f in dataclasses.fields(kind) if f.type in (int, float, bool, str)}
+    pairs = [part.partition("=") for part in text.split(",")] if text else []
+    try:
+        return {key.strip(): as_kind(fields[key.strip()], value.strip()) for key, _, value in pairs}
+    except (KeyError, ValueError):
+        there = listing(fields, 20) or tr("无", "none")
+        raise BadInput(
+            tr(
+                f"策略 {name!r} 不行：括号里应像 rank=4；可用的设置：{there}。",
+                f"Strategy {name!r} won't do: its settings should look like rank=4; there are: {there}.",
+            )
+        ) from None
+
+
+def as_kind(kind: type, word: str):
+    return {"true": True, "false": False}[word] if kind is bool else kind(word)
 
 
 def name_of(strategy: Strategy) -> str:

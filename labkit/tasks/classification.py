@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 from labkit.base.display import one_line
@@ -28,8 +29,11 @@ class Prediction:
 
     def to_json(self) -> dict[str, Any]:
         """What `labkit predict --json` prints: the input stands under the name that its kind has there."""
+        if isinstance(self.input, Path):
+            return {"file": str(self.input), **{k: v for k, v in to_json(self).items() if k != "input"}}
         name = "text" if isinstance(self.input, str) else "input"
-        return {name: self.input, **{k: v for k, v in to_json(self).items() if k != "input"}}
+        shown = one_line(self.input) if hasattr(self.input, "shape") else self.input
+        return {name: shown, **{k: v for k, v in to_json(self).items() if k != "input"}}
 
     def header(self) -> list[str]:
         return [tr("输入", "input"), tr("答案", "answer"), tr("概率", "probability")]
