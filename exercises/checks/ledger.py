@@ -254,7 +254,7 @@ def given_name(given: Guess, came) -> str:
     asked = questions().get(given.id)
     if given.choice is not None:
         return asked.called(str(came)) if asked else str(came)
-    return f"{came:.4g}"
+    return f"{came:g}"
 
 
 def whose(given: Guess) -> str:

@@ -155,18 +155,30 @@ print(twin.steps == panel.result.steps)
 #
 # 每个实验前都写着**猜**。请真的写下来，哪怕只写在纸边：看着答案点头很容易，猜错一次才记得牢。
 #
-# 实验里的数，换台机器会差一点。所以课里用 `lk.about` 打印它们：先印你量到的数，再印我们的参考值和允许的范围；你的数不在范围里，中间有一个 ✗。看见 ✗ 不是你错了，而是这里和我们的机器不一样，值得停下来想想为什么。**猜**：下面两行，哪一行会有 ✗？
+# 实验里的数，换台机器会差一点。所以课里用 `lk.about` 打印它们：先印你量到的数，再印我们的参考值和允许的范围；你的数不在范围里，中间有一个 ✗。看见 ✗ 不是你错了，而是这里和我们的机器不一样，值得停下来想想为什么。
+#
+# 写得成一个数、或一个选择的猜测，可以**记账**。`lk.guess("02.10", 2, 6)` 说的是：笔记 02 第 10 节那个数，我有八成把握在 2 和 6 之间（`sure=0.9` 就是九成）；`choice=` 是选一个；只写编号，会出来一个滑块。给了就锁住，实验在后面印一行：在里面，还是在外面。格子里先放着的是**我们的**猜测，好让笔记从头跑到尾，不记在你账上：换成你自己的再运行。看过结果才猜的，记下来，不计分。`lk.progress()` 把账算给你看：说八成把握的，守住的有没有八成？
+#
+# **猜**：下面两行，哪一行会有 ✗？我们先猜头发丝；你要是不同意，把 `"hair"` 换成 `"days"`。
 
 # %% [markdown] lang="en"
 # ## 4 Guesses, and the safety rope
 #
 # Before each experiment it says **guess**. Do write it down, be it on the edge of a newspaper: to nod at an answer is easy, and what one remembers is having guessed wrong.
 #
-# The numbers of an experiment differ a little from machine to machine. Therefore they are printed by `lk.about`: your number stands first, then our reference and its range, with a ✗ between them where yours lies outside. A ✗ does not mean that you made a mistake; it means that something here is not as it was with us, and is worth a pause. **Guess** which of these two lines will have one.
+# The numbers of an experiment differ a little from machine to machine. Therefore they are printed by `lk.about`: your number stands first, then our reference and its range, with a ✗ between them where yours lies outside. A ✗ does not mean that you made a mistake; it means that something here is not as it was with us, and is worth a pause.
+#
+# A guess that is a number or a choice can be **kept**. `lk.guess("02.10", 2, 6)` says: the number of notebook 02, section 10, lies between 2 and 6, and I am 80 % sure (`sure=0.9` makes it 90 %); `choice=` picks an option; with the id alone a slider appears. Once given it is locked, and after the experiment a line says whether it came out inside. What stands in the cell at first is **our** guess, so that the notebook runs from top to bottom; it counts for nobody. Put your own and run the cell. A guess after the result was seen is noted and not scored. `lk.progress()` does the accounts: of what you were 80 % sure of, did 80 % hold?
+#
+# **Guess** which of these two lines will have a ✗. Our guess is the hair; if you disagree, put `"days"` for `"hair"`.
+
+# %%
+lk.guess("00.4", choice="hair")
 
 # %%
 lk.about(tr("头发丝的粗细（毫米）", "width of a hair (mm)"), 0.08, 0.07, 0.03)
 lk.about(tr("一周有几天", "days in a week"), 8, 7, 0)
+lk.scored("00.4", "days")
 
 # %% [markdown] lang="zh"
 # ## 5 练习：自己会批改
