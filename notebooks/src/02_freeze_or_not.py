@@ -115,13 +115,18 @@ def encode(rows):
 # Leave only the head, go forward once and backward once. **Guess**: the model has some seventy tensors. How many will have a gradient (`grad`)?
 
 # %%
+lk.guess("02.1", 8, 20)
+
+# %%
 from torch.nn.functional import cross_entropy
 
 head = set(lk.blocks(fresh())[-1].parameters)
 model = train_only(fresh(), lambda name: name in head)
 inputs, target = encode(corpus.train[:16])
 cross_entropy(model(**inputs).logits, target).backward()
-print([name for name, parameter in model.named_parameters() if parameter.grad is not None])
+with_grad = [name for name, parameter in model.named_parameters() if parameter.grad is not None]
+print(with_grad)
+lk.scored("02.1", len(with_grad))
 
 # %% [markdown] lang="zh"
 # 四个：池化层和分类层，各一个矩阵、一个偏置。其余的连梯度都没算。没算，省的是什么？前向时，PyTorch 一路记下“回去的路”，一站一站：这就是**计算图**，站是它的**节点**；反向沿着节点往回走，就是**反向传播**。我们来数节点。
@@ -156,12 +161,17 @@ lk.plots.network(fresh(), lk.Full(), lk.TopK(2), lk.HeadOnly(), lk.OnlyBlocks(("
 # The last one trains nearly twice as many parameters as the top two layers. **Guess**: which of the two has the longer way back?
 
 # %%
+lk.guess("02.1b", choice="top-2")
+
+# %%
 walks = {
     tr("全部", "everything"): nodes(lk.Full().prepare(fresh())),
     tr("顶部两层", "top two layers"): nodes(lk.TopK(2).prepare(fresh())),
     tr("只有头", "head alone"): nodes(model),
     tr("只有嵌入层", "embeddings alone"): nodes(train_only(fresh(), lambda name: "embeddings" in name)),
 }
+longer = walks[tr("只有嵌入层", "embeddings alone")] > walks[tr("顶部两层", "top two layers")]
+lk.scored("02.1b", "embeddings" if longer else "top-2")
 lk.plots.bars(walks, tr("反向经过的节点", "Nodes on the way back"), tr("节点", "nodes"))
 
 # %% [markdown] lang="zh"
@@ -185,6 +195,9 @@ lk.plots.bars(walks, tr("反向经过的节点", "Nodes on the way back"), tr("�
 # If the parameters stay, does the output stay? Inside every layer of most BERTs there is **dropout**: while training, a tenth of the numbers is switched off at random. In our small model that share is 0 (it was pretrained so); to see the effect, we set it to the usual 0.1. **Guess**: let the frozen network read the same batch twice. Will the vectors at `[CLS]` be the same?
 
 # %%
+lk.guess("02.2", choice="yes")
+
+# %%
 for module in model.base_model.modules():
     if isinstance(module, torch.nn.Dropout):
         module.p = 0.1
@@ -196,7 +209,9 @@ def read(model, inputs):
 
 
 model.train()
-print(torch.equal(read(model, inputs), read(model, inputs)))
+same = torch.equal(read(model, inputs), read(model, inputs))
+print(same)
+lk.scored("02.2", "yes" if same else "no")
 
 # %% [markdown] lang="zh"
 # 不相同：地板没有拆，却一直在晃。头于是要在晃动的地板上学习，却没有任何好处，因为地板不会因此变得更结实。对策是只把冻结的部分切到考试状态，头留在训练状态。
@@ -232,10 +247,16 @@ print(torch.equal(read(still(model), inputs), read(model, inputs)))
 # Between `[CLS]` and the classifier BERT has one more layer, the **pooler**. Is that head or house? Papers and tutorials differ, and so of course do their scores. When you report freezing, then, don't report a word; report the names of the tensors. **Guess**: how many times more parameters train in one reading than in the other?
 
 # %%
+lk.guess("02.3", 2, 20)
+
+# %%
+counts = []
 for strategy in (lk.HeadOnly(), lk.HeadOnly(pooler=False)):
     plan = strategy.prepare(fresh())
     trained = {name: p.numel() for name, p in plan.named_parameters() if p.requires_grad}
     print(f"{sum(trained.values()):,}", *trained, sep="\n   ")
+    counts.append(sum(trained.values()))
+lk.scored("02.3", round(counts[0] / counts[1]))
 
 # %% [markdown] lang="zh"
 # 差六十多倍。而且这里有个陷阱：我们的池化层不是预训练来的，和分类层一样从随机开始（它不参加掩码语言模型的练习）。冻住它，就等于让一个没学过的人站在门口传话。下一节把两种都跑一遍。
@@ -254,12 +275,16 @@ for strategy in (lk.HeadOnly(), lk.HeadOnly(pooler=False)):
 # It is easy to say "frozen", and not hard to prove: copy every tensor before the run and compare bit by bit afterwards. **Guess**: how many will have changed, and which?
 
 # %%
+lk.guess("02.4", 2, 6)
+
+# %%
 trainer = lk.Trainer(fresh(), corpus, lk.HeadOnly(), config)
 before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
 head_only = trainer.fit()
 changed = [name for name, tensor in trainer.model.state_dict().items() if not torch.equal(tensor, before[name])]
 print(*changed, sep="\n")
 print(sorted(changed) == sorted(head_only.moved))
+lk.scored("02.4", len(changed))
 
 # %% [markdown] lang="zh"
 # 恰好那四个。labkit 每次训练都做这个对照，结果记在 `run.moved` 里；万一有冻结的张量动了，它会直接报错，而不是悄悄给你一个成绩。
@@ -294,7 +319,12 @@ expect("narrow", narrow.test_accuracy)
 # So many names are better counted by the block. `lk.trainable_map` does that; first for the head alone, as a table. **Guess**: the top two layers with the head, what share of all parameters is that?
 
 # %%
+lk.guess("02.5", 40, 60)
+
+# %%
 print(lk.trainable_map(lk.HeadOnly().prepare(fresh())))
+top = [parameter.requires_grad * parameter.numel() for parameter in lk.TopK(2).prepare(fresh()).parameters()]
+lk.scored("02.5", round(100 * sum(top) / sum(parameter.numel() for parameter in fresh().parameters())))
 
 # %% [markdown] lang="zh"
 # 每层约二十万个参数，两层加头约四十万，是一百六十万的四分之一多一点；最大的一块是嵌入层。
@@ -335,7 +365,7 @@ print(tr("和面板相同：", "as in the panel:"), lk.trainable_map(trainer.mod
 #
 # > **理论 ③** 冻结又不晃的部分，对同一行永远给出同一个答案；同一道题不必每轮重算。
 #
-# 只训练头时，十轮训练让冻结的楼把同一条评论读十遍，十遍的 `[CLS]` 一模一样（第 2 节的 `True`）。那就读一遍，抄下来。先写慢的办法：每一步都从头算起。两种办法共用一个循环 `learn`，差别只在“怎样得到这几行的原始分”。
+# 只训练头时，十轮训练让冻结的楼把同一条评论读十遍，十遍的 `[CLS]` 一模一样（第 2 节的 `True`）。那就读一遍，抄下来。先写慢的办法：每一步都从头算起。两种办法共用一个循环 `learn`，差别只在“怎样得到这几行的 logits”。
 
 # %% [markdown] lang="en"
 # ## 6 The frozen part, computed once
@@ -539,10 +569,13 @@ for epoch in range(1, plan.default_epochs(model) + 1):
 # Six blocks: all are up in the sixth epoch, and practise together once more in the seventh. The other idea is **discriminative rates**: with each block further down, the stride is divided by 2.6. **Guess**: what fraction of the head's stride do the embeddings get? (It was divided five times.)
 
 # %%
+lk.guess("02.8", 10, 50)
+
+# %%
 groups = plan.groups(model, plan.default_lr(model))
 parts = reversed(lk.trainable_map(model))
 strides = {block_words(part.name): 1e6 * group["lr"] for part, group in zip(parts, groups, strict=True)}
-print(round(max(strides.values()) / min(strides.values())))
+lk.scored("02.8", round(max(strides.values()) / min(strides.values())))
 lk.plots.bars(
     strides,
     tr("每一块的学习率", "Learning rate of each block"),
@@ -652,12 +685,15 @@ lk.plots.grid(grid)
 # %% [markdown] lang="zh"
 # **读图**：横轴是对数的，同样的距离就是同样的倍数。星号是两条线换位的地方；空心的星说明换位在噪声之内；没有星，就是没有换位。在我们这里，40 行时头在前，到 240 行已经换了位，像那句话说的一样，空心的星却提醒你：左端两个区间大半重叠。把 `seeds=(1,)` 换成 `(0,)` 再跑，同样的问题，这回全量从头到尾都在前。一个种子，两个故事，哪个也不能信（**理论 ⑥**）。
 #
-# 所以我们用八个种子跑过，每个种子抽不同的行，40、80、240 行三种大小。跑一遍要一两分钟，记录随包带来，`lk.runs` 打开它，和你自己训练的没有两样。**猜**：40 行时，谁领先几个点？
+# 所以我们用八个种子跑过，每个种子抽不同的行，40、80、240 行三种大小。跑一遍要一两分钟，记录随包带来，`lk.runs` 打开它，和你自己训练的没有两样。**猜**：40 行时，谁领先几个点？（记的是全量减只训练头，少的写负数。）
 
 # %% [markdown] lang="en"
 # **Reading it**: the horizontal axis is logarithmic: equal distances are equal factors. A star shows where the lines change places, a hollow star that they do so inside the noise; without a star they don't. With us the head leads at 40 rows and has changed places by 240, just as the claim has it, but the hollow star is a warning: on the left the two intervals overlap for the most part. Put `(0,)` in place of `seeds=(1,)` and run it again: the same question, and this time full leads from end to end. One seed each, two stories, and neither to be believed (**theory ⑥**).
 #
-# So we ran it with eight seeds, each drawing rows of its own, at 40, 80 and 240 rows. That takes a minute or two; the records came with the package, and `lk.runs` opens them as if you had trained them here. **Guess**: at 40 rows, who leads by how many points?
+# So we ran it with eight seeds, each drawing rows of its own, at 40, 80 and 240 rows. That takes a minute or two; the records came with the package, and `lk.runs` opens them as if you had trained them here. **Guess**: at 40 rows, who leads by how many points? (Kept is full minus head; behind is negative.)
+
+# %%
+lk.guess("02.10", -5, -1)
 
 # %%
 many = lk.runs("02-rows")
@@ -666,6 +702,7 @@ for n in (40, 80, 240):
     print(lk.verdict(every, f"full {n}", f"head {n}"))
 for n in (40, 80, 240):
     print(lk.verdict(every, f"head {n}", f"tf-idf {n}"))
+lk.scored("02.10", round(100 * lk.verdict(every, "full 40", "head 40").difference, 1))
 
 # %% [markdown] lang="zh"
 # 现在可以判了，三种说法分开判。“数据多了还冻结，**要吃亏**”：240 行时成立，全量好四个点，区间在 0 以上。“数据少，冻结**更准**”：没有证据，40 和 80 行时领先的反而是全量，领先不到一个点。“数据少，冻结**不吃亏**”：要看多少算亏。40 行时区间是 −2.5 到 +4.1：不会差出五个点，差三个点却排除不了。你若不在乎四个点，这句话成立；在乎，就是**不知道**，不是“一样”。还有 TF-IDF：到 240 行，只训练头仍然没有明显赢过它。
@@ -692,10 +729,14 @@ for n in (40, 80, 240):
 # The house has become a noodle shop. Would the people who lived there still find their way? The skill of pretraining can be measured: take a hundred lines of plain text that have nothing to do with reviews, hide some of the characters, let the model guess them (masked language modelling), and look at the **loss**. After fine-tuning, put the old guessing head back on and measure again; what has been added is the **forgetting**. **Guess**: how much does the head alone forget? And full fine-tuning? (The unit is the nat; 0.1 more means that the true characters get about a tenth less probability.)
 
 # %%
+lk.guess("02.11", 0, 0.02)
+lk.guess("02.11b", 0.1, 0.5)
+
+# %%
 expect("before", lk.masked_lm_loss(MODEL))
 forgets = {run.strategy: run.forgetting for run in [*runs, *steps] if run.forgetting is not None}
-expect("frozen", forgets["head"])
-expect("full", forgets["full"])
+expect("frozen", forgets["head"], guess="02.11")
+expect("full", forgets["full"], guess="02.11b")
 
 # %% [markdown] lang="zh"
 # 只训练头恰好是 0，不是约等于：第 4 节证明过，下面一个比特都没动。全量微调只看了一百六十条评论、走了三轮，量到的遗忘很小，种子之间的差别就有它那么大；训练得越久、学习率越高，忘得越多，笔记 09 会量出来。
@@ -754,7 +795,7 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 # | your case | try first | because |
 # |---|---|---|
 # | TF-IDF has not been run yet | TF-IDF | under a second, and everybody has to beat it first (9) |
-# | one base for many tasks, or nothing may be forgotten | the head alone, or a sliver from notebook 03 | little to save for each task; the base has not moved, so with the sliver taken off the forgetting is exactly 0 (11) |
+# | one base for many tasks, or nothing may be forgotten | the head alone, or a PEFT module from notebook 03 | little to save for each task; the base has not moved, so with the module taken off the forgetting is exactly 0 (11) |
 # | some dozens of rows | the head alone, at several rates | four points behind at most, and a try takes a blink (6, 10) |
 # | a weak machine, or many settings to try | the head alone, then one or two top layers | a short way back, and the frozen part is computed once (1, 6) |
 # | some hundreds of rows and a few minutes | top two layers and full, three seeds each | the difference wants a verdict (7, 9) |
@@ -848,7 +889,7 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 #
 # <details><summary>Open the answer</summary>
 #
-# Freeze the base and give each task a head (with the pooler), and a sliver from notebook 03 where that is not enough. Three numbers speak for it: the forgetting is exactly 0, so search does not suffer (theory ⑧); each task keeps some dozens of kB instead of thirty whole models; and with some dozens of rows freezing is at most four points behind full (theory ⑦ and the interval of section 10, to be shown with its). And a fourth: the `[CLS]` of a text is computed once and serves all thirty heads (theory ③). For a task that matters and has many rows, let a verdict say whether full fine-tuning really is better, and if so keep one whole model for it.
+# Freeze the base and give each task a head (with the pooler), and a PEFT module from notebook 03 where that is not enough. Three numbers speak for it: the forgetting is exactly 0, so search does not suffer (theory ⑧); each task keeps some dozens of kB instead of thirty whole models; and with some dozens of rows freezing is at most four points behind full (theory ⑦ and the interval of section 10, to be shown with its). And a fourth: the `[CLS]` of a text is computed once and serves all thirty heads (theory ③). For a task that matters and has many rows, let a verdict say whether full fine-tuning really is better, and if so keep one whole model for it.
 #
 # </details>
 
@@ -858,7 +899,7 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 # - **换成你的数据**：`corpus = lk.load_csv("我的评论.csv")`，第 10 节的行数改成你有的，种子给三个，找到你自己的交叉点。
 # - **一条命令**：`labkit compare 我的评论.csv` 做的就是第 9 节，每次训练一个文件，断了接着跑。
 # - **练习 02**：亲手写冻结、时间表和“只算一遍”。
-# - **笔记 03**：不放开楼，也不只换招牌：往里贴一小片，LoRA、适配器、前缀。
+# - **笔记 03**：不放开楼，也不只换招牌：往里贴一个 PEFT 模块，LoRA、适配器、前缀。
 
 # %% [markdown] lang="en"
 # ## Where next
@@ -866,4 +907,4 @@ lk.plots.forgetting([*runs, steps[1], full, gradual, mended])
 # - **Your own data**: `corpus = lk.load_csv("my_reviews.csv")`; in section 10 put the sizes that you have and three seeds, and find your own crossing point.
 # - **One command**: `labkit compare my_reviews.csv` does what section 9 did, a file for each run, and goes on where it was interrupted.
 # - **Exercises 02**: write freezing, the timetable and "computed once" with your own hands.
-# - **Notebook 03**: neither opening the house nor just changing the sign, but sticking a sliver into it: LoRA, adapters, prefixes.
+# - **Notebook 03**: neither opening the house nor just changing the sign, but adding a PEFT module to it: LoRA, adapters, prefixes.

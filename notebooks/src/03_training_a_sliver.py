@@ -26,7 +26,7 @@
 #
 # **At the end you will be able to**
 #
-# 1. reckon how much memory a fine-tune takes and how much a task takes on disk, and say what the money goes into;
+# 1. work out how much memory a fine-tune takes and how much a task takes on disk, and say what the money goes into;
 # 2. measure how much fine-tuning really changes, and in how many directions;
 # 3. write LoRA and the adapter in under forty lines each, and prove them equal to the library's;
 # 4. work out attention with a prefix by hand;
@@ -117,6 +117,9 @@ expect = lk.expect("03")
 # The AdamW of notebook 01 gives each parameter a stride of its own and some momentum. Both must be remembered, and each is one more number. **Guess**: after one step, how many MB are weights, gradients and moments? Our model has 1.6 million parameters, and a number takes four bytes.
 
 # %%
+lk.guess("03.1", 5, 8)
+
+# %%
 trial = fresh()
 optimizer = torch.optim.AdamW(trial.parameters())
 inputs = tokenizer(texts[:4], padding=True, return_tensors="pt").to(DEVICE)
@@ -132,6 +135,7 @@ kinds = {
 }
 for name, tensors in kinds.items():
     print(name, round(sum(4 * x.numel() for x in tensors) / 1e6, 1), "MB")
+lk.scored("03.1", round(sum(4 * x.numel() for x in moments) / 1e6, 1))
 
 # %% [markdown] lang="zh"
 # 一份、一份、两份，合计四份。对我们的小模型，这不过是二十几 MB；换成大的，就是买得起和买不起的差别。假设有一个 70 亿参数的模型（图里写作 7B，旁边放着 BERT-base）：**猜**，全部训练要多少 GB？只训练百分之一呢？
@@ -141,12 +145,17 @@ for name, tensors in kinds.items():
 
 
 # %%
+lk.guess("03.1b", 20, 60)
+
+
+# %%
 def gigabytes(total, share):
     return (4 * total + 12 * total * share) / 1e9
 
 
 sizes = {"BERT-base": 102e6, "7B": 7e9}
 bill = {f"{name}, {share:.0%}": gigabytes(n, share) for name, n in sizes.items() for share in (1, 0.01)}
+lk.scored("03.1b", round(gigabytes(7e9, 1)))
 lk.plots.bars(bill, tr("权重、梯度和动量", "Weights, gradients and moments"), "GB")
 
 # %% [markdown] lang="zh"
@@ -177,13 +186,16 @@ def bill_of(strategy):
 
 
 # %%
+lk.guess("03.1c", 1, 10)
+
+# %%
 long = sorted(whole.train, key=lambda row: -len(row.input))[:16]
 inputs = tokenizer([row.input for row in long], truncation=True, max_length=64, padding=True, return_tensors="pt")
 inputs = inputs.to(DEVICE)
 four = {"full": lk.Full(), "top-2": lk.TopK(2), "lora": lk.LoRA(), "head": lk.HeadOnly()}
 bills = {name: bill_of(strategy) for name, strategy in four.items()}
 for name, bill in bills.items():
-    expect(f"activations {name}", bill[3])
+    expect(f"activations {name}", bill[3], guess="03.1c" if name == "lora" else None)
 
 # %%
 fig, axes = lk.plots.figure(6.4, 2.8)
@@ -206,7 +218,7 @@ fig
 # %% [markdown] lang="en"
 # **Reading it**: the first three pieces shrink as **theory ①** has it: the top two layers keep a quarter of gradients and moments, LoRA and the head next to nothing. The longest piece is another one, the activations: with us 35 MB for full fine-tuning, 17 MB for the top two layers, 24 MB for LoRA, less than 1 MB for the head. LoRA trains two per cent of the parameters and keeps seven tenths of the activations. Its lowest pair of matrices wants a gradient too, so the way back leads through all layers (theory ① of notebook 02); the three tenths saved are inputs that frozen matrices have no use for. "LoRA saves memory" is said of the other three pieces; with large batches and long texts, most of the bill is the fourth.
 #
-# So much for the reckoning; does a machine agree? Another process may take just 115 MB more than it starts with (`setrlimit` on Linux), for two steps of 48 rows by each. **Guess**: which of the four can't go? And is there another way to make it go?
+# So much for sums on paper; does a machine agree? Another process may take just 115 MB more than it starts with (`setrlimit` on Linux), for two steps of 48 rows by each. **Guess**: which of the four can't go? And is there another way to make it go?
 
 # %%
 import os
@@ -310,6 +322,10 @@ def changes(model):
 
 
 # %%
+lk.guess("03.2", 0.3, 0.6)
+
+
+# %%
 def energy(matrix):
     squares = torch.linalg.svdvals(matrix) ** 2
     return (squares.cumsum(0) / squares.sum()).cpu()
@@ -322,7 +338,7 @@ curves = {
     "noise": [energy(torch.randn_like(before)) for _, before, _ in changes(tuned)],
 }
 for key, found in curves.items():
-    expect(key, torch.stack(found).mean(0)[7].item())
+    expect(key, torch.stack(found).mean(0)[7].item(), guess="03.2" if key == "change" else None)
 
 # %%
 fig, axes = lk.plots.figure(6.4, 3.4)
@@ -455,9 +471,13 @@ def inject(model, rank=8, alpha=16):
 # That is all of it, in under forty lines. **Guess**: just installed and not yet trained, does it change any answer? And how many parameters train? (4 layers, two places in each, two matrices of 8 × 128 at each place; and don't forget the head.)
 
 # %%
+lk.guess("03.3", 20, 50)
+
+# %%
 mine = inject(fresh())
 print(torch.equal(logits(mine), logits(plain)))
 print(f"{count(mine):,} = {count(mine) - count(head_only(fresh())):,} + {count(head_only(fresh())):,}")
+lk.scored("03.3", round(count(mine) / 1000))
 
 # %% [markdown] lang="zh"
 # `torch.equal` 要求每个比特都一样：起点就是原来的模型，**理论 ③**。数目是全模型的百分之二，而且请看加号两边：一半多是分类头，LoRA 自己还占不到一半。“只训练百分之几”的说法常常不提头，比较的时候要留心。
@@ -506,7 +526,7 @@ my_run = trainer.fit()
 expect("mine", my_run.valid_accuracy)
 
 # %% [markdown] lang="zh"
-# 只动了百分之二的参数，成绩就到了同一带。现在反向搬一次：把练好的 $A$、$B$ 和头装进 peft 的模型。**猜**：两边的原始分，最大差多少？
+# 只动了百分之二的参数，成绩就到了同一带。现在反向搬一次：把练好的 $A$、$B$ 和头装进 peft 的模型。**猜**：两边的 logits，最大差多少？
 
 # %% [markdown] lang="en"
 # With two per cent of the parameters it got into the same region. Now carry things the other way: our trained $A$, $B$ and head go into peft's model. **Guess**: what is the largest difference between the two sets of scores?
@@ -861,7 +881,7 @@ lk.plots.anatomy(lk.trainable_map(lk.PTuningV2().prepare(fresh())), "P-tuning v2
 #
 # **动手**：在新的一格里画适配器的：`lk.plots.anatomy(lk.trainable_map(lk.Adapter().prepare(fresh())))`。各层除了绿还有一丝红，那是什么？（第 6 节说过。）
 #
-# 现在真的存一遍，量文件。**猜**：全模型 6.4 MB，一小片是多少 kB？
+# 现在真的存一遍，量文件。**猜**：全模型 6.4 MB，一片 PEFT 模块是多少 kB？
 
 # %% [markdown] lang="en"
 # **Reading it**: the head is red in both. With LoRA the green is spread evenly over the layers, with P-tuning v2 it makes a block of its own. The largest block, the embeddings, is frozen in both, and the panel measured that it did not move, while full fine-tuning pays four times for every number in it. Then the two columns on the right: the head gets more than ten times the gradient of any layer, and moved by more than a tenth of its own length, the layers by about a hundredth. It began at random, and has the longest way to go.
@@ -871,16 +891,22 @@ lk.plots.anatomy(lk.trainable_map(lk.PTuningV2().prepare(fresh())), "P-tuning v2
 # Now really save them and measure the files. The whole model takes 6.4 MB. **Guess**: how many kB does a sliver take?
 
 # %%
+lk.guess("03.8", 20, 100)
+
+# %%
 strategies = [lk.Full(), lk.LoRA(), lk.Adapter(), lk.PrefixTuning(), lk.PTuningV2()]
+on_disk = {}
 for strategy in strategies:
     model = strategy.prepare(fresh())
     folder = box / "slivers" / strategy.name
     lk.save(model, folder)
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     print(f"{strategy.name:<11}{count(model):>10,}{size / 1000:>7,.0f} kB")
+    on_disk[strategy.name] = round(size / 1000)
+lk.scored("03.8", on_disk["lora"])
 
 # %% [markdown] lang="zh"
-# 一小片是整个模型的百分之二三，其中分类头（连池化层）约占 67 kB，每种都要付。模型越大，这一片相对越小：BERT-base 上同样的 LoRA 不到百分之一。
+# 一个 PEFT 模块是整个模型的百分之二三，其中分类头（连池化层）约占 67 kB，每种都要付。模型越大，这一片相对越小：BERT-base 上同样的 LoRA 不到百分之一。
 
 # %% [markdown] lang="en"
 # A sliver is two or three per cent of the model. About 67 kB of it is the head (with the pooler), which each of them pays. The larger the model, the smaller the sliver beside it: the same LoRA on BERT-base is less than one per cent.
@@ -954,10 +980,15 @@ lk.plots.verdicts(lk.verdicts(runs))
 # And a **control** is missing. LoRA, adapters and prefixes all come with a head that trains; in section 5 the notes came off and the score was only two points lower. So who earned it, the notes or the head? The head alone, with nothing added, will tell. We ran it with eight seeds, each drawing 160 rows of its own; and lest three epochs be unfair to full fine-tuning, there is one that goes the full ten. The records came with the package. **Guess**: which of them beat the head? Does LoRA beat full fine-tuning?
 
 # %%
+lk.guess("03.9", choice="unknown")
+
+# %%
 many = lk.runs("03-slivers")
 every = [*many, *many.beside]
 for name in ("lora", "prefix", "adapter", "ptuning-v2", "full", "full, 10 epochs"):
     print(lk.verdict(every, name, "head"))
+found = lk.verdict(every, "lora", "head").word
+lk.scored("03.9", "unknown" if found == "noise" else found)
 print(lk.verdict(every, "lora", "full"))
 print(lk.verdict(every, "lora", "full, 10 epochs"))
 
@@ -1073,11 +1104,14 @@ domains = replace(corpus, name="domain", task=lk.tasks.Classification(labels=("g
 # **Guess**: is this easier than telling praise from blame, or harder? Write a number down first.
 
 # %%
+lk.guess("03.11", 0.75, 0.9)
+
+# %%
 model = lk.load(MODEL, labels=domains.labels).to(DEVICE)
 trainer = lk.Trainer(model, domains, lk.LoRA(), config)
 run = trainer.fit()
 lk.save(trainer.model, box / "domain")
-expect("domain", run.test_accuracy)
+expect("domain", run.test_accuracy, guess="03.11")
 
 # %% [markdown] lang="zh"
 # 远高于一半，离满分也还有一段，比第 9 节的 LoRA 判断褒贬还低几个点（一个种子，区间每边六个点，别说死）。你猜对了吗？说的是什么，常常写在字面上：房间、送餐、屏幕；可书和电影都谈剧情，哪家店都会送晚，光看几个字还不够。

@@ -302,6 +302,9 @@ def run(
 # Four hands of cards: the right one; never cleared; cleared between backward and step; and one that steps first and then works out the gradient. **Guess**: which of them learn nothing? Is there one whose training curve gives nothing away? Write it down.
 
 # %%
+lk.guess("05.2", 0.65, 1.5)
+
+# %%
 decks = {
     tr("正确", "right"): RIGHT,
     tr("从不清零", "never cleared"): "forward backward clip step",
@@ -322,7 +325,7 @@ fig
 
 # %%
 for key, (_, exams) in zip(("right", "never", "late", "behind"), results.values(), strict=True):
-    expect(key, exams[-1])
+    expect(key, exams[-1], guess="05.2" if key == "never" else None)
 
 # %% [markdown] lang="zh"
 # **读图**：横轴是步，纵轴是训练损失（六步平均）。只有“清零太晚”在喊：梯度刚求出来就擦掉，损失停在 0.7 上下，一步没走。“先迈步”几乎压在正确的那条线上：它只是慢了一拍，每次用的是上一批的梯度，最后一批白算。最阴险的是“从不清零”：除了 27 到 31 步那一段，它的训练损失甚至**更低**！每一步都带着以前的梯度。不过也不是全部：`clip_grad_norm_` 每步把攒下的梯度**就地**缩回长度 1，旧的越压越小，十步以后第一步的梯度只剩百分之一上下。于是“忘了清零”加上“裁剪”，恰好成了一种带刹车的**动量**，谁也看不出来；去掉裁剪，到第三轮就看得出慢了。验证损失略高一点，也在运气的范围里。
@@ -354,6 +357,10 @@ for key, (_, exams) in zip(("right", "never", "late", "behind"), results.values(
 
 
 # %%
+lk.guess("05.3", choice="means")
+
+
+# %%
 def gradient(losses_of_pieces):
     net = new_head(0).eval()  # no dropout: each piece would throw its own dice
     for piece, weight in losses_of_pieces:
@@ -369,6 +376,7 @@ means = gradient([(piece, 1 / len(pieces)) for piece in pieces])
 shares = gradient([(piece, len(piece) / len(batch)) for piece in pieces])
 print(tr("平均的平均：", "mean of means:"), torch.allclose(whole, means, atol=1e-6))
 print(tr("按行数加权：", "weighted by rows:"), torch.allclose(whole, shares, atol=1e-6))
+lk.scored("05.3", "means" if torch.allclose(whole, means, atol=1e-6) else "shares")
 
 # %% [markdown] lang="zh"
 # 最后一份只有 4 行，“平均的平均”却给它同样的分量：里面每一行被算成了一行半。份数整除时两者相同，所以这个错多半藏到最后一批才发作。正确的分量是**这一份的行数除以整批的行数**。
@@ -398,10 +406,10 @@ print(len(in_one.steps), tr("步，损失相同：", "steps, same losses:"), gap
 # They are the same (the tool in **theory ②**). The price is time, since small pieces leave the processor hungry: accumulation is for want of memory, not for speed. Should memory run out on the way, the `Trainer` cuts its batches like this by itself, and says so aloud.
 
 # %% [markdown] lang="zh"
-# **批大小**　分份不改结果，换批大小却改：批大，梯度稳，可是同样的三轮，步数少。4 行一批走 240 步，64 行一批只走 15 步。常有人说“批大小要调”；可是只调它，不调学习率，比的又是谁碰巧合脚（笔记 03 的理论 ⑦）。我们让 4、16、64 行的批各试五种学习率，全量微调 320 行、三轮，四个种子，每个种子抽不同的行。六十次训练，记录随包带来。**猜**：三种批大小，最好的学习率一样吗？
+# **批大小**　分份不改结果，换批大小却改：批大，梯度稳，可是同样的三轮，步数少。4 行一批走 240 步，64 行一批只走 15 步。常有人说“批大小要调”；可是只调它，不调学习率，比的又是谁碰巧合脚（笔记 03 的理论 ⑦）。我们让 4、16、64 行的批各试五种学习率，全量微调 320 行、三轮，三个种子，每个种子抽不同的行。四十五次训练，记录随包带来。**猜**：三种批大小，最好的学习率一样吗？
 
 # %% [markdown] lang="en"
-# **Batch size**  Pieces change nothing; the size of the batch does. A large batch has a steadier gradient, but in the same three epochs it makes fewer steps: 240 with 4 rows, 15 with 64. "Batch size needs tuning", people say; but to change it and leave the rate alone is to compare whom the shoe happens to fit (theory ⑦ of notebook 03). We let batches of 4, 16 and 64 rows try five rates each, fine-tuning in full on 320 rows for three epochs with four seeds, each drawing rows of its own. The records of the sixty runs came with the package. **Guess**: is the best rate the same for all three?
+# **Batch size**  Pieces change nothing; the size of the batch does. A large batch has a steadier gradient, but in the same three epochs it makes fewer steps: 240 with 4 rows, 15 with 64. "Batch size needs tuning", people say; but to change it and leave the rate alone is to compare whom the shoe happens to fit (theory ⑦ of notebook 03). We let batches of 4, 16 and 64 rows try five rates each, fine-tuning in full on 320 rows for three epochs with three seeds, each drawing rows of its own. The records of the 45 runs came with the package. **Guess**: is the best rate the same for all three?
 
 # %%
 batches = lk.runs("05-batches")
@@ -514,14 +522,20 @@ fig
 # In section 1 we noted how long the gradient was at each step. The limit is 1. **Guess**: how many of the 24 were clipped?
 
 # %%
+lk.guess("05.5", 3, 12)
+
+# %%
 norms = [norm for _, norm in log]
-print(sum(norm > 1 for norm in norms), "/", len(norms))
+lk.scored("05.5", sum(norm > 1 for norm in norms))
 
 # %% [markdown] lang="zh"
 # 全部！这副绳子从头到尾是绷紧的：每一步的梯度都被缩到长度 1，只剩方向。很多人把 `clip=1.0` 当作“偶尔用一次的保险”，在微调里它常常每一步都在起作用。既然如此，**猜**：关掉裁剪，训练会明显变样吗？再制造一次事故：在第 25 步把损失放大一百倍（错标的权重、溢出、一批坏数据都会这样）。两种优化器，各走一遍有绳和没绳的。
 
 # %% [markdown] lang="en"
 # All of them! The rope is taut from beginning to end: each gradient is shortened to length 1, and only its direction is left. Many take `clip=1.0` for an insurance that is hardly ever used; in fine-tuning it is often at work in every step. This being so, **guess**: will a run look different without it? And let us stage an accident: in step 25 the loss is a hundred times too large (a wrong weight, an overflow, a batch of bad data will do that). Two optimizers, each once with the rope and once without.
+
+# %%
+lk.guess("05.5b", 0.8, 3)
 
 # %%
 from functools import partial
@@ -543,7 +557,7 @@ fig
 
 # %%
 for key, cards in zip(("rope", "no rope"), ropes.values(), strict=True):
-    expect(key, run(cards, accident=24, **makers["AdamW"])[1][-1])
+    expect(key, run(cards, accident=24, **makers["AdamW"])[1][-1], guess="05.5b" if key == "no rope" else None)
 
 # %% [markdown] lang="zh"
 # **读图**：点线是事故。在它之前，两条线几乎一样：绷紧的绳子并不碍事。在它之后，没有绳的 SGD 一步飞了出去，损失升到 10，是瞎猜的十几倍，剩下的二十多步里再也没有回来；有绳的连晃都没晃。再看两个数：AdamW 没有绳也没有飞，它的步子本来就按梯度的大小缩放过。但它也没有白白躲过：那一下记在第二个动量里，此后每一步都被压小，验证损失高出一点。**理论 ④**：方向没有变，变的只是那一步的长度；而一步，有时就是全部。
@@ -777,7 +791,7 @@ for name, found in after.items():
 #
 # > **Theory ⑨** A few seconds of trying answer what hours of training would tell you too late.
 #
-# Which learning rate? How long will it take, and will it fit? None of this has to wait for the end of a run. `lk.find_lr` makes a hundred steps, each at a slightly larger rate, and sees where the loss is lowest and where it explodes; `lk.preflight` makes a few real steps and reckons time and memory of the whole run. Both work on a copy, and your model stays as it is. **Guess**: at which learning rate will the loss of this head explode?
+# Which learning rate? How long will it take, and will it fit? None of this has to wait for the end of a run. `lk.find_lr` makes a hundred steps, each at a slightly larger rate, and sees where the loss is lowest and where it explodes; `lk.preflight` makes a few real steps and forecasts time and memory of the whole run. Both work on a copy, and your model stays as it is. **Guess**: at which learning rate will the loss of this head explode?
 
 # %%
 sweep = lk.find_lr(fresh(), corpus, lk.HeadOnly(), head_config)
