@@ -7,6 +7,7 @@ Training compares with the true text letter by letter; how good a model is, is a
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 from labkit.base.language import listing, tr
@@ -38,13 +39,15 @@ class Transcript:
 
     def to_json(self) -> dict[str, Any]:
         """What `labkit predict --json` prints."""
+        if isinstance(self.input, Path):
+            return {"file": str(self.input), "answer": self.text}
         return {"input": Speech().text(self.input), "answer": self.text}
 
     def header(self) -> list[str]:
         return [tr("片段", "clip"), tr("文字", "text")]
 
     def cells(self) -> list[str]:
-        return [Speech().text(self.input), self.text]
+        return [str(self.input) if isinstance(self.input, Path) else Speech().text(self.input), self.text]
 
 
 @dataclass(frozen=True)
