@@ -91,7 +91,9 @@ def pareto(found: Sequence[Run], cost: str = "seconds") -> Any:
         span = reach([x.headline])
         axes.errorbar(value, x.headline.value, yerr=span, ls="none", capsize=2, elinewidth=0.8, ms=7, **look)
     best = front([(value, x.headline.value) for value, x in points], common_task(found).metrics[0].greater)
-    axes.step(*zip(*best, strict=True), where="post", color=GREY, lw=1.2, zorder=0, label=tr("前沿", "front"))
+    axes.step(
+        *zip(*best, strict=True), where="post", color=GREY, lw=1.2, zorder=0, label=tr("帕累托前沿", "Pareto front")
+    )
     for x in cheap[:1]:
         axes.axhline(x.headline.value, color=GREY, ls=":", label=x.strategy)
     title, across = titles()[cost]

@@ -151,7 +151,7 @@ class FreezeMap(TrainingPanel):
             told = {
                 "trains": tr("训练", "trains"),
                 "partly": tr("部分训练", "trains in part"),
-                "added": tr("加了一小片", "a sliver added"),
+                "added": tr("加了 PEFT 模块", "a PEFT module added"),
                 "frozen": tr("冻结", "frozen"),
             }[state]
             button.description = f"{block_words(part.name)} · {told}"

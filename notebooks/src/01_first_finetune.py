@@ -277,7 +277,7 @@ lk.plots.bars(shares, tr("填充所占的比例", "Share of padding"), tr("占�
 # **Reading it**: padded to 128, nearly three squares in four are air. Padding to the longest helps less than one hopes, since each batch has one long row and fifteen others that keep it company. After bucketing a few per cent remain. Same data, same model; only the seats were changed. **Theory ③** says that empty squares cost too. How many seconds that makes, section 13 takes with a watch.
 
 # %% [markdown] lang="en"
-# The same reckoning can be had by moving a slider. Below is a **panel**: controls on the left, a picture on the right, and at the bottom the code that it has written for you to copy. It does the sum of its twin, the cell above, but over all 1,259 training rows of the package and not just 320, so the numbers will differ. **Guess**: move the batch size from 16 to 64; is there more padding in the buckets then, or less? Try it, and untick the bucketing.
+# The same sum can be had by moving a slider. Below is a **panel**: controls on the left, a picture on the right, and at the bottom the code that it has written for you to copy. It does the sum of its twin, the cell above, but over all 1,259 training rows of the package and not just 320, so the numbers will differ. **Guess**: move the batch size from 16 to 64; is there more padding in the buckets then, or less? Try it, and untick the bucketing.
 
 # %%
 panel = lk.ui.Data()
@@ -1242,7 +1242,7 @@ print(tr("一次编完更快：", "at once is faster:"), end - middle < middle -
 #
 # - **换成你的数据**：一个有 `text,label` 两列的 CSV 就够了：`corpus = lk.load_csv("我的评论.csv", labels={"0": "negative", "1": "positive"})`，从第 1 节重新走，那五句换成你自己挑的行。
 # - **换模型**：在开头加一行 `MODEL = "tiny-bert-zh-general"`，同样大小，却没读过评论。猜猜差多少。
-# - **练习 01**：亲手拼批、算分、写出训练循环，每一题当场告诉你对不对。
+# - **练习 01**：亲手写 collate、算分、写出训练循环，每一题当场告诉你对不对。
 # - **笔记 02**：冻结、LoRA、前缀、适配器……同一张考卷，带误差线，比一比。
 
 # %% [markdown] lang="en"

@@ -490,10 +490,10 @@ runs = lk.compare_configs(settings, corpus, lk.HeadOnly(), model=MODEL, seeds=(0
 lk.plots.forest(runs)
 
 # %% [markdown] lang="zh"
-# **读图**：点是平均，横线是 95 % 区间，灰点是单个种子。三个平均相差不到一个点，区间每边却有六七个点，三条横线几乎完全重叠，连 TF-IDF 的点线也穿过它们：120 行测试、两个种子，说不出谁更好，热身也看不出作用。请记住这是“不知道”，不是“一样”。仓库里的 `docs/LOG.md` 记着更大的一次，全量微调、三个种子：AdamW 领先，SGD 用上自己的刻度以后低五六个点，区间仍有重叠；热身同样分不出高下。为什么大家还是带着热身？因为 Adam 的头几步，平均平方只见过几个梯度，每个参数都会迈出满满一步（第 4 节），方向却还没有把握；热身把这几步变小，很便宜。模型大、学习率高的时候，这份保险才看得见。
+# **读图**：点是平均，横线是 95 % 区间，灰点是单个种子。三个平均相差不到一个点，区间每边却有六七个点，三条横线几乎完全重叠，连 TF-IDF 的点线也穿过它们：120 行测试、两个种子，说不出谁更好，热身也看不出作用。请记住这是“不知道”，不是“一样”。为什么大家还是带着热身？因为 Adam 的头几步，平均平方只见过几个梯度，每个参数都会迈出满满一步（第 4 节），方向却还没有把握；热身把这几步变小，很便宜。模型大、学习率高的时候，这份保险才看得见。
 
 # %% [markdown] lang="en"
-# **Reading it**: a dot is a mean, its bar the 95 % interval, grey dots are single seeds. The three means are not a point apart, and the bars reach six or seven to each side: they overlap almost entirely, and the dotted line of TF-IDF runs through them. 120 test rows and two seeds can't say who is better, and no effect of warm-up is to be seen. Take that as "unknown", not as "equal". The project's `docs/LOG.md` has a larger try, full fine-tuning with three seeds: AdamW in front, SGD on its own scale five or six points behind, the intervals still overlapping; with warm-up or without, inside the noise as well. Why, then, does everybody warm up? Because in Adam's first steps the mean square has seen just a few slopes, so every parameter takes a full stride (section 4) in a direction that nobody is sure of yet. Warm-up makes these strides short, and costs next to nothing. With large models and high rates the insurance begins to pay.
+# **Reading it**: a dot is a mean, its bar the 95 % interval, grey dots are single seeds. The three means are not a point apart, and the bars reach six or seven to each side: they overlap almost entirely, and the dotted line of TF-IDF runs through them. 120 test rows and two seeds can't say who is better, and no effect of warm-up is to be seen. Take that as "unknown", not as "equal". Why, then, does everybody warm up? Because in Adam's first steps the mean square has seen just a few slopes, so every parameter takes a full stride (section 4) in a direction that nobody is sure of yet. Warm-up makes these strides short, and costs next to nothing. With large models and high rates the insurance begins to pay.
 
 # %% [markdown] lang="zh"
 # ## 10 真模型的山

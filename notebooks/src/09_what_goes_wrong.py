@@ -188,7 +188,7 @@ fig
 #
 # 再看右边：五根横线重叠得分不出高下，谁也没有让准确率明显变好。所以**理论 ②** 在这里的判决是：少动和橡皮筋治好了**概率**；准确率有没有病，不知道：120 行，每边八个点，这么小的变化看不见。
 #
-# 早停要打个折扣。什么叫“最好的一轮”？labkit 看的是验证 macro-F1（多数教程看的也是准确率一类的分数），而第 1 节刚说过，这个分数对过拟合**不报警**。我们试了五个种子，它取回的是第二到第七轮，那里的验证损失从 0.52 到 0.73 都有：有时治好了，有时没有。你在乎什么，就拿什么来停；在乎概率，就看损失。
+# 早停要打个折扣。什么叫“最好的一轮”？labkit 看的是验证 macro-F1（多数教程看的也是准确率一类的分数），而第 1 节刚说过，这个分数对过拟合**不报警**。所以它取回的那一轮，损失可能已经涨了一截：有时治好了，有时没有（换几个 `seed=` 看看）。你在乎什么，就拿什么来停；在乎概率，就看损失。
 #
 # 权重衰减为什么几乎没有用？算一算就明白：AdamW 每步把矩阵乘以 (1 − 学习率 × 衰减)。四十步，平均学习率千分之一，衰减 1.0：总共缩小百分之四左右。而默认的 0.01 只缩小万分之四。微调的步数太少，衰减还没来得及起作用就结束了；况且它是往 0 拉，预训练模型的家却不在 0。把它拉回**出发点**，就是橡皮筋。教科书没有错，它说的是从零训练几十万步。
 #
@@ -199,7 +199,7 @@ fig
 #
 # Now the right side: five bars overlap, and none can be told apart; nobody has visibly improved the accuracy. So the verdict on **theory ②** is, here: moving less and the rubber band have cured the **probabilities**; whether the accuracy was ill is unknown: 120 rows, eight points to each side, don't show so small a change.
 #
-# Early stopping cures by halves. Which epoch is "the best"? labkit goes by the validation macro-F1 (most tutorials take accuracy or the like), and section 1 has just told you that such a score raises **no alarm**. With five seeds it went back to epochs between the second and the seventh, where the validation loss was anything from 0.52 to 0.73: sometimes a cure, sometimes none. Stop by what you care about; where that is probabilities, stop by the loss.
+# Early stopping cures by halves. Which epoch is "the best"? labkit goes by the validation macro-F1 (most tutorials take accuracy or the like), and section 1 has just told you that such a score raises **no alarm**. So the epoch it goes back to may be one whose loss has risen a good deal: sometimes a cure, sometimes none (try a few other `seed=`). Stop by what you care about; where that is probabilities, stop by the loss.
 #
 # Why does weight decay do so little? Work it out: in each step AdamW multiplies a matrix by (1 − rate × decay). With forty steps, a mean rate of a thousandth and a decay of 1.0, that shrinks it by about four per cent in all; the default of 0.01 shrinks it by four in ten thousand. Fine-tuning has so few steps that it is over before decay takes effect. And it pulls towards 0, while the home of a pretrained model is not at 0. To pull it back to **where it started** is the rubber band. The textbooks are not wrong; they speak of training from scratch, with some hundred thousand steps.
 #

@@ -93,7 +93,7 @@ def test_a_clicked_block_is_freed_and_the_strategy_the_count_and_the_call_follow
 def test_a_preset_colours_the_stack_and_its_slider_moves_by_key(page, freeze):
     freeze.locator(".labkit-strategy select").select_option("lora")
     expect(block(freeze, "layer-2")).to_have_class(re.compile("labkit-added"))
-    expect(block(freeze, "layer-2")).to_contain_text("a sliver added")
+    expect(block(freeze, "layer-2")).to_contain_text("a PEFT module added")
     expect(freeze.locator(".labkit-rank")).to_be_visible()
     move(freeze, "rank", ["ArrowRight"])
     expect(freeze.locator(".labkit-code pre")).to_contain_text("lk.LoRA(rank=16)")

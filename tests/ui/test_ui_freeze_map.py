@@ -108,7 +108,7 @@ def test_each_button_says_what_trains_in_it(freeze):
     one = freeze(strategy="lora")
     said = {name: button.description for name, button in one.blocks.items()}
     assert said["embeddings"] == "embeddings · frozen"
-    assert said["layer_1"] == "layer 1 · a sliver added"
+    assert said["layer_1"] == "layer 1 · a PEFT module added"
     assert said["head"] == "head · trains"
     assert "labkit-added" in one.blocks["layer_1"]._dom_classes
     one.set(strategy="bitfit")
