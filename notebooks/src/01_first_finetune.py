@@ -101,8 +101,12 @@ corpus
 # Why the lock? Every time you look at the test score and then go back to change a setting, you have peeked at the answers for the model. After ten looks the score deceives you. And the lock only holds if no text stands in two parts. (In code a row is an `lk.Example`: what is asked stands in `input`, what should be answered in `target`, here the number of the class.) **Guess**: how many do?
 
 # %%
+lk.guess("01.1", 1, 20)
+
+# %%
 train, valid, test = ({row.input for row in rows} for rows in corpus.splits.values())
 print(len(train & valid), len(train & test), len(valid & test))
+lk.scored("01.1", len(train & valid) + len(train & test) + len(valid & test))
 
 # %% [markdown] lang="zh"
 # 一条都没有：读数据时，重复的文本已经被去掉，去掉多少也写在上面那张卡片的末行。
@@ -177,9 +181,13 @@ tokenizer = model.processor
 # **Guess**: 汤都洒了！ ("the soup is all spilt!") has five characters. How many integers will it become?
 
 # %%
+lk.guess("01.2", 4, 6)
+
+# %%
 ids = tokenizer("汤都洒了！")["input_ids"]
 print(ids)
 print(tokenizer.convert_ids_to_tokens(ids))
+lk.scored("01.2", len(ids))
 
 # %% [markdown] lang="zh"
 # 七个。中文一字一个编号，前后还各多出一个**特殊符号**：`[CLS]` 站在句首，模型读完全句后，我们就从它的位置取出“整句的意思”去分类；`[SEP]` 表示一句到此为止。另外两个你很快会遇到：`[PAD]` 用来凑长度，`[UNK]` 表示不认识。
@@ -392,8 +400,12 @@ lk.plots.network(model)
 # **Reading it**: from the bottom up. The pooler is the door through which `[CLS]` goes to the classifier, and the two together are "the head"; all that lies below the head is called the **backbone**. To start from a backbone that has read a lot, and learn something else, is **transfer learning**. Below the title stand the parameters that would train, and all of them. **Guess**: which block has the most?
 
 # %%
+lk.guess("01.5", choice="layer")
+
+# %%
 blocks = lk.blocks(model)
 sizes = {b.name: sum(model.get_parameter(name).numel() for name in b.parameters) for b in blocks}
+lk.scored("01.5", max(sizes, key=sizes.get).split()[0])
 lk.plots.bars(sizes, tr("各部分的参数", "Parameters of each part"), tr("参数个数", "parameters"))
 
 # %% [markdown] lang="zh"
@@ -449,10 +461,13 @@ def accuracy(logits, target):
 # Beside right and wrong we want a finer ruler, the **cross-entropy loss**: minus the logarithm of the probability that the true answer was given. Right and sure is close to 0, wrong and sure is large. **Guess**: a model that knows nothing gives one half to each class. What is its loss? And its accuracy? (Hint: $-\ln\frac12$)
 
 # %%
+lk.guess("01.5b", 0.6, 0.8)
+
+# %%
 from torch.nn.functional import cross_entropy
 
 logits, target = ask(model, corpus.valid)
-expect("untrained loss", cross_entropy(logits, target).item())
+expect("untrained loss", cross_entropy(logits, target).item(), guess="01.5b")
 expect("untrained", accuracy(logits, target))
 
 # %% [markdown] lang="zh"
@@ -480,10 +495,14 @@ expect("untrained", accuracy(logits, target))
 # First a single step in the plainest valley, $h(w)=w^2$, from $w=4$. **Guess**: how high are you, and how steep is it?
 
 # %%
+lk.guess("01.6", 3, 5)
+
+# %%
 w = torch.tensor(4.0, requires_grad=True)
 loss = w**2
 loss.backward()
 print(loss.item(), w.grad.item())
+lk.scored("01.6", w.grad.item())
 
 # %% [markdown] lang="zh"
 # 海拔 16，坡度 8（$w^2$ 的导数是 $2w$）。`backward` 替我们求出了坡度，放在 `w.grad` 里。现在用步幅 0.1 往下走。**猜**：走到哪里？海拔降多少？再想一想：步幅若是 1，会怎样？
@@ -661,8 +680,11 @@ def fit(model, peak, epochs=3):
 # That is all; there is nothing else. **Guess**: what will the mock exam say after three epochs? Sea level is 0.5. Run the next cell and wait a few seconds.
 
 # %%
+lk.guess("01.7", 0.65, 0.85)
+
+# %%
 losses, exams = fit(model, PEAK)
-expect("valid", exams[-1][2])
+expect("valid", exams[-1][2], guess="01.7")
 
 # %%
 fig = lk.plots.steps((tr("训练", "training"), losses))
@@ -697,11 +719,14 @@ fig
 # Rate, epochs and batch size are not learned but set by people: **hyperparameters**. All are settled, so unlock it now. There are 360 test rows; another 360 would have given a slightly different score. How different? Treat each row as the toss of a coin that comes up right with chance $p$; then in 95 % of cases the error is at most $1.96\sqrt{p(1-p)/n}$. **Guess**: is that one point, or four?
 
 # %%
+lk.guess("01.8", 0.005, 0.02)
+
+# %%
 logits, target = ask(model, corpus.test)
 share = accuracy(logits, target)
 half = 1.96 * math.sqrt(share * (1 - share) / len(target))
 expect("test", share)
-expect("half", half)
+expect("half", half, guess="01.8")
 
 # %% [markdown] lang="zh"
 # 远高于 0.5，也离 1 有一段路；而且要带上约四个百分点的误差。所以有人说“我的改进提高了一个点”，测试集却只有几百行，你就知道该怎么想了：这就是**理论 ⑦**。
@@ -714,8 +739,11 @@ expect("half", half)
 # Accuracy can also deceive in another way: where nine reviews in ten are good, always saying "good" scores 0.9. **Macro-F1** takes the F1 of each class (the harmonic mean of precision and recall) and then the mean over classes, so that favouritism shows. Our classes are equally large. **Guess**: will macro-F1 be much lower than accuracy?
 
 # %%
+lk.guess("01.8b", 0.68, 0.85)
+
+# %%
 scores = lk.evaluate(model, corpus.test, max_length=128)
-expect("macro-F1", scores.macro_f1)
+expect("macro-F1", scores.macro_f1, guess="01.8b")
 print(abs(scores.accuracy - share) < 1e-6)
 
 # %%
@@ -873,6 +901,9 @@ print(tr("损失相同：", "same losses:"), same(losses, full))
 # It knows the language already; only the head is blank. Would it do to train just the head? That is surprisingly simple: set `requires_grad` of all other parameters to `False`; then they have no gradient any more and stay where they are. **Guess**: what share of the parameters still trains?
 
 # %%
+lk.guess("01.11", 2, 10)
+
+# %%
 frozen = fresh()
 head = set(lk.blocks(frozen)[-1].parameters)
 for name, parameter in frozen.named_parameters():
@@ -882,6 +913,7 @@ for name, parameter in frozen.named_parameters():
 trained = sum(p.numel() for p in frozen.parameters() if p.requires_grad)
 total = sum(p.numel() for p in frozen.parameters())
 print(f"{trained:,} / {total:,} = {trained / total:.1%}")
+lk.scored("01.11", round(100 * trained / total, 1))
 
 # %% [markdown] lang="zh"
 # 这里的“头”包括 BERT 的**池化层**（pooler），它是 `[CLS]` 通往分类的最后一道门，也要跟着学。头从随机开始，可以用四倍的步幅。我们的 `fit` 一字不改就能用，因为优化器只拿还在训练的参数。**猜**：它能追上全部训练的模型吗？
@@ -890,8 +922,11 @@ print(f"{trained:,} / {total:,} = {trained / total:.1%}")
 # The "head" includes BERT's **pooler**, the last door between `[CLS]` and the classes, which must learn too. A head that starts at random can take strides four times as long. Our `fit` works as it stands, because the optimizer only takes what still trains. **Guess**: will it come close to training everything?
 
 # %%
+lk.guess("01.11b", 0.55, 0.68)
+
+# %%
 head_losses, head_exams = fit(frozen, 4 * PEAK)
-expect("head", accuracy(*ask(frozen, corpus.test)))
+expect("head", accuracy(*ask(frozen, corpus.test)), guess="01.11b")
 
 # %% [markdown] lang="zh"
 # 在 labkit 里，“训练哪些”叫**策略**，换一个词就行：`HeadOnly` 就是刚才手做的。我们把这次训练做两遍，一遍用面板，一遍用代码。在面板里选策略，拨学习率，按“运行”，曲线边练边长；底下的四行，就是旁边的孪生格子。**猜**：两遍的损失，和手写的那一遍一样吗？
@@ -1044,15 +1079,22 @@ print(after == panel.after, before == panel.before)
 # Big words; let us measure. The first line first. **Guess**: is there still an `AdamW` in `transformers`?
 
 # %%
+lk.guess("01.13", choice="yes")
+
+# %%
 import transformers
 
 print(hasattr(transformers, "AdamW"))
+lk.scored("01.13", "yes" if hasattr(transformers, "AdamW") else "no")
 
 # %% [markdown] lang="zh"
 # 没有了：它停在第一行。那就只换这一行，让它的循环照样跑一遍：学习率不变，边训练边数对了几行，每轮打印一个“准确率”。**猜**：第三轮打印多少？它和第 8 节的成绩差多少？
 
 # %% [markdown] lang="en"
 # It is gone, and the script stops at its first line. So change that line alone and let its loop run as such loops are written: one rate throughout, right answers counted while training, one "accuracy" printed an epoch. **Guess**: what does it print in the third? How far is that from the score of section 8?
+
+# %%
+lk.guess("01.13b", 0.75, 0.9)
 
 # %%
 old = fresh().train()
@@ -1066,7 +1108,7 @@ for epoch in range(3):
         optimizer.step()
         optimizer.zero_grad()
         hits += (logits.argmax(-1) == target).sum().item()
-    expect(f"old {epoch + 1}", hits / len(corpus.train))
+    expect(f"old {epoch + 1}", hits / len(corpus.train), guess="01.13b" if epoch == 2 else None)
 
 # %% [markdown] lang="zh"
 # 第三轮它打印九成六上下：每一行都是刚刚练过两遍、马上还要再练的行。这个数里还混着随机失活和边走边变的权重，连“在自己的训练数据上的成绩”都算不上。同一个模型，先考它做过的 120 道习题，再和没见过的 360 行测试成绩相比。**猜**：差几个百分点？
@@ -1075,9 +1117,12 @@ for epoch in range(3):
 # In the third epoch it prints some .96: every row had been practised twice just before, and was about to be again. With dropout switched on and weights that move while it counts, the number is not even "the score on its own training rows". So let one model sit an exam on 120 of the exercises that it has practised, and put beside it the score on the 360 test rows that it had never seen. **Guess**: how many points lie between?
 
 # %%
+lk.guess("01.13c", 2, 10)
+
+# %%
 own = accuracy(*ask(model, corpus.train[:120]))
 expect("own rows", own)
-expect("gap", 100 * (own - share))
+expect("gap", 100 * (own - share), guess="01.13c")
 
 # %% [markdown] lang="zh"
 # 几乎满分！旧脚本登出来的，就是这一类数。后一个数就是**高估**的大小，它多报的分：习题全背下来了，本事却还是第 8 节的本事。又是**理论 ⑥**。
