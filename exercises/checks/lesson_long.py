@@ -70,7 +70,7 @@ def write(path, rows, seed: int) -> None:
     rng = random.Random(seed)
     header = rng.sample(["text", "label", "shop"], 3)
     lines = [(f" {text} " if i % 3 else text, label) for i, (text, label) in enumerate(rows)]
-    lines += [rows[0], ("  ", rows[0][1])]
+    lines += [(rows[0][0], "中评" if rows[0][1] == "好评" else "好评"), ("  ", rows[0][1])]
     with open(path, "w", encoding=rng.choice(("utf-8", "utf-8-sig")), newline="") as file:
         out = csv.writer(file)
         out.writerow(header)
@@ -215,9 +215,10 @@ def toy(seed: int):
         def __init__(self):
             super().__init__()
             self.body = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Dropout(0.3))
-            self.head = nn.Linear(6, 3)
+            self.head, self.modes = nn.Linear(6, 3), []
 
         def forward(self, vectors):
+            self.modes.append(self.training)
             return SimpleNamespace(logits=self.head(self.body(vectors)))
 
     torch.manual_seed(seed)
@@ -259,6 +260,11 @@ def course_faults(answer, seed, patience):
             f"{length} epochs should be trained, with one score each; yours trained {len(history)} and asked {len(seen)} times.",
         )
     yield from faults(given + tr("成绩", "the scores"), [pair[1] for pair in history], scores[:length])
+    if not all(model.modes):
+        yield given + tr(
+            "训练时模型处在评估模式：每一轮问过成绩之后，要换回训练模式。",
+            "the model trained in evaluation mode: switch back to training after each score.",
+        )
     if any(modes):
         yield given + tr("问成绩时模型应处在评估模式。", "the model should be in evaluation mode when it is scored.")
     final = [p.detach() for p in model.parameters()]
