@@ -38,6 +38,7 @@ SIDE = (
 )
 ALIKE = 4.0  # of 255: root mean square between two thumbnails of pictures that count as the same
 TINY = 16  # pixels a side of those thumbnails
+FOR, AGAINST = (34, 94, 168), (214, 69, 80)  # blue and red, as everywhere where something speaks for or against
 NAMES = ("x", "images", "image", "pictures")  # what an array of pictures may be called
 
 
@@ -218,6 +219,20 @@ class Image(Modality):
 
     def html(self, input) -> str:
         return thumbnail(input, self.text(input))
+
+    def marked(self, input, scores, step: float) -> str:
+        """The picture, and beside it a faint one under the scores: blue speaks for the label, red against it. Scores are of the
+        network's pixels (channels, height, width), which show what was cut off at the sides, too."""
+        import numpy as np
+
+        shares = np.asarray(scores, dtype=np.float32)
+        shares = shares.reshape(-1, *shares.shape[-2:]).sum(0)
+        strength = np.minimum(np.abs(shares) / max(np.quantile(np.abs(shares), 0.995), 1e-12), 1.0)[..., None]
+        colour = np.where(shares[..., None] > 0, FOR, AGAINST)
+        ground = grey(Pixels(*shares.shape).resized(input))[..., None] * 0.35 + 150
+        over = np.round(ground * (1 - strength) + colour * strength).astype(np.uint8)
+        words = tr("这张图片，哪里支持、哪里反对", "where the picture speaks for it and against it")
+        return f"{thumbnail(input, self.text(input), 144)} {thumbnail(over, words, 144)}"
 
     def text(self, input) -> str:
         height, width = input.shape[:2]

@@ -15,7 +15,8 @@ from labkit.plots.inspecting import anatomy, diagnosis, forgetting, rates
 from labkit.plots.landscapes import mountain, one_step, slice_map, step_sizes, walk_losses, walk_map
 from labkit.plots.learning import bars, confusion, curves, lengths, run_names, running_mean, steps
 from labkit.plots.listening import alignment
-from labkit.plots.look import COLOURS, FONT, MARKERS, drawn, figure, glyphs, printable
+from labkit.plots.look import COLOURS, FONT, MARKERS, class_words, drawn, figure, glyphs, printable
+from labkit.plots.pictures import pictures
 from labkit.plots.scene import scene
 from labkit.plots.searching import importance, parallel, trials
 
@@ -33,6 +34,7 @@ __all__ = [
     "anatomy",
     "attribution",
     "bars",
+    "class_words",
     "compressed",
     "confusion",
     "conversations",
@@ -54,6 +56,7 @@ __all__ = [
     "one_step",
     "parallel",
     "pareto",
+    "pictures",
     "printable",
     "rates",
     "run_names",
