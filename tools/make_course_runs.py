@@ -30,10 +30,10 @@ def short_reviews() -> lk.Corpus:
     return replace(whole, **{s: tuple(e for e in x if len(e.input) <= 24) for s, x in whole.splits.items()})
 
 
-def head_and_full(whole: lk.Corpus, sizes: tuple, config: lk.TrainConfig, work: Path) -> list[lk.Run]:
+def head_and_full(whole: lk.Corpus, sizes: tuple, config: lk.TrainConfig, work: Path, seeds=SEEDS) -> list[lk.Run]:
     """The head alone and everything, each at its own rate, and TF-IDF; rows drawn anew by each seed."""
     both = [lk.HeadOnly(), lk.Full()]
-    grid = lk.when_to_freeze(both, whole, sizes, seeds=SEEDS, config=config, least_steps=30, out=work)
+    grid = lk.when_to_freeze(both, whole, sizes, seeds=seeds, config=config, least_steps=30, out=work)
     return [
         replace(run, strategy=f"{run.strategy} {n}")
         for n, found in grid.cells
@@ -52,9 +52,9 @@ def hotels(work: Path, folder: Path) -> list[lk.Run]:
     """02: another domain, 40 and 240 hotel reviews by real guests, 7 in 10 of them positive."""
     train, valid, test = (folder / f"hotels_{split}.csv" for split in ("train", "validation", "test"))
     whole = lk.load_csv(train, valid=valid, test=test, labels={"0": "negative", "1": "positive"})
-    whole = replace(whole, name="hotels", valid=whole.valid[:200], test=whole.test[:360])
+    whole = replace(whole, name="hotels", valid=whole.valid[:120], test=whole.test[:360])
     config = lk.TrainConfig(max_length=128, device="cpu", precision="fp32")
-    return head_and_full(whole, (40, 240), config, work)
+    return head_and_full(whole, (40, 240), config, work, FEWER)
 
 
 def slivers(work: Path) -> list[lk.Run]:

@@ -404,7 +404,7 @@ lk.guess("01.5", choice="layer")
 
 # %%
 blocks = lk.blocks(model)
-sizes = {b.name: sum(model.get_parameter(name).numel() for name in b.parameters) for b in blocks}
+sizes = {lk.block_words(b.name): sum(model.get_parameter(name).numel() for name in b.parameters) for b in blocks}
 lk.scored("01.5", max(sizes, key=sizes.get).split()[0])
 lk.plots.bars(sizes, tr("各部分的参数", "Parameters of each part"), tr("参数个数", "parameters"))
 
@@ -989,7 +989,7 @@ print(tr("不留冻结部分的结果，慢些：", "without keeping the frozen 
 
 # %%
 answers = lk.predict(model, [row.input for row in five])
-names = [f"{corpus.labels[row.target]}: {row.input}" for row in five]
+names = [f"{lk.plots.class_words(corpus.labels[row.target])}: {tr(row.input, row.extra['gloss'])}" for row in five]
 positive = {name: answer.probabilities["positive"] for name, answer in zip(names, answers, strict=True)}
 lk.plots.bars(positive, tr("判为正面的概率", "Probability of positive"), tr("概率", "probability"))
 

@@ -471,6 +471,10 @@ scores = [live.trainer(lr=lr).fit().valid_accuracy for lr in rates]
 # %%
 fig, axes = lk.plots.figure(6.4, 2.8)
 axes.semilogx(rates, scores, "o-", color="#4477aa")
+rows = len(corpus.valid)
+axes.vlines(
+    rates, *zip(*(lk.wilson(round(score * rows), rows) for score in scores), strict=True), color="#4477aa", lw=1
+)
 axes.axhline(0.5, color="#888888", ls=":")
 axes.set(title=tr("只训练头，七种学习率", "The head alone at seven rates"))
 axes.set(xlabel=tr("学习率（对数轴）", "learning rate (log axis)"), ylabel=tr("验证准确率", "validation accuracy"))

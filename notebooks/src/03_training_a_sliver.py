@@ -631,6 +631,8 @@ for pair in pairs:
 # %%
 fig, axes = lk.plots.figure(6.4, 2.6)
 axes.plot(volumes, heard, "o-", color="#4477aa")
+bounds = [lk.wilson(round(score * len(corpus.valid)), len(corpus.valid)) for score in heard]
+axes.fill_between(volumes, *zip(*bounds, strict=True), color="#4477aa", alpha=0.15, lw=0)
 axes.axvline(1, color="#888888", ls=":")
 axes.set(title=tr("把便签的音量拧小拧大", "The notes, turned down and up"))
 axes.set(xlabel=tr("音量（训练时为 1）", "volume (1 while training)"), ylabel=tr("验证准确率", "validation accuracy"))

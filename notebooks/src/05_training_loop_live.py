@@ -434,10 +434,14 @@ axes.legend()
 fig
 
 # %% [markdown] lang="zh"
-# @@B1@@ 要比，得让每种批大小带上自己的学习率，用**验证**成绩来挑，再在测试行上成对地判。**猜**：挑好以后，还分得出高下吗？
+# **读图**：三条线像是同一座山，横着挪开了：4 行一批的山顶在 2.5e-4，16 行的在 5e-4 到 1e-3，64 行的到 2e-3 还没有往下走。批越大，走得越少，每步就得越长，也担得起（梯度更稳）。只看 2.5e-4 那一列，64 行的比 4 行的低十三个点；只看 2e-3 那一列，4 行的那一批已经摔下悬崖。两列都会让人对批大小下结论，两个结论正好相反。
+#
+# 要比，得让每种批大小带上自己的学习率，用**验证**成绩来挑，再在测试行上成对地判。**猜**：挑好以后，还分得出高下吗？
 
 # %% [markdown] lang="en"
-# @@B1 en@@ For a comparison each size brings its own rate, chosen by the **validation** score, and then they are judged in pairs on test rows. **Guess**: can they still be told apart?
+# **Reading it**: three lines like one mountain, moved sideways: with 4 rows the top is at 2.5e-4, with 16 at 5e-4 to 1e-3, and with 64 it has not begun to fall at 2e-3. The larger the batch the fewer the steps, so each has to be longer, and can be (the gradient is steadier). At 2.5e-4 alone, 64 rows are thirteen points below 4; at 2e-3 alone, batches of 4 have gone over the cliff. Either column invites a judgement of batch size, and the two judgements are opposite.
+#
+# For a comparison each size brings its own rate, chosen by the **validation** score, and then they are judged in pairs on test rows. **Guess**: can they still be told apart?
 
 
 # %%
@@ -452,10 +456,10 @@ print(lk.verdict(batches, best[64], best[16]))
 print(lk.verdict(batches, "64 rows, lr 0.000125", best[64]))
 
 # %% [markdown] lang="zh"
-# @@B2@@
+# 各用各的学习率，三种批大小分不出高下（三个种子，区间每边三到六个点：是“不知道”，不是“一样”）；而同样的 64 行，学习率定错，一下子差十六个点，区间整个在 0 以下。所以“批大小要调”的正确读法是：**批大小和学习率要一起调**；先按内存和速度定批大小，再为它找学习率。批翻四倍，学习率大约翻两到四倍，是个不错的起点。
 
 # %% [markdown] lang="en"
-# @@B2 en@@
+# Each at its own rate, the three sizes can't be told apart (three seeds, three to six points to each side: "unknown", not "equal"); while with the same 64 rows a wrong rate costs sixteen points, in an interval all below 0. "Batch size needs tuning" is best read as: **batch size and rate are tuned together**. Settle the batch by memory and speed, then find its rate. Four times the batch, some two to four times the rate, is a fair place to start.
 
 # %% [markdown] lang="zh"
 # ## 4 学习率计划：起步要轻，停下要稳

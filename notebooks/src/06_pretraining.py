@@ -160,6 +160,7 @@ def newborn(width=64, layers=2):
 
 reader = newborn()
 expect("head", sum(p.numel() for p in reader.parameters()) - sum(p.numel() for p in reader.bert.parameters()))
+lk.plots.network(reader)
 
 # %% [markdown] lang="zh"
 # 算损失时，只有要猜的位置经过那张大表，省下六分之五的功夫。考试（`examine`）总用同一颗种子遮同样的字，前后才能比；它同时数一数，第一个猜就猜对的有多少。
@@ -433,8 +434,10 @@ losses = {name: [examine(lm, paper)[0] for paper in papers.values()] for name, l
 fig, axes = lk.plots.figure(6.4, 3.0)
 for shift, colour, (name, values) in zip((-0.18, 0.18), lk.plots.COLOURS, losses.items(), strict=False):
     drawn = axes.bar([shift, 1 + shift], values, 0.34, color=colour, label=tr(f"读{name}的", f"has read {name}"))
-    axes.bar_label(drawn, fmt="%.1f")
-axes.hlines(by_table, -0.45, 0.45, color="#aa3377", ls="--", label=tr("一元模型", "unigram model"))
+    axes.bar_label(drawn, fmt="%.2f", padding=3)
+axes.hlines(
+    by_table, -0.45, 0.45, color="#aa3377", ls="--", label=tr(f"一元模型 {by_table:.2f}", f"unigram {by_table:.2f}")
+)
 axes.set_xticks(range(2), papers)
 axes.set(title=tr("谁在哪份考卷上猜得准", "Who guesses well on which paper"), ylim=(0, 9))
 axes.set(xlabel=tr("考卷", "paper"), ylabel=tr("每字损失（nat）", "loss a character (nats)"))
@@ -541,7 +544,7 @@ spent = {
     tr("微调：150 条标签", "fine-tuning: 150 labels"): teaching_seconds,
 }
 fig, axes = lk.plots.figure(6.4, 2.6)
-axes.barh(list(spent)[::-1], list(spent.values())[::-1], color="#4477aa", height=0.6)
+axes.plot(list(spent.values())[::-1], list(spent)[::-1], "o", color="#4477aa", ms=9)
 axes.set(title=tr("时间花在哪里", "Where the time goes"), xscale="log", xlim=(0.3, 3e4))
 axes.set_xlabel(tr("处理器秒（对数轴）", "processor seconds (log axis)"))
 fig
