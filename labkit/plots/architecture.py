@@ -42,7 +42,7 @@ def network(model, *strategies: Strategy) -> Any:
     for one, plan, wrapped, strategy in zip(
         axes if len(plans) > 1 else [axes], plans, prepared, strategies or [None], strict=True
     ):
-        building(one, plan, family_of(wrapped).reads, wrapped.main_input_name)
+        building(one, plan, what_it_reads(wrapped), wrapped.main_input_name)
         said = [part for _, part in plan if part]
         trained, whole = sum(p.trained + p.added for p in said), sum(p.frozen + p.trained + p.added for p in said)
         name = name_of(strategy) if strategy else tr("模型", "the model")
@@ -60,6 +60,18 @@ def boxes(model) -> list[tuple[str, Part]]:
     return sorted(found, key=lambda box: box[1].kind != "prompt")
 
 
+def one_answer(model) -> bool:
+    """Whether the head gives one answer a row, as a classifier does, and not one for each token."""
+    whole = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return type(whole).__name__.endswith(("SequenceClassification", "ImageClassification", "AudioClassification"))
+
+
+def what_it_reads(model) -> str:
+    """Which of the last layer's vectors the head is given, in words; nothing where that goes without saying."""
+    words = {"first": tr("取第一个", "the first"), "last": tr("取最后一个", "the last")}
+    return words.get(family_of(model).reads, "") if one_answer(model) else tr("每个都取", "each one")
+
+
 def head_boxes(model, block: Block) -> Iterable[tuple[str, Part]]:
     """The pooler, where there is one, and what stands on it."""
     modules: dict[str, dict] = {}
@@ -67,7 +79,8 @@ def head_boxes(model, block: Block) -> Iterable[tuple[str, Part]]:
         if ".original_module." in name:  # peft keeps the head that it replaced
             continue
         parameter = model.get_parameter(name)
-        words = tr("池化层", "pooler") if ".pooler." in f".{name}" else block_words("head")
+        last = block_words("head") if one_answer(model) else tr("头", "head")
+        words = tr("池化层", "pooler") if ".pooler." in f".{name}" else last
         sizes = modules.setdefault(words, {"frozen": 0, "trained": 0, "added": 0})
         sizes["trained" if parameter.requires_grad else "frozen"] += parameter.numel()
     return [(words, Part(words, "head", **sizes)) for words, sizes in modules.items()]
@@ -91,9 +104,8 @@ def building(axes, plan: list[tuple[str, Part]], reads: str, asked: str) -> None
     for y, (words, part) in enumerate(rows, start=1):
         slices(axes, part, y)
         axes.text(0.5, y, words, ha="center", va="center", fontsize=9)
-    told = {"first": tr("取第一个", "the first"), "last": tr("取最后一个", "the last")}.get(reads)
-    if told and layers and asked == "input_ids":
-        axes.text(0.53, layers[-1] + 0.5, told, va="center", fontsize=7, color="#444444")
+    if reads and layers and asked == "input_ids":
+        axes.text(0.53, layers[-1] + 0.5, reads, va="center", fontsize=7, color="#444444")
     if prompt:
         box(axes, -0.22, layers[0] - 0.38, 0.16, layers[-1] - layers[0] + 0.76, STATES["added"])
         axes.text(-0.14, sum(layers) / len(layers), block_words("prompt"), ha="center", va="center", fontsize=8, rotation=90, color="white")  # fmt: skip

@@ -66,6 +66,12 @@ def test_a_gpt_is_drawn_from_its_own_blocks_and_says_that_its_last_token_is_read
     assert set(layers) < set(drawn) and "pooler" not in drawn and "the last" in drawn
 
 
+def test_a_head_that_answers_for_every_token_is_no_classifier():
+    lk.language("zh")
+    drawn = words(lk.plots.network(lk.load_masked_lm("tiny-bert-zh")))
+    assert "每个都取" in drawn and "头" in drawn and "分类头" not in drawn
+
+
 def test_a_prompt_stands_beside_the_layers(bert):
     lk.language("en")
     prompted = lk.PTuningV2().prepare(lk.load("tiny-bert-zh", labels=("no", "yes")))
