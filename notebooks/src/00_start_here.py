@@ -259,15 +259,15 @@ if mark_book:
 #
 # | 笔记 | 问的是 | 要多久 |
 # |---|---|---|
-# | **01 第一次微调** | 从一张表到一个模型，每一步里面是什么？ | 半小时 |
-# | **02 冻结还是不冻结** | 训练哪一部分？数据少就该冻结吗？ | 半小时 |
-# | **03 训练一小片** | LoRA、适配器、前缀：只加一点点，够吗？ | 半小时 |
-# | **04 优化器** | 怎样走下山？ | 半小时 |
-# | **05 训练循环，当场看** | 循环里的每个零件管什么？ | 四十分钟 |
-# | **06 预训练与微调** | 读过的书值多少条标签？ | 半小时 |
-# | **07 数据** | 模型从数据里学走了什么？ | 半小时 |
-# | **08 它好吗** | 分数后面是什么？ | 半小时 |
-# | **09 哪里会出错** | 坏掉的训练怎样认，怎样救？ | 半小时 |
+# | **01 第一次微调** | 从一张表到一个模型，每一步里面是什么？ | 85 分钟 |
+# | **02 冻结还是不冻结** | 训练哪一部分？数据少就该冻结吗？ | 60 分钟 |
+# | **03 训练一小片** | LoRA、适配器、前缀：只加一点点，够吗？ | 75 分钟 |
+# | **04 优化器** | 怎样走下山？ | 45 分钟 |
+# | **05 训练循环，当场看** | 循环里的每个零件管什么？ | 60 分钟 |
+# | **06 预训练与微调** | 读过的书值多少条标签？ | 35 分钟 |
+# | **07 数据** | 模型从数据里学走了什么？ | 35 分钟 |
+# | **08 它好吗** | 分数后面是什么？ | 45 分钟 |
+# | **09 哪里会出错** | 坏掉的训练怎样认，怎样救？ | 30 分钟 |
 #
 # 按号码走最顺；01 是一切的底子。赶时间的话，01、02、08 三本自成一圈。带着自己的数据来的，现在就可以把 `corpus` 换成 `lk.load_csv("我的评论.csv")`（两列：`text,label`），再运行一遍第 1 节。
 #
@@ -278,15 +278,15 @@ if mark_book:
 #
 # | notebook | what it asks | takes |
 # |---|---|---|
-# | **01 Your first fine-tune** | from a table to a model: what is inside each step? | half an hour |
-# | **02 Freeze or not?** | which part should train? With little data, freeze? | half an hour |
-# | **03 Training a sliver** | LoRA, adapters, prefixes: is so little enough? | half an hour |
-# | **04 Optimizers** | how does one get down the mountain? | half an hour |
-# | **05 The training loop, live** | what does each part of the loop do? | forty minutes |
-# | **06 Pretraining and fine-tuning** | how many labels is having read worth? | half an hour |
-# | **07 Data** | what does a model take from its data? | half an hour |
-# | **08 Is it good?** | what stands behind a score? | half an hour |
-# | **09 What goes wrong** | how does one know a broken run, and save it? | half an hour |
+# | **01 Your first fine-tune** | from a table to a model: what is inside each step? | 85 minutes |
+# | **02 Freeze or not?** | which part should train? With little data, freeze? | 60 minutes |
+# | **03 Training a sliver** | LoRA, adapters, prefixes: is so little enough? | 75 minutes |
+# | **04 Optimizers** | how does one get down the mountain? | 45 minutes |
+# | **05 The training loop, live** | what does each part of the loop do? | 60 minutes |
+# | **06 Pretraining and fine-tuning** | how many labels is having read worth? | 35 minutes |
+# | **07 Data** | what does a model take from its data? | 35 minutes |
+# | **08 Is it good?** | what stands behind a score? | 45 minutes |
+# | **09 What goes wrong** | how does one know a broken run, and save it? | 30 minutes |
 #
 # They are best taken in order; 01 is the ground for all. If time is short, 01, 02 and 08 make a round of their own. If you have brought data, put `lk.load_csv("my_reviews.csv")` (two columns, `text,label`) in place of `corpus` and run section 1 again, right now.
 #

@@ -14,7 +14,7 @@
 # 5. 用四行代码重做这一切，并证明结果相同；
 # 6. 看出一份旧脚本错在哪里，错了多少。
 #
-# **怎么读**：用 Shift + Enter 一格一格往下走，大约半小时。每一格之前有一个问题，先猜一个答案再运行。猜错的地方，正是你要学的地方。需要会一点 Python，见过 PyTorch 的张量；不需要显卡，也不需要网络。
+# **怎么读**：用 Shift + Enter 一格一格往下走，大约 85 分钟。每一格之前有一个问题，先猜一个答案再运行。猜错的地方，正是你要学的地方。需要会一点 Python，见过 PyTorch 的张量；不需要显卡，也不需要网络。
 
 # %% [markdown] lang="en"
 # # 01 · Your first fine-tune
@@ -32,7 +32,7 @@
 # 5. do it all again in four lines, and prove that the result is the same;
 # 6. see what is wrong with an old script, and by how much.
 #
-# **How to read it.** Walk from cell to cell with Shift + Enter; it takes about half an hour. A question stands before each cell: guess first, then run. Where your guess is wrong, you are learning. You need a little Python and to have met PyTorch's tensors; no graphics card and no network. The reviews are Chinese; each carries an English gloss, so you can follow without reading a character.
+# **How to read it.** Walk from cell to cell with Shift + Enter; it takes about 85 minutes. A question stands before each cell: guess first, then run. Where your guess is wrong, you are learning. You need a little Python and to have met PyTorch's tensors; no graphics card and no network. The reviews are Chinese; each carries an English gloss, so you can follow without reading a character.
 
 # %% tags=["setup"]
 LANG = "zh"

@@ -15,7 +15,7 @@
 # 6. 检验“数据少就冻结”，在自己的数据上找到交叉点；
 # 7. 量出微调忘掉了多少，并且修补。
 #
-# **怎么读**：做过笔记 01 就够了，大约半小时。每一格之前有一个问题，先猜再运行。
+# **怎么读**：做过笔记 01 就够了，大约 60 分钟。每一格之前有一个问题，先猜再运行。
 
 # %% [markdown] lang="en"
 # # 02 · Freeze or not?
@@ -34,7 +34,7 @@
 # 6. put "little data, so freeze" to the test, and find the crossing point on data of your own;
 # 7. measure how much fine-tuning forgets, and mend it.
 #
-# **How to read it.** Having done notebook 01 is enough; it takes about half an hour. A question stands before each cell: guess first, then run. The reviews are Chinese, and you can follow without reading a character.
+# **How to read it.** Having done notebook 01 is enough; it takes about 60 minutes. A question stands before each cell: guess first, then run. The reviews are Chinese, and you can follow without reading a character.
 
 # %% tags=["setup"]
 LANG = "zh"

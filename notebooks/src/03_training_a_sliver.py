@@ -15,7 +15,7 @@
 # 6. 用带区间的成绩把五种策略和一个对照放在一起比，也说得出这些成绩**不能**说明什么；
 # 7. 让一个底座带上两种本领，随时切换。
 #
-# **怎么读**：做过笔记 01 就够了，大约半小时。每一格之前有一个问题，先猜再运行。
+# **怎么读**：做过笔记 01 就够了，大约 75 分钟。每一格之前有一个问题，先猜再运行。
 
 # %% [markdown] lang="en"
 # # 03 · Training a sliver: LoRA, adapters, prompts
@@ -34,7 +34,7 @@
 # 6. compare five strategies and a control by scores with intervals, and say what these scores do **not** show;
 # 7. let one base carry two skills and switch between them.
 #
-# **How to read it.** Having done notebook 01 is enough; it takes about half an hour. A question stands before each cell: guess first, then run. The reviews are Chinese, and you can follow without reading a character.
+# **How to read it.** Having done notebook 01 is enough; it takes about 75 minutes. A question stands before each cell: guess first, then run. The reviews are Chinese, and you can follow without reading a character.
 
 # %% tags=["setup"]
 LANG = "zh"

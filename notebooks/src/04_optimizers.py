@@ -15,7 +15,7 @@
 # 6. 给真模型换优化器时知道该换多大的学习率，也知道什么时候名次不算数；
 # 7. 画出真模型的损失曲面，把几种优化器的脚印放上去。
 #
-# **怎么读**：做过笔记 01 就够了，大约半小时。每个实验之前有一个问题，先猜，写下来，再运行。
+# **怎么读**：做过笔记 01 就够了，大约 45 分钟。每个实验之前有一个问题，先猜，写下来，再运行。
 
 # %% [markdown] lang="en"
 # # 04 · Optimizers: walking downhill
@@ -34,7 +34,7 @@
 # 6. choose a rate when you change the optimizer of a real model, and know when a ranking means nothing;
 # 7. draw the loss surface of a real model, with the footprints of several optimizers on it.
 #
-# **How to read it.** Having done notebook 01 is enough; it takes about half an hour. A question stands before each experiment: guess, write it down, then run.
+# **How to read it.** Having done notebook 01 is enough; it takes about 45 minutes. A question stands before each experiment: guess, write it down, then run.
 
 # %% tags=["setup"]
 LANG = "zh"

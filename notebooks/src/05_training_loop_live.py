@@ -16,7 +16,7 @@
 # 7. 半路存档，恢复到每一个比特；
 # 8. 训练前先试探，训练后请医生，并从曲线的形状认出原因。
 #
-# **怎么读**：做过笔记 01 和 02 就够了，大约四十分钟。每个实验之前有一个问题，把猜的写下来，再运行。
+# **怎么读**：做过笔记 01 和 02 就够了，大约 60 分钟。每个实验之前有一个问题，把猜的写下来，再运行。
 
 # %% [markdown] lang="en"
 # # 05 · The training loop, live
@@ -36,7 +36,7 @@
 # 7. write a checkpoint half way and come back to the very bit;
 # 8. sound out a run before it, ask the doctor after it, and read causes from the shape of a curve.
 #
-# **How to read it.** Having done notebooks 01 and 02 is enough; it takes about forty minutes. A question stands before each experiment: write your guess down, then run.
+# **How to read it.** Having done notebooks 01 and 02 is enough; it takes about 60 minutes. A question stands before each experiment: write your guess down, then run.
 
 # %% tags=["setup"]
 LANG = "zh"

@@ -14,7 +14,7 @@
 # 5. 填出“预训练与微调”那张表，每一格都是自己量的；
 # 6. 知道什么时候该继续预训练，什么时候该先跑 TF-IDF。
 #
-# **怎么读**：做过笔记 01 和 02 就够了，大约半小时。每个实验之前有一个问题，把猜的写下来，再运行。
+# **怎么读**：做过笔记 01 和 02 就够了，大约 35 分钟。每个实验之前有一个问题，把猜的写下来，再运行。
 
 # %% [markdown] lang="en"
 # # 06 · Pretraining and fine-tuning
@@ -32,7 +32,7 @@
 # 5. fill in the table "pretraining against fine-tuning", every square of it measured;
 # 6. tell when to go on with pretraining, and when to run TF-IDF first.
 #
-# **How to read it.** Having done notebooks 01 and 02 is enough; it takes about half an hour. A question stands before each experiment: write your guess down, then run. The texts are Chinese, one character a token, and you can follow without reading any.
+# **How to read it.** Having done notebooks 01 and 02 is enough; it takes about 35 minutes. A question stands before each experiment: write your guess down, then run. The texts are Chinese, one character a token, and you can follow without reading any.
 
 # %% tags=["setup"]
 LANG = "zh"

@@ -15,7 +15,7 @@
 # 6. 知道标错几成会怎样，并让模型替你找出标错的行；
 # 7. 怀疑一个太好的成绩，找到泄漏，把它堵上。
 #
-# **怎么读**：做过笔记 01 就够了，大约四十分钟。每个实验之前有一个问题，把猜的写下来，再运行。
+# **怎么读**：做过笔记 01 就够了，大约 35 分钟。每个实验之前有一个问题，把猜的写下来，再运行。
 
 # %% [markdown] lang="en"
 # # 07 · Data
@@ -34,7 +34,7 @@
 # 6. say what wrong labels cost, and let the model point them out;
 # 7. distrust a score that is too good, find the leak and stop it.
 #
-# **How to read it.** Having done notebook 01 is enough; it takes about forty minutes. A question stands before each experiment: write your guess down, then run. The reviews are Chinese, and you can follow without reading a character.
+# **How to read it.** Having done notebook 01 is enough; it takes about 35 minutes. A question stands before each experiment: write your guess down, then run. The reviews are Chinese, and you can follow without reading a character.
 
 # %% tags=["setup"]
 LANG = "zh"

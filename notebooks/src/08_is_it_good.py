@@ -17,7 +17,7 @@
 # 6. 把没训练过的行切片来看，又不上“切多了总有一片难看”的当；
 # 7. 埋一个偏见，看着测试成绩夸它，再用反事实把它揪出来，修好。
 #
-# **怎么读**：做过笔记 01、02 就够了，大约四十分钟。每一格之前有一个问题，先把答案写在纸上，再运行。
+# **怎么读**：做过笔记 01、02 就够了，大约 45 分钟。每一格之前有一个问题，先把答案写在纸上，再运行。
 
 # %% [markdown] lang="en"
 # # 08 · Is it good?
@@ -38,7 +38,7 @@
 # 6. cut unseen rows into slices without falling for "cut often enough, and one slice looks bad";
 # 7. plant a bias, watch the test score praise it, expose it with counterfactuals, and repair it.
 #
-# **How to read it.** Notebooks 01 and 02 are enough; it takes about forty minutes. A question stands before each cell: write your answer down first, then run. The reviews are Chinese; where one has to be read, its meaning in English stands beside it.
+# **How to read it.** Notebooks 01 and 02 are enough; it takes about 45 minutes. A question stands before each cell: write your answer down first, then run. The reviews are Chinese; where one has to be read, its meaning in English stands beside it.
 
 # %% tags=["setup"]
 LANG = "zh"

@@ -17,7 +17,7 @@
 # 6. 知道哪一种病曲线上看不见；
 # 7. 内存不够时怎样办，以及“同一次训练”要满足什么。
 #
-# **怎么读**：做过笔记 01、02 就够了，大约四十分钟。诊断题请**写在纸上**再往下看，看了答案再猜，什么也学不到。
+# **怎么读**：做过笔记 01、02 就够了，大约 30 分钟。诊断题请**写在纸上**再往下看，看了答案再猜，什么也学不到。
 
 # %% [markdown] lang="en"
 # # 09 · What goes wrong?
@@ -38,7 +38,7 @@
 # 6. name the illness that no curve shows;
 # 7. act when memory does not suffice, and say what it takes to be "the same run".
 #
-# **How to read it.** Notebooks 01 and 02 are enough; it takes about forty minutes. Please **write** your diagnoses down before you read on. To guess after seeing the answer teaches nothing.
+# **How to read it.** Notebooks 01 and 02 are enough; it takes about 30 minutes. Please **write** your diagnoses down before you read on. To guess after seeing the answer teaches nothing.
 
 # %% tags=["setup"]
 LANG = "zh"

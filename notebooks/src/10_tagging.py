@@ -14,7 +14,7 @@
 # 5. 把错误分成四种，从中看出一个模型的脾气；
 # 6. 说清头为什么学不会，小小的 CRF 什么时候赢，多标一些数据能买到什么。
 #
-# **怎么读**：做过笔记 01 就够了，08 更好。大约四十分钟。每一格之前有一个问题，先写下答案，再运行。
+# **怎么读**：做过笔记 01 就够了，08 更好。大约 25 分钟。每一格之前有一个问题，先写下答案，再运行。
 
 # %% [markdown] lang="en"
 # # 10 · One label for each word
@@ -32,7 +32,7 @@
 # 5. sort errors into four kinds, and read a model's temper from them;
 # 6. say why a head alone does not learn this, when a small CRF wins, and what more labels buy.
 #
-# **How to read it.** Notebook 01 is enough, 08 helps. It takes about forty minutes. A question stands before each cell: write your answer down, then run. The texts are Chinese; their meaning in English stands beside them, with each name given by its type.
+# **How to read it.** Notebook 01 is enough, 08 helps. It takes about 25 minutes. A question stands before each cell: write your answer down, then run. The texts are Chinese; their meaning in English stands beside them, with each name given by its type.
 
 # %% tags=["setup"]
 LANG = "zh"

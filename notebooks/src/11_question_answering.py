@@ -13,7 +13,7 @@
 # 4. 量出一个模型学的是意思，还是说法；
 # 5. 用空答案的分数，让模型在没有答案的时候闭嘴，并看清这要付什么代价。
 #
-# **怎么读**：做过 01 就够了，08 有帮助。大约三十分钟。先猜，再运行。
+# **怎么读**：做过 01 就够了，08 有帮助。大约 25 分钟。先猜，再运行。
 
 # %% [markdown] lang="en"
 # # 11 · Where does it stand?
@@ -30,7 +30,7 @@
 # 4. measure whether a model learned the meaning or the wording;
 # 5. let a model keep silent where there is no answer, by the null score, and see what that costs.
 #
-# **How to read it.** Notebook 01 is enough; 08 helps. It takes about half an hour. Guess first, then run. Slips and questions are Chinese; the meaning of each question stands beside it.
+# **How to read it.** Notebook 01 is enough; 08 helps. It takes about 25 minutes. Guess first, then run. Slips and questions are Chinese; the meaning of each question stands beside it.
 
 # %% tags=["setup"]
 LANG = "zh"

@@ -14,7 +14,7 @@
 # 5. 量出换一种说法会怎样；
 # 6. 量出遗忘，比较全量微调和 LoRA。
 #
-# **怎么读**：做过 01 就够了，02 第 11 节（遗忘）和 03（LoRA）有帮助。大约三十分钟。
+# **怎么读**：做过 01 就够了，02 第 11 节（遗忘）和 03（LoRA）有帮助。大约 25 分钟。
 
 # %% [markdown] lang="en"
 # # 12 · GPT: from continuing to answering
@@ -32,7 +32,7 @@
 # 5. measure what happens when a question is worded anew;
 # 6. measure forgetting, for full fine-tuning and for LoRA.
 #
-# **How to read it.** Notebook 01 is enough; 02, section 11 (forgetting) and 03 (LoRA) help. It takes about half an hour.
+# **How to read it.** Notebook 01 is enough; 02, section 11 (forgetting) and 03 (LoRA) help. It takes about 25 minutes.
 
 # %% tags=["setup"]
 LANG = "zh"
