@@ -24,7 +24,7 @@ from labkit.models.families import FAMILIES, blocks, unknown_family
 from labkit.models.slimming import Slimmed
 from labkit.tasks import Classification, Task, task_of
 
-PACKAGED = ("tiny-bert-zh", "tiny-bert-zh-general", "tiny-gpt-zh", "tiny-commands", "tiny-speech")
+PACKAGED = ("tiny-bert-zh", "tiny-bert-zh-general", "tiny-gpt-zh", "tiny-resnet", "tiny-commands", "tiny-speech")
 
 
 def load(source, labels: Sequence[str] | None = None, *, seed: int = 0, task: Any = None) -> Any:
