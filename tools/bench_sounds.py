@@ -66,9 +66,7 @@ def newborn(folder: Path, seed: int) -> str:
 def runs(work: Path, data: Path = DATA, seeds: int = 3, ways=WAYS) -> Iterator[lk.Run]:
     """A run for each way, speaker and seed; `seed` counts both: 10 times the speaker, and the seed."""
     whole, spoken = digits(data), lk.commands()
-    turns = [(seed, way) for seed in range(seeds) for way in ways if ways[way][-1] == 3]
-    turns += [(0, way) for way in ways if ways[way][-1] == 1]
-    for seed, way in turns:
+    for seed, way in ((seed, way) for seed in range(seeds) for way in ways if seed < ways[way][-1]):
         source, strategy, rate, settings, _ = ways[way]
         for number, speaker in enumerate(SPEAKERS):
             corpus = without(whole, speaker, seed)
