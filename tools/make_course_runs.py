@@ -58,8 +58,8 @@ def hotels(work: Path, folder: Path) -> list[lk.Run]:
 
 
 def slivers(work: Path) -> list[lk.Run]:
-    """03: its five strategies and the head alone, with which they are to be compared, and full fine-tuning for as many epochs
-    as LoRA; rows drawn anew by each seed."""
+    """03: its five strategies and the head alone, with which they are to be compared, and full fine-tuning for ten
+    epochs instead of three; rows drawn anew by each seed."""
     every = [lk.Full(), lk.HeadOnly(), lk.LoRA(), lk.Adapter(), lk.PrefixTuning(), lk.PTuningV2()]
     corpus, config, found = short_reviews(), lk.TrainConfig(device="cpu", precision="fp32"), []
     for seed in SEEDS:
