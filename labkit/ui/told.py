@@ -50,6 +50,10 @@ class Attributed:
             f"lk.plots.attribution([before, after], names={tuple(names)!r})",
         ]
 
+    def written(self, text: str) -> str:
+        """What is asked, as an expression in code."""
+        return repr(text)
+
     def summary(self, found: Attribution) -> str:
         adds = tr("是", "yes") if found.gap <= 0.02 * max(1.0, abs(found.log_odds)) else tr("否", "no")
         return tr("{}；分数加得起来：{}", "{}; the scores add up: {}").format(found.predicted, adds)
@@ -114,6 +118,9 @@ class Answered:
     def lines(self, label, method: str, names: Sequence[str]) -> list[str]:
         asked = "[model.task.parse(text)]"
         return [f"print(*lk.predict(fresh, {asked}), *lk.predict(model, {asked}), sep='\\n')"]
+
+    def written(self, text: str) -> str:
+        return repr(text)
 
     def summary(self, found) -> str:
         return tr("已回答", "answered")

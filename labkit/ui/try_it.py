@@ -20,6 +20,7 @@ from labkit.ui import panel
 from labkit.ui.controls import AUTO, choice, named
 from labkit.ui.panel import Panel, empty_html, shown
 from labkit.ui.told import way_of
+from labkit.ui.told_maps import Mapped, mapped
 
 PATIENCE = 1.0  # seconds that an answer may take for the next one to come by itself
 
@@ -43,11 +44,17 @@ class TryIt(Panel):
         self.given = {"after": model, "before": before}
         self.models, self.seed, self.eager, self.took = {}, seed, False, 0.0
         self.after, self.before, self.answered = None, None, None
-        self.way = way_of(self.model("after"))
+        self.way = Mapped(self.model("after")) if mapped(self.model("after")) else way_of(self.model("after"))
         options = [(tr("模型说的", "what the model says"), AUTO), *((name, name) for name in self.labels())]
-        written = tr("写一句话…", "type a text …")
+        files = isinstance(self.way, Mapped)
+        written = (
+            tr("文件的路径，或在下面上传…", "a file's path, or upload below …")
+            if files
+            else tr("写一句话…", "type a text …")
+        )
+        methods = [m for m in METHODS if not files or m in self.way.methods]
         self.settings = {
-            "text": named(widgets.Textarea(text, placeholder=written, rows=4), "text"),
+            "text": named(widgets.Textarea(text, placeholder=written, rows=2 if files else 4), "text"),
             "example": choice(
                 "example",
                 (AUTO, *(self.way.examples if examples is None else examples)),
@@ -57,14 +64,16 @@ class TryIt(Panel):
             ),
             "label": named(widgets.Dropdown(options=options, value=AUTO, description=tr("说明", "explain")), "label"),
             "method": named(
-                widgets.Dropdown(options=[(method_names()[m], m) for m in METHODS], description=tr("方法", "method")),
+                widgets.Dropdown(options=[(method_names()[m], m) for m in methods], description=tr("方法", "method")),
                 "method",
             ),
         }
         for name in {"label", "method"} - set(self.way.controls):
             self.settings[name].layout.display = "none"
         self.settings["example"].observe(self.on_example, names="value")
-        self.build(*self.settings.values())
+        self.upload = named(widgets.FileUpload(multiple=False, description=tr("上传", "upload")), "upload")
+        self.upload.observe(self.on_upload, names="value")
+        self.build(*self.settings.values(), *([self.upload] if files else []))
         self.eager = True
 
     def labels(self) -> list[str]:
@@ -91,6 +100,14 @@ class TryIt(Panel):
         if self.settings["example"].value is not AUTO:
             self.settings["text"].value = self.settings["example"].value
 
+    @shown
+    def on_upload(self, *_):
+        """Ask about the file that came; ipywidgets 7 hands them over by name, 8 as a list."""
+        given = self.upload.value
+        for name, file in given.items() if isinstance(given, dict) else ((one["name"], one) for one in given):
+            self.way.upload(name, bytes(file["content"]))
+            self.settings["text"].value = name
+
     def text(self) -> str:
         return self.settings["text"].value.strip()
 
@@ -100,7 +117,7 @@ class TryIt(Panel):
     def source(self) -> str:
         made = [line_of(self.given["after"], "model"), self.line_of_before()]
         _, label, method = self.question()
-        text = f"text = {self.text()!r}"
+        text = f"text = {self.way.written(self.text())}"
         return "\n".join(["import labkit as lk", *made, text, *self.way.lines(label, method, names())])
 
     def line_of_before(self) -> str:
@@ -108,7 +125,9 @@ class TryIt(Panel):
         if self.given["before"] is not None:
             return line_of(self.given["before"], "fresh")
         seed = f", seed={self.seed}" if self.seed else ""
-        head = f"labels={self.labels()!r}" if self.way.controls else "task=model.task"
+        head = (
+            f"labels={self.labels()!r}" if self.way.controls and not isinstance(self.way, Mapped) else "task=model.task"
+        )
         return f"fresh = lk.load({origin(self.model('after'))!r}, {head}{seed})"
 
     @shown
@@ -176,6 +195,8 @@ class TryIt(Panel):
         return (f'<div class="labkit-keys">{keys}</div>' if keys else "") + "".join([*parts, *lines])
 
     def invitation(self) -> str:
+        if not self.text() and isinstance(self.way, Mapped):
+            return tr("挑一个例子，写一个路径，或上传一个文件", "choose an example, give a path, or upload a file")
         if not self.text():
             return tr("写一句话，或挑一个例子", "type a text, or choose an example")
         if self.took > PATIENCE:
