@@ -24,7 +24,7 @@ from labkit.training.evaluation import answered
 from labkit.training.network import one_token
 
 ALONE, TOGETHER = 16, 16  # rows that are timed one by one; rows of a batch
-ROUNDS = 5
+ROUNDS = 3
 DROP = 0.01  # what is said even where it may be luck
 
 

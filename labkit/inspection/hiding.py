@@ -49,7 +49,8 @@ def curves(hidden: Hidden, orders: Sequence[Sequence[int]]) -> Any:
     for i, order in enumerate(orders):
         for step in range(STEPS + 1):
             masks[i, step, list(order[: round(step * n / STEPS)])] = True
-    return hidden.odds(masks.flatten(0, 1)).sigmoid().view(len(orders), STEPS + 1)
+    once, place = masks.flatten(0, 1).unique(dim=0, return_inverse=True)  # all begin with nothing hidden, and end alike
+    return hidden.odds(once)[place].sigmoid().view(len(orders), STEPS + 1)
 
 
 def deletion(hidden: Hidden, scores: Sequence[float], free: Sequence[int], seed: int = 0) -> tuple[Any, Any] | None:
