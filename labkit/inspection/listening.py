@@ -72,74 +72,82 @@ def answers(model, examples: Sequence[Example]) -> list[str]:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Which part of a clip each token of a text is drawn from."""
+    """Which stretch of a clip each token of a text is drawn from."""
 
     tokens: tuple[str, ...]
-    weights: Any  # (tokens, places), each row's sum 1
-    step: float  # seconds of a place
+    weights: Any  # (tokens, stretches), each row's sum 1
+    step: float  # seconds of a stretch
     samples: Any  # the clip
     rate: int
 
     @property
     def peaks(self) -> list[float]:
-        """Where each token looks most, in seconds."""
+        """Where the stretch begins that each token hangs on most, in seconds."""
         return [float(i) * self.step for i in self.weights.argmax(1)]
 
 
+WINDOW, HOP = 0.1, 0.05  # seconds: a stretch that is silenced, and how far the next one is
+
+
 def alignment(model, clip, text: str | None = None, language: str = "") -> Alignment:
-    """Where a model looks in a clip for each token of a text: of what it writes itself, unless a text is given.
+    """Which stretch of a clip each token of a text is drawn from: of what a model writes itself, unless a text is given.
 
     >>> found = alignment(model, corpus.test[0].input)
     >>> plots.alignment(found)
 
-    Of a decoder it is the attention to the encoder's states, the mean over layers and heads; of CTC the frames that answered with
-    each letter, by how sure they were.
+    Of a decoder: by how many nats each token becomes less likely when a tenth of a second is silenced, each stretch in turn.
+    (Attention is quicker to look at and says less: the encoder has carried what it heard to other places by then.) Of CTC: the
+    frames that answered with each letter, by how sure they were.
     """
     task, clip = model.task, model.task.modality.accept(clip)
     extra = {"language": language} if language else {}
     if text is None and not model.processor.ctc:
         text = transcribe(model, clip, language=language)
     (item,) = task.encode(model.processor, [Example(clip, None if model.processor.ctc else text, extra)], 0)
-    batch = task.collate(model.processor, [item]).to(device_of(model))
-    heard = model.processor.extractor.sampling_rate
-    samples = task.modality.prepared(clip, heard)
-    tokens, weights = (by_frames if model.processor.ctc else by_attention)(model, batch, item)
-    seconds = item["sound"].shape[-1] * item["step"]
-    weights = weights[:, : places(model, batch, weights.shape[1])]
-    return Alignment(
-        tuple(tokens), weights / weights.sum(1, keepdims=True).clip(1e-9), seconds / weights.shape[1], samples, heard
-    )
+    rate = model.processor.extractor.sampling_rate
+    samples = task.modality.prepared(clip, rate)
+    tokens, weights = (by_frames if model.processor.ctc else by_silence)(model, item, len(samples) / rate)
+    whole = weights.sum(1, keepdims=True).clip(1e-9)
+    return Alignment(tuple(tokens), weights / whole, len(samples) / rate / weights.shape[1], samples, rate)
 
 
-def places(model, batch, most: int) -> int:
-    """How many of the encoder's places are no padding."""
-    mask = batch.inputs.get("attention_mask")
-    counted = getattr(model, "_get_feat_extract_output_lengths", None)
-    return most if mask is None or counted is None else min(most, int(counted(mask.sum(1))[0]))
+def by_silence(model, item: dict, seconds: float) -> tuple[list[str], Any]:
+    """Tokens behind the prompt, and what each loses where a stretch is silenced (tokens, stretches)."""
+    import numpy as np
+
+    sound, step = item["sound"], item["step"]
+    stretches = max(1, round(seconds / HOP))
+    variants = [item]
+    for k in range(stretches):
+        middle = (k + 0.5) * seconds / stretches
+        first, end = (int(max(0.0, middle + side * WINDOW / 2) / step) for side in (-1, 1))
+        quiet = sound.copy()
+        quiet[..., first:end] = sound.min() if sound.ndim > 1 else 0.0
+        variants.append({**item, "sound": quiet})
+    logs = token_logs(model, variants, item)
+    tokens = [model.processor.tokenizer.decode([i]) or "␣" for i in item["ids"][item["prompt"] : -1]]
+    return tokens, np.maximum(logs[0] - logs[1:], 0).T[: len(tokens)]
 
 
-def by_attention(model, batch, item: dict) -> tuple[list[str], Any]:
-    """Tokens behind the prompt with their attention (tokens, places)."""
-    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
-    before = plain.config._attn_implementation
-    plain.set_attn_implementation("eager")  # the quicker kinds keep no weights
-    try:
-        with asking(model):
-            out = plain(**batch.inputs, output_attentions=True, use_cache=False)
-    finally:
-        plain.set_attn_implementation(before)
-    mean = sum(layer[0].mean(0) for layer in out.cross_attentions) / len(out.cross_attentions)
-    ids = item["ids"][item["prompt"] : -1]
-    tokens = [model.processor.tokenizer.decode([i]) or "␣" for i in ids]
-    return tokens, mean[item["prompt"] : item["prompt"] + len(ids)].float().cpu().numpy()
+def token_logs(model, items: Sequence[dict], item: dict) -> Any:
+    """The log probability of each token of the text, (items, tokens)."""
+    import torch
+
+    batch = model.task.collate(model.processor, items).to(device_of(model))
+    with asking(model):
+        logs = model(**batch.inputs).logits.float().log_softmax(-1)[:, item["prompt"] :]
+    ids = torch.tensor(item["ids"][item["prompt"] :], device=logs.device)
+    return logs.gather(2, ids.expand(len(items), -1)[..., None])[..., 0].cpu().numpy()
 
 
-def by_frames(model, batch, item: dict) -> tuple[list[str], Any]:
+def by_frames(model, item: dict, seconds: float) -> tuple[list[str], Any]:
     """Letters with the frames that answered with them (letters, frames)."""
     import numpy as np
 
+    batch = model.task.collate(model.processor, [item]).to(device_of(model))
     with asking(model):
         shares = model(**batch.inputs).logits[0].float().softmax(-1).cpu().numpy()
+    shares = shares[: model.processor.frames(round(seconds / item["step"]))]
     best, blank = shares.argmax(1).tolist(), model.processor.config.pad_token_id
     letters, rows, last = [], [], blank
     for t, number in enumerate(best):

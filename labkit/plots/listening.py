@@ -1,4 +1,4 @@
-"""A clip, and where in it a model looks for each token that it writes."""
+"""A clip, and which stretch of it a model hears each token in."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from labkit.plots.look import COLOURS, drawn, figure, printable
 
 @drawn
 def alignment(found, title: str | None = None) -> Any:
-    """A row for each token, dark where the model looks for it; the clip itself lies below, on the same time.
+    """A row for each token, dark where it is heard; the clip itself lies below, on the same time.
 
     >>> lk.plots.alignment(lk.alignment(model, clip))
     """
@@ -37,5 +37,5 @@ def alignment(found, title: str | None = None) -> Any:
     axes.set(xlim=(0, seconds), ylim=(rows - 0.3 + room, -0.5), xlabel=tr("秒", "seconds"))
     axes.set_yticks(range(rows), [printable(token if token.strip() else "␣") for token in found.tokens])
     axes.grid(False)
-    axes.set_title(title or tr("写每个字时，模型在听哪里", "Where the model listens for each token"))
+    axes.set_title(title or tr("每个字是在哪里听见的", "Where each token is heard"))
     return fig

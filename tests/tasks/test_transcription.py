@@ -46,7 +46,9 @@ def test_a_decoder_learns_what_transformers_would_teach_it(load, name):
     model, examples = load(name), said(5)
     items, batch = batch_of(model, examples)
     losses, _ = model.task.ask(model, batch)
-    whole = torch.nn.utils.rnn.pad_sequence([torch.tensor(i["ids"]) for i in items], batch_first=True, padding_value=-100)
+    whole = torch.nn.utils.rnn.pad_sequence(
+        [torch.tensor(i["ids"]) for i in items], batch_first=True, padding_value=-100
+    )
     known = {k: v for k, v in batch.inputs.items() if k != "decoder_input_ids"}
     with torch.no_grad():
         logits = model(**known, labels=whole).logits  # transformers shifts the labels by itself
@@ -227,7 +229,10 @@ def test_all_three_scores_have_an_interval_and_more_is_not_always_better(corpus)
     task, truth = corpus.task, ["ace", "gg", "a", "ca"]
     scores = task.score(["ace", "g", "", "ca"], truth)
     assert scores.exact_match == 0.5 and scores.cer == 2 / 8 and scores.wer == 0.5 and scores.silent == 0.25
-    assert all(scores.metrics[m].low <= scores.metrics[m].value <= scores.metrics[m].high for m in ("exact_match", "cer", "wer"))
+    assert all(
+        scores.metrics[m].low <= scores.metrics[m].value <= scores.metrics[m].high
+        for m in ("exact_match", "cer", "wer")
+    )
     assert task.metric("cer").better(0.1, 0.2) and task.choosing.name == "cer"
 
 
@@ -305,11 +310,13 @@ def test_one_beam_is_greedy_and_more_beams_find_no_less_likely_text(load):
             assert likely(wide) >= likely(greedy) - 1e-6
 
 
-def test_where_a_model_looks_is_a_share_for_each_token(load):
+def test_where_a_token_is_heard_is_a_share_of_the_clip(load):
     for name, text in (("writer", "ace"), ("whisper", "ace")):
         found = lk.alignment(load(name), said(3)[2].input, text)
-        assert found.tokens == ("a", "c", "e") and np.allclose(found.weights.sum(1), 1, atol=1e-5)
-        assert found.weights.shape[1] * found.step == pytest.approx(len(found.samples) / found.rate, abs=1.0)
+        assert found.tokens == ("a", "c", "e") and np.allclose(
+            found.weights.sum(1).clip(0, 1), found.weights.sum(1), atol=1e-5
+        )
+        assert found.weights.shape[1] * found.step == pytest.approx(len(found.samples) / found.rate)
         lk.plots.alignment(found)
 
 
@@ -355,3 +362,22 @@ def test_rehearsal_adds_the_loss_of_what_was_known(load, corpus):
 def test_nothing_to_rehearse_is_refused():
     with pytest.raises(BadInput):
         lk.Rehearsal([])
+
+
+def test_a_stretch_that_a_text_hangs_on_is_found(load, monkeypatch):
+    def hangs_on_the_middle(model, items, item):  # the second token needs the frames 12 to 16, the others nothing
+        return np.array(
+            [[0.0, 0.0 if (i["sound"][:, 12:16] == item["sound"][:, 12:16]).all() else -3.0, 0.0] for i in items]
+        )
+
+    monkeypatch.setattr("labkit.inspection.listening.token_logs", hangs_on_the_middle)
+    found = lk.alignment(load("writer"), said(3)[2].input, "ac")
+    assert found.weights[1].sum() == pytest.approx(1) and 0.05 <= found.peaks[1] <= 0.2
+    assert found.weights[0].sum() == 0
+
+
+def test_of_ctc_the_frames_that_answered_are_shown(load):
+    model = load("reader")
+    found = lk.alignment(model, said(3)[2].input)
+    assert "".join(found.tokens).replace("|", " ").strip() == lk.transcribe(model, said(3)[2].input)
+    lk.plots.alignment(found)
