@@ -70,8 +70,13 @@ def lora(answer):
                 )
             )
         yield from faults(given, got, base + scale * change, mistakes)
-        matrices = {"a": a.requires_grad_(), "b": b.requires_grad_()}
-        if missing := no_gradient(matrices, answer(x.clone(), weight.clone(), bias.clone(), a, b, alpha).sum()):
+        matrices = {"x": x.requires_grad_(), "a": a.requires_grad_(), "b": b.requires_grad_()}
+        loss = answer(x, weight.clone(), bias.clone(), a, b, alpha).sum()
+        missing = no_gradient(matrices, loss)
+        right = (x @ weight.T + scale * (x @ a.T @ b.T)).sum()
+        slopes = [torch.autograd.grad(one, x, retain_graph=True)[0] for one in (loss, right) if not missing]
+        if missing or not torch.allclose(*slopes):
+            missing = missing or "x"
             yield tr(
                 f"梯度传不到 {missing}，LoRA 就学不了：不要用 detach、torch.tensor 或 no_grad。",
                 f"No gradient reaches {missing}, and so LoRA can't learn: don't use detach, torch.tensor or no_grad.",

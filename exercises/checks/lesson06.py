@@ -31,7 +31,7 @@ HIDDEN = (  # special tokens, the [MASK], the size of the vocabulary, rows, toke
 
 
 def a_vocabulary(rng):
-    words = rng.choice((60, 150, 400))
+    words = rng.choice((60, 150))
     return (0, 1, 2, 3, 4, rng.randint(5, words - 1)), rng.choice((4, 1)), words, 250, 120
 
 

@@ -428,6 +428,15 @@ def suspecting(answer):
                 f"Of 600 rows {known} were never judged by a model that had not been taught them, and their losses are known by heart: "
                 "every row has to be left out once.",
             )
+        if hits < floor:
+            yield joined(
+                said,
+                tr(
+                    "看损失：给**标签那一类**的概率越小，越可疑；留出的那份不要混进学的行里。",
+                    "Look at the loss: the smaller the probability of **the class on the label**, the more suspect; and keep the part "
+                    "that is left out from being taught.",
+                ),
+            )
         for label in (0, 1):
             mine = sum(labels[i] == label for i in found & bad)
             theirs = sum(labels[i] == label for i in found_by_folds(tuple(texts), tuple(labels), k) & bad)
@@ -439,15 +448,6 @@ def suspecting(answer):
                         f"Of the wrong labels that say {label} you found hardly any ({mine}): both labels may be wrong.",
                     ),
                 )
-        if hits < floor:
-            yield joined(
-                said,
-                tr(
-                    "看损失：给**标签那一类**的概率越小，越可疑；留出的那份不要混进学的行里。",
-                    "Look at the loss: the smaller the probability of **the class on the label**, the more suspect; and keep the part "
-                    "that is left out from being taught.",
-                ),
-            )
 
 
 @functools.cache

@@ -62,18 +62,17 @@ def place_of(span, offsets, context):
 
 def a_window(rng):
     """An answer, offsets of tokens of one to three characters with gaps, and the range of the context."""
-    asked = rng.randint(1, 4)
-    offsets, at = [(0, 0), *((i, i + 1) for i in range(asked)), (0, 0)], rng.choice((0, 0, 7, 20))
-    begin = start = at
+    asked, at, context = rng.randint(1, 4), rng.choice((0, 0, 7, 20)), []
     for _ in range(rng.randint(1, 6)):
-        end = at + rng.randint(1, 3)
-        offsets.append((at, end))
-        at = end + rng.choice((0, 0, 1))
-    first = rng.choice((offsets[rng.randrange(asked + 2, len(offsets))][0], rng.randint(max(0, begin - 2), end)))
-    inside = any(a <= first < b for a, b in offsets[asked + 2 :])
-    stop = offsets[rng.randrange(asked + 2, len(offsets))][1]
-    span = (first, stop) if inside and stop > first else (max(0, start - 3), end) if start else None
-    return span, [*offsets, (0, 0)], (asked + 2, len(offsets))
+        context.append((at, at + rng.randint(1, 3)))
+        at = context[-1][1] + rng.choice((0, 0, 1))
+    one, other = sorted(rng.choices(context, k=2))
+    first = rng.randint(one[0], one[1] - 1)
+    span = (first, rng.randint(max(first, other[0]) + 1, other[1]))  # it may begin and end inside a token
+    if rng.random() < 0.3:
+        span = rng.choice((None, (max(0, context[0][0] - 2), span[1]), (span[0], context[-1][1] + 2)))
+    offsets = [(0, 0), *((i, i + 1) for i in range(asked)), (0, 0), *context, (0, 0)]
+    return span, offsets, (asked + 2, asked + 2 + len(context))
 
 
 @exercise("11.2")

@@ -175,7 +175,7 @@ def halving(answer):
     fixed = ((8, 1, 0), (4, 2, 1), (5, 1, 2), (2, 3, 3), (16, 1, 4), (3, 1, 5))
     for count, epochs, seed in cases(fixed, lambda rng: (rng.randint(2, 20), rng.randint(1, 3), rng.getrandbits(20))):
         rng = random.Random(seed)
-        level = [round(rng.uniform(0.6, 0.8), 3) for _ in range(count)]
+        level = [rng.uniform(0.6, 0.8) for _ in range(count)]
         slow = [rng.uniform(0.2, 1.5) for _ in range(count)]
         calls = []
 

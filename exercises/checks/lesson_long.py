@@ -140,10 +140,9 @@ def a_walk(rng):
 def looping(answer):
     for walk in cases(WALKS, a_walk, 1):
         yield from trainer_faults(answer, *walk)
-    for seed, patience in cases(
-        ((0, None), (1, 1), (2, 2)), lambda rng: (rng.getrandbits(16), rng.choice((None, 1, 2))), 3
-    ):
-        yield from course_faults(answer, seed, patience)
+    fixed = ((0, None, ()), (1, 1, (0.5, 0.7, 0.8, 0.8, 0.9, 0.1)), (2, 2, (0.3, 0.7, 0.7, 0.6, 0.9, 0.2)))
+    for seed, patience, scores in cases(fixed, lambda rng: (rng.getrandbits(16), rng.choice((None, 1, 2)), ()), 3):
+        yield from course_faults(answer, seed, patience, list(scores))
 
 
 def trainer_faults(answer, seed, lr, warmup, clip, decay, pieces):
@@ -227,12 +226,12 @@ def toy(seed: int):
     return Toy(), lambda epoch: [(dict(inputs), targets) for inputs, targets in data[epoch]]
 
 
-def course_faults(answer, seed, patience):
+def course_faults(answer, seed, patience, scores):
     """Stopping, the best parameters back, resuming to the bit, modes."""
     import torch
 
     rng = random.Random(seed)
-    scores = [rng.randint(1, 8) / 10 for _ in range(6)]
+    scores = scores or [rng.randint(1, 8) / 10 for _ in range(6)]
     length, best = stopped(scores, 6, patience) if patience else (6, 6)
     given = tr(f"成绩依次是 {scores}，patience={patience}：", f"with the scores {scores}, patience={patience}: ")
     how = {"epochs": 6, "lr": 0.05, "patience": patience}
@@ -395,6 +394,9 @@ def judging(answer):
         slices = [rng.choice(("酒店", "外卖", "电影", "手机", "图书")[: rng.randint(2, 5)]) for _ in range(n)]
         if seed == 4:
             other = list(said)
+        if seed == 2:
+            said = [0 if s == 2 else s for s in said]  # one class is never said
+            least = min(Counter(slices).values())
         given = tr(f"{n} 行、{classes} 类：", f"{n} rows, {classes} classes: ")
         got = answer(list(truth), list(said), list(other), list(slices), least)
         want = evaluated(truth, said, other, slices, least)

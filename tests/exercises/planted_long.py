@@ -33,7 +33,7 @@ def changed(name: str, *pieces: tuple[str, str]):
 
 LOADERS = (  # what is changed, and the words of the finding
     ('encoding="utf-8-sig"', 'encoding="utf-8"', "KeyError|should"),
-    ('found.setdefault(text, row["label"])', 'found[text] = row["label"]', "rows"),
+    ('found.setdefault(text, row["label"])', 'found[text] = row["label"]', "labels|rows"),
     ('if text := row["text"].strip():', 'if text := row["text"]:', "rows"),
     ("sorted(set(found.values()))", "list(dict.fromkeys(found.values()))[::-1]", "labels|rows|should"),
     ("truncation=True, max_length=most", "truncation=False", "cut to `most`|input_ids|rows"),
@@ -112,7 +112,7 @@ REPORTS = (
     ("(share + square / 2) / (1 + square)", "share", "accuracy"),
     ("statistics.stdev(apart)", "statistics.pstdev(apart)", "difference"),
     ("hit - (t == o)", "(t == o) - hit", "wrong way round"),
-    ("half = 1.96 * statistics.stdev(apart) / math.sqrt(len(apart))", "half = 1.96 * math.sqrt((statistics.variance(hits) + statistics.variance([t == o for t, o in zip(truth, other)])) / len(hits))", "rows of its own"),
+    ("half = 1.96 * statistics.stdev(apart) / math.sqrt(len(apart))", "half = 1.96 * math.sqrt((statistics.variance(hits) + statistics.variance([t == o for t, o in zip(truth, other)])) / len(hits))", "difference"),
     ("for label in {*truth, *said}", "for label in {*said}", "macro_f1"),
     ("for label in {*truth, *said}", "for label in range(9)", "macro_f1|ZeroDivision"),
     ('"worse" if mean < -half', '"worse" if mean < half', "verdict"),
