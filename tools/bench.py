@@ -8,6 +8,7 @@
     python tools/bench.py pictures [--seeds 3] | pictures-speed [--rounds 3]     (bench_pictures.py)
     python tools/bench.py workers [--strategies 9] [--seeds 3]; deaths; cluster [--counts 1,4,16,64]     (bench_workers.py)
     python tools/bench.py search [--seconds 600] [--seeds 3] [--out FOLDER]     (bench_search.py)
+    python tools/bench.py ship-speed | distill --model FOLDER --data CSV --out FOLDER [--seeds 3]     (bench_ship.py)
     python tools/bench.py serve [--seconds 5] [--stops 20]     (bench_serve.py)
     python tools/bench.py sounds [--seeds 3] [--out FOLDER] | sounds-speed     (bench_sounds.py)
     python tools/bench.py quality [--data FOLDER] [--splits 5] [--epochs 3] [--model tiny-bert-zh]
@@ -54,6 +55,8 @@ BENCHES = {
     "cluster": ("bench_workers", 200),
     "search": ("bench_search", 1000),
     "serve": ("bench_serve", 0),
+    "ship-speed": ("bench_ship", 0),
+    "distill": ("bench_ship", 0),
     "sounds": ("bench_sounds", 200),
     "sounds-speed": ("bench_sounds", 600),
 }
