@@ -16,6 +16,7 @@ from labkit.plots.landscapes import mountain, one_step, slice_map, step_sizes, w
 from labkit.plots.learning import bars, confusion, curves, lengths, run_names, running_mean, steps
 from labkit.plots.listening import alignment
 from labkit.plots.look import COLOURS, FONT, MARKERS, class_words, drawn, figure, glyphs, printable
+from labkit.plots.maps import maps
 from labkit.plots.pictures import pictures
 from labkit.plots.scene import scene
 from labkit.plots.searching import importance, parallel, trials
@@ -51,6 +52,7 @@ __all__ = [
     "grid",
     "importance",
     "lengths",
+    "maps",
     "mountain",
     "network",
     "one_step",

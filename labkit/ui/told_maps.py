@@ -55,8 +55,11 @@ class Mapped(Attributed):
         )[0]
 
     def lines(self, label, method: str, names: Sequence[str]) -> list[str]:
+        """The same in code, where `model`, `fresh` and `text` are there."""
         return [
-            line.replace("(model, text", "(model, [text]").replace("(fresh, text", "(fresh, [text]")
+            line.replace("(model, text", "(model, [text]")
+            .replace("(fresh, text", "(fresh, [text]")
+            .replace("plots.attribution", "plots.maps")
             for line in super().lines(label, method, names)
         ]
 
@@ -72,6 +75,11 @@ class Mapped(Attributed):
             )
             said.append(text.format(*map(signed, (float(found.scores.sum()), found.baseline, found.log_odds))))
         return [*said, *filter(None, [warning(found.truthful)])]
+
+    def figure(self, both: Sequence[Map], names: Sequence[str]) -> Any:
+        from labkit import plots
+
+        return plots.maps(list(both), names)
 
 
 def mapped(model) -> bool:
