@@ -34,6 +34,8 @@ def test_every_shipped_name_has_eight_seeds_and_can_be_judged_in_pairs():
 @pytest.mark.parametrize(
     ("name", "a", "b", "word"),
     [
+        ("02-hotels", "full 240", "head 240", "better"),
+        ("02-hotels", "full 40", "head 40", "noise"),
         ("03-slivers", "lora", "head", "better"),
         ("03-slivers", "prefix", "head", "better"),
         ("03-slivers", "adapter", "head", "better"),
