@@ -19,7 +19,7 @@ def no_gradient(named, loss) -> str:
 
     if not loss.requires_grad:
         return ", ".join(named)
-    found = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
+    found = torch.autograd.grad(loss, list(named.values()), allow_unused=True, retain_graph=True)
     return ", ".join(name for name, g in zip(named, found, strict=True) if g is None)
 
 

@@ -16,10 +16,10 @@ import planted_10  # noqa: F401
 import planted_11  # noqa: F401
 import planted_12  # noqa: F401
 import planted_13  # noqa: F401
-import planted_long  # noqa: F401
 import planted_15  # noqa: F401
 import planted_17  # noqa: F401
 import planted_18  # noqa: F401
+import planted_long  # noqa: F401
 import pytest
 from labkit_exercises.exercise import FAILED, PASSED, catalogue, find, judge
 from planting import RIGHT, WRONG
