@@ -187,3 +187,17 @@ def test_a_folder_without_a_processor_is_named(places, tmp_path):
         (tmp_path / source).write_bytes((places["hubert"] / source).read_bytes())
     with pytest.raises(BadInput, match="holds no usable model"):
         load(tmp_path)
+
+
+def test_the_packaged_model_hears_the_same_in_plain_transformers():
+    place, clip = lk.locate("tiny-commands"), lk.commands().test[7].input
+    model = transformers.AutoModelForImageClassification.from_pretrained(place, dtype="float32").eval()
+    extractor = transformers.AutoFeatureExtractor.from_pretrained(place)
+    ours = lk.load("tiny-commands")
+    heard = ours.task.modality.prepared(clip, RATE)
+    inputs = extractor(heard, sampling_rate=RATE, return_tensors="pt", do_normalize=True).input_features[:, None]
+    with torch.no_grad():
+        theirs = model(inputs).logits[0].softmax(-1)
+    said = lk.predict(ours, clip)[0]
+    assert said.label == model.config.id2label[int(theirs.argmax())] and said.label.startswith("en ")
+    assert list(said.probabilities.values()) == pytest.approx(theirs.tolist(), abs=2e-3)
