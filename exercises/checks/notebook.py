@@ -32,7 +32,9 @@ def about(name: str, value: float, reference: float, tolerance: float) -> None:
 
 
 def rounded(value: float, ours: str) -> str:
-    """A value with one digit more than its reference has; whole where both are."""
+    """A value with one digit more than its reference has; whole where both are; beside a tiny range by its power of ten."""
+    if "e-" in ours:
+        return f"{value:.0e}"
     digits = max(len(number.partition(".")[2]) for number in ours.split(" ± "))
     return f"{value:.0f}" if value == int(value) and not digits else f"{value:.{digits + 1}f}"
 

@@ -875,16 +875,16 @@ full = lk.Trainer(model_2, corpus, config=config).fit()
 # %%
 def same(losses, run):
     differences = [abs(a - b) for a, (_, b, _) in zip(losses, run.steps, strict=True)]
-    return max(differences) < 1e-5
+    lk.about(tr("六十步里最大的差", "largest difference in sixty steps"), max(differences), 0, 1e-5)
 
 
-print(tr("损失相同：", "same losses:"), same(losses, full))
+same(losses, full)
 
 # %% [markdown] lang="zh"
-# 每一步都小于十万分之一。这句 `True` 说的是：两个程序做的是同一件事，labkit 没有背着你做别的。它不能证明两个都对，两个程序可以犯同一个错。以后你改进自己的代码，可以用同样的办法检查：换实现，不换结果。
+# 每一步都小于十万分之一。这个数说的是：两个程序做的是同一件事，labkit 没有背着你做别的。它不能证明两个都对，两个程序可以犯同一个错。以后你改进自己的代码，可以用同样的办法检查：换实现，不换结果。
 
 # %% [markdown] lang="en"
-# Less than a hundred-thousandth at every step. This one `True` says that the two programs do the same, and that labkit does nothing behind your back. It does not prove both right: two equal programs may share a mistake. When you improve code of your own, check it in this way: change how it is done, not what comes out.
+# Less than a hundred-thousandth at every step. What this number says is that the two programs do the same, and that labkit does nothing behind your back. It does not prove both right: two equal programs may share a mistake. When you improve code of your own, check it in this way: change how it is done, not what comes out.
 
 # %% [markdown] lang="zh"
 # ## 11 冻结：只教屋顶
@@ -944,15 +944,16 @@ panel
 
 # %%
 head_only = lk.Trainer(fresh(), corpus, lk.HeadOnly(), lk.TrainConfig(**settings)).fit()
-print(tr("损失相同：", "same losses:"), same(head_losses, panel.result), same(head_losses, head_only))
+same(head_losses, panel.result)
+same(head_losses, head_only)
 
 # %% [markdown] lang="zh"
-# 两句 `True`：面板没有背着你做别的。在面板里换成 `top-K`、换个学习率，多跑几次再往下走；停了还能接着跑。
+# 都在十万分之一以内：面板没有背着你做别的。在面板里换成 `top-K`、换个学习率，多跑几次再往下走；停了还能接着跑。
 #
 # 现在把两次训练放进一张表、一幅图。**猜**：只训练头，时间省下几成？准确率丢掉几点？
 
 # %% [markdown] lang="en"
-# True twice: a panel does nothing behind your back. Choose `top-K` in it, or another rate, and run it a few times before you go on; a run that was stopped can be resumed.
+# Both within a hundred-thousandth: a panel does nothing behind your back. Choose `top-K` in it, or another rate, and run it a few times before you go on; a run that was stopped can be resumed.
 #
 # Now the two ways of training in a table and a picture. **Guess**: how much of the time does the head alone save, and how many points of accuracy does it lose?
 
@@ -1144,7 +1145,7 @@ def to_128(inputs):
 few = [batch for batch, _ in zip(loader(0), range(6), strict=False)]
 wide = [(to_128(inputs), target) for inputs, target in few]
 a, b = (model(**batches[0][0]).logits for batches in (few, wide))
-print(tr("答案相同：", "same answers:"), torch.allclose(a, b, atol=1e-4))
+lk.about(tr("logits 最大的差", "largest difference of logits"), (a - b).abs().max().item(), 0, 1e-4)
 
 # %%
 import time

@@ -436,7 +436,7 @@ fast_seconds = time.process_time() - began
 
 # %%
 gap = max(abs(a - b) for a, b in zip(slow_losses, fast_losses, strict=True))
-print(len(fast_losses), tr("步，损失相同：", "steps, same losses:"), gap < 1e-5)
+lk.about(tr("五十步里损失最大的差", "largest difference of the loss in fifty steps"), gap, 0, 1e-5)
 print(tr("至少快一倍：", "at least twice as fast:"), slow_seconds > 2 * fast_seconds)
 took = {tr("每步都算", "every step"): slow_seconds, tr("只算一遍", "only once"): fast_seconds}
 lk.plots.bars(took, tr("五轮只训练头", "Five epochs of the head"), tr("处理器秒", "processor seconds"))
@@ -455,7 +455,7 @@ lk.plots.bars(took, tr("五轮只训练头", "Five epochs of the head"), tr("处
 kept = lk.Trainer(fresh(), some, lk.TopK(2), replace(config, epochs=2)).fit()
 again = lk.Trainer(fresh(), some, lk.TopK(2), replace(config, epochs=2, cache="off")).fit()
 gap = max(abs(a - b) for (_, a, _), (_, b, _) in zip(kept.steps, again.steps, strict=True))
-print(len(kept.steps), tr("步，损失相同：", "steps, same losses:"), gap < 1e-5)
+lk.about(tr("八步里损失最大的差", "largest difference of the loss in eight steps"), gap, 0, 1e-5)
 
 # %% [markdown] lang="zh"
 # 一个头便宜到这个地步，就可以做一件平时舍不得做的事：把学习率从小到大全试一遍。`LiveHead` 只读一遍文字，之后每次重练都不到一眨眼。我们试七种学习率，每种十轮。**猜**：最好的和最差的差几个百分点？最好的在哪一头？（看的是验证成绩：选设置，不许用测试集。）

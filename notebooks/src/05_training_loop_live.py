@@ -182,7 +182,7 @@ log = fit(fresh(), 2)
 trainer = lk.Trainer(fresh(), corpus, lk.Full(), config)
 theirs = [event.loss for event in trainer.run() if isinstance(event, lk.StepDone)]
 gap = max(abs(mine - other) for (mine, _), other in zip(log, theirs, strict=True))
-print(len(log), tr("步，损失相同：", "steps, same losses:"), gap < 1e-5)
+lk.about(tr("二十四步里最大的差", "largest difference in 24 steps"), gap, 0, 1e-5)
 
 # %% [markdown] lang="zh"
 # 不到十万分之一。你的表走得和工厂的一样准（**理论 ①**）。以后凡是改自己的循环，就这样对一次表：有一个可以信的参照，比读十遍代码管用。下一节马上要用到这句话。
@@ -374,8 +374,8 @@ pieces = batch.split(6)
 whole = gradient([(batch, 1)])
 means = gradient([(piece, 1 / len(pieces)) for piece in pieces])
 shares = gradient([(piece, len(piece) / len(batch)) for piece in pieces])
-print(tr("平均的平均：", "mean of means:"), torch.allclose(whole, means, atol=1e-6))
-print(tr("按行数加权：", "weighted by rows:"), torch.allclose(whole, shares, atol=1e-6))
+expect("means", (means - whole).norm().item() / whole.norm().item())
+lk.about(tr("按行数加权：差几成", "weighted by rows: off by"), ((shares - whole).norm() / whole.norm()).item(), 0, 1e-5)
 lk.scored("05.3", "means" if torch.allclose(whole, means, atol=1e-6) else "shares")
 
 # %% [markdown] lang="zh"
@@ -397,7 +397,7 @@ live = lk.LiveHead(lk.Trainer(model, corpus, lk.HeadOnly(), head_config))
 # %%
 in_one, in_three = live.trainer().fit(), live.trainer(accumulation=3).fit()
 gap = max(abs(a - b) for (_, a, _), (_, b, _) in zip(in_one.steps, in_three.steps, strict=True))
-print(len(in_one.steps), tr("步，损失相同：", "steps, same losses:"), gap < 1e-5)
+lk.about(tr("四十八步里最大的差", "largest difference in 48 steps"), gap, 0, 1e-5)
 
 # %% [markdown] lang="zh"
 # 相同（**理论 ②** 的工具那一半）。代价是时间：小份喂不饱处理器。所以累积是内存不够时的办法，不是提速的办法。训练中途内存不够时，`Trainer` 自己也会这样切，并且大声告诉你。

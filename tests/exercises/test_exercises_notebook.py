@@ -28,7 +28,13 @@ def test_a_value_has_one_digit_more_than_its_reference(capsys, value, ours, show
 
 
 @pytest.mark.parametrize(
-    "line, blank", [("准确率 0.812（我们 0.83 ± 0.02）", 1), ("loss -1.2 (ours 1 ± 3)", 1), ("a 0.9 ✗", 0)]
+    "line, blank",
+    [
+        ("准确率 0.812（我们 0.83 ± 0.02）", 1),
+        ("loss -1.2 (ours 1 ± 3)", 1),
+        ("gap 3e-07 (ours 0 ± 1e-05)", 1),
+        ("a 0.9 ✗", 0),
+    ],
 )
 def test_nbval_blanks_what_was_measured_and_nothing_else(line, blank):
     config = configparser.RawConfigParser()
