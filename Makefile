@@ -10,7 +10,7 @@ WIDGETS7 = test -d .venv/widgets7 || $(RUN) -m pip install -q --target .venv/wid
 CODE = labkit exercises/checks tests tools notebooks solutions
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test unit test-widgets7 test-colab test-newest check notebooks bench wheel pack clean
+.PHONY: help lab demo test unit test-widgets7 test-colab test-newest check mutate notebooks bench wheel pack clean
 
 help:
 	@echo "make lab             打开第一本笔记        open JupyterLab on the first notebook (LABKIT_LANG=en, NOTEBOOK=..., NO_BROWSER=1)"
@@ -21,6 +21,7 @@ help:
 	@echo "make test-colab      在 Colab 的版本下测试  unit tests, panels and two notebooks with Colab's versions"
 	@echo "make test-newest     最新版本出问题了吗    the same payload on the tested and on the newest versions (PIN=...)"
 	@echo "make check           检查代码风格          lint, and check the format"
+	@echo "make mutate          攻击练习的检查        change each solution in every way: does its check notice? (ARGS=01)"
 	@echo "make notebooks       重建笔记              build the notebooks from their sources (LABKIT_SOURCE=... for Colab)"
 	@echo "make bench           测速度                measure the speed on this machine"
 	@echo "make wheel           给 Colab 的一个文件   one file for Colab: dist/labkit-….whl"
@@ -67,6 +68,9 @@ unit: .venv/.ready-test
 check: .venv/.ready-test
 	$(RUN) -m ruff check $(CODE)
 	$(RUN) -m ruff format --check $(CODE)
+
+mutate: .venv/.ready-test
+	$(RUN) tools/mutate.py $(ARGS)
 
 notebooks: .venv/.ready-test
 	@unset MPLBACKEND; $(RUN) tools/build_notebooks.py $(if $(LABKIT_SOURCE),--source "$(LABKIT_SOURCE)")

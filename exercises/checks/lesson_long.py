@@ -61,8 +61,8 @@ def loading(answer):
 
 def picked(n: int, seed: int) -> list[tuple[str, str]]:
     """Some reviews with a label in words."""
-    rng, names = random.Random(seed), ("差评", "好评")
-    return [(row.input, names[row.target]) for row in rng.sample(packaged()[0].train, n)]
+    rows = random.Random(seed).sample(packaged()[0].train, n)
+    return [(row.input, f"{row.extra['domain']} {'差好'[row.target]}") for row in rows]
 
 
 def write(path, rows, seed: int) -> None:
@@ -70,7 +70,7 @@ def write(path, rows, seed: int) -> None:
     rng = random.Random(seed)
     header = rng.sample(["text", "label", "shop"], 3)
     lines = [(f" {text} " if i % 3 else text, label) for i, (text, label) in enumerate(rows)]
-    lines += [(rows[0][0], "中评" if rows[0][1] == "好评" else "好评"), ("  ", rows[0][1])]
+    lines += [(rows[0][0], rows[1][1] + "?"), ("  ", rows[0][1])]
     with open(path, "w", encoding=rng.choice(("utf-8", "utf-8-sig")), newline="") as file:
         out = csv.writer(file)
         out.writerow(header)

@@ -51,7 +51,7 @@ LOADERS = (  # what is changed, and the words of the finding
 for old, new, words in LOADERS:
     wrong("long.1", words)(changed("Loader", (old, new)))
 LOOPS = (
-    ('"weight_decay": 0.0', '"weight_decay": decay', "off labkit's Trainer"),
+    ('"weight_decay": 0.0', '"weight_decay": decay', "off labkit's Trainer|losses"),
     ("p.ndim > 1]", "p.ndim > 2]", "losses"),
     ("math.ceil(total * warmup)", "math.floor(total * warmup)", "off labkit's Trainer|losses"),
     ("step < warm else 1 - (step - warm)", "step < warm else 1 - step", "off labkit's Trainer|losses"),
