@@ -40,7 +40,7 @@ class Compare(Panel):
 
     title: ClassVar = ("比较", "Compare")
 
-    def __init__(self, corpus: Corpus | str | Path | None = None, model: str = "tiny-bert-zh", *, out="runs", **values):
+    def __init__(self, corpus: Corpus | str | Path | None = None, model: str | None = None, *, out="runs", **values):
         super().__init__()
         self.corpus, self.corpus_source = corpus_of(corpus)
         self.out, self.folder, self.runs, self.share = Path(out), None, None, 0.0
@@ -56,7 +56,12 @@ class Compare(Panel):
         for name, tick in {**ticks, **seeds}.items():
             named(tick, name)
             tick.layout.width = "auto"
-        self.settings = {"model": model_choice(model), **ticks, **seeds, **{name: control(name) for name in SETTINGS}}
+        self.settings = {
+            "model": model_choice(model or self.corpus.task.default_model),
+            **ticks,
+            **seeds,
+            **{name: control(name) for name in SETTINGS},
+        }
         self.settings["workers"] = choice("workers", at_once(), 1, words("workers"), slider=True)
         parts = [self.settings["model"]]
         for kind, title, found in (

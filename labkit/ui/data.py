@@ -18,6 +18,7 @@ from labkit.data.loading import load_csv
 from labkit.data.packaged import PACKAGED
 from labkit.models.loading import places_at
 from labkit.plots.charts import Bars, Drawing, Histogram
+from labkit.tasks import Classification
 from labkit.training.batches import check_length
 from labkit.ui.controls import FIELDS, config_of, control, named
 from labkit.ui.inputs import corpus_of, load_line, model_choice
@@ -46,7 +47,7 @@ class Data(Panel):
         *,
         text: str = "text",
         label: str = "label",
-        model: str = "tiny-bert-zh",
+        model: str | None = None,
     ):
         super().__init__()
         self.given = corpus if isinstance(corpus, Corpus) else None
@@ -67,7 +68,8 @@ class Data(Panel):
             ("label", label, tr("标签列", "label column")),
         ):
             put[name] = named(widgets.Text(value=value, description=words_, continuous_update=False), name)
-        put["model"] = model_choice(model, tr("分词器", "tokenizer"))
+        self.usual = (self.given.task if self.given else Classification()).default_model  # where the user names none
+        put["model"] = model_choice(model or self.usual, tr("分词器", "tokenizer"))
         put |= {name: control(name) for name in ("max_length", "batch_size", "bucket")}
         put["source"].observe(self.on_source, names="value")
         self.on_source()
@@ -118,7 +120,7 @@ class Data(Panel):
         corpus = self.given if path == GIVEN else PACKAGED[path]() if path in PACKAGED else load_csv(path, **columns)
         yield
         self.say(tr("编码", "encoding"))
-        network = load(model, task=corpus.task)
+        network = load(corpus.task.default_model if model == self.usual else model, task=corpus.task)
         self.longest = fitting(network, FIELDS["max_length"].metadata["high"])
         items = corpus.task.encode(network.processor, corpus.train, self.longest)
         self.tokens, self.corpus = [corpus.task.size(item) for item in items], corpus

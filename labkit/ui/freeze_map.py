@@ -43,10 +43,10 @@ class FreezeMap(TrainingPanel):
 
     title: ClassVar = ("冻结地图", "Freeze map")
 
-    def __init__(self, corpus: Corpus | str | Path | None = None, model: str = "tiny-bert-zh", **values):
+    def __init__(self, corpus: Corpus | str | Path | None = None, model: str | None = None, **values):
         super().__init__(corpus)
-        self.source_model = str(model)
-        plain = load(model, task=self.corpus.task)
+        self.source_model = str(model or self.corpus.task.default_model)
+        plain = load(self.source_model, task=self.corpus.task)
         self.parts = blocks(plain)
         plain.processor = None
         self.bare = plain.to("meta")  # shapes without numbers: what strategies are tried on

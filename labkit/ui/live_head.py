@@ -63,13 +63,13 @@ class LiveHead(Panel):
     def __init__(
         self,
         corpus: Corpus | str | Path | None = None,
-        model: str = "tiny-bert-zh",
+        model: str | None = None,
         config: TrainConfig | None = None,
         **values,
     ):
         super().__init__()
         self.corpus, self.corpus_source = corpus_of(corpus)
-        self.model, self.config = str(model), config or TrainConfig()
+        self.model, self.config = str(model or self.corpus.task.default_model), config or TrainConfig()
         self.metric = self.corpus.task.metrics[0].name
         self.head, self.trainer = None, None
         self.under_way, self.now, self.before = None, None, None  # the setting at work, the last two that are done

@@ -38,7 +38,7 @@ class Search(Panel):
 
     title: ClassVar = ("搜索", "Search")
 
-    def __init__(self, corpus: Corpus | str | Path | None = None, model: str = "tiny-bert-zh", *, out="runs", **values):
+    def __init__(self, corpus: Corpus | str | Path | None = None, model: str | None = None, *, out="runs", **values):
         super().__init__()
         self.corpus, self.corpus_source = corpus_of(corpus)
         self.out, self.folder, self.plan, self.found, self.share = Path(out), None, None, None, 0.0
@@ -48,7 +48,7 @@ class Search(Panel):
         seconds = choice("seconds", SECONDS, 60, tr("秒数", "seconds"), slider=True)
         workers = choice("workers", at_once(), 1, words("workers"), slider=True)
         self.settings = {
-            "model": model_choice(model),
+            "model": model_choice(model or self.corpus.task.default_model),
             **ticks,
             **{f"vary_{name}": made for name, made in varied.items()},
         }

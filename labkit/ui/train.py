@@ -35,13 +35,13 @@ class Train(TrainingPanel):
 
     title: ClassVar = ("训练", "Train")
 
-    def __init__(self, corpus: Corpus | str | Path | None = None, model: str = "tiny-bert-zh", *, out="runs", **values):
+    def __init__(self, corpus: Corpus | str | Path | None = None, model: str | None = None, *, out="runs", **values):
         super().__init__(corpus)
         self.out, self.saved = out and Path(out), None
         self.recording = self.new_recording()
         self.resume_button = self.add_button("resume", tr("继续", "Resume"), "step-forward", self.on_resume)
         self.buttons.sort(key=lambda button: button is self.forecast_button)  # it stands last
-        self.settings["model"] = model_choice(model)
+        self.settings["model"] = model_choice(model or self.corpus.task.default_model)
         self.settings["strategy"] = choice("strategy", tuple(strategies.NAMES), "full", words("strategy"))
         self.settings |= self.knobs()
         self.settings |= {name: control(name) for name in MAIN}

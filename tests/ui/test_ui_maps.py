@@ -53,3 +53,10 @@ def test_an_upload_is_asked_about_by_its_name(panel, digits, newer, monkeypatch)
 def test_what_does_not_fit_a_clip_is_not_offered(panel):
     offered = {value for _, value in panel.settings["method"].options}
     assert "integrated" in offered and "rollout" not in offered
+
+
+def test_panels_take_the_model_that_fits_clips_and_show_them(digits):
+    data = asked(lk.ui.Data("commands"))
+    assert "<audio controls" in data.below() and data.summary().startswith("commands: 70, 20, 30")
+    train = asked(lk.ui.Train(digits), epochs=1)
+    assert train.result.model == "tiny-commands" and 'lk.load("tiny-commands", task=corpus.task)' in train.source()
