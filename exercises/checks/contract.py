@@ -188,6 +188,8 @@ def alike(a: Any, b: Any) -> bool:
         return isinstance(a, (list, tuple)) and len(a) == len(b) and all(map(alike, a, b))
     if isinstance(b, (set, frozenset)):
         return isinstance(a, (set, frozenset)) and a == b
+    if type(a).__module__ == type(b).__module__ == "numpy":
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
     return type(a) is type(b) and a == b
 
 

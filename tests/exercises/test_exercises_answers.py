@@ -16,6 +16,7 @@ import planted_10  # noqa: F401
 import planted_11  # noqa: F401
 import planted_12  # noqa: F401
 import planted_13  # noqa: F401
+import planted_14  # noqa: F401
 import planted_15  # noqa: F401
 import planted_17  # noqa: F401
 import planted_18  # noqa: F401
