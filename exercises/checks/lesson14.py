@@ -243,7 +243,7 @@ def pair(seed: int, kind: str):
 
 @exercise("14.5")
 def near_duplicates(answer):
-    fixed = ((2, "other"), (0, "same"), (1, "same"), (3, "near"), (4, "near"), (5, "near"), (6, "near"))
+    fixed = ((2, "other"), (0, "same"), (1, "same"), (2, "near"), (21, "near"), (4, "near"), (1, "near"))
     for seed, kind in cases(fixed, lambda rng: (rng.getrandbits(20), rng.choice(["same", "near", "near", "other"]))):
         one, other = pair(seed, kind)
         apart = int((bits(one) != bits(other)).sum())
