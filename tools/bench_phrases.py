@@ -9,6 +9,8 @@ runs are written there as the course ships them. `languages` asks the packaged m
 espeak-ng says for the purpose. Times are a thread's own (CPU seconds): other programs do not count.
 """
 
+import gzip
+import json
 import random
 import time
 from dataclasses import replace
@@ -18,6 +20,7 @@ import torch
 from bench import interval, random_weights, say
 
 import labkit as lk
+from labkit.base.records import from_json
 from labkit.comparison.shipped import ship
 from labkit.tasks import Transcription
 
@@ -64,10 +67,12 @@ def phrases(options) -> None:
     torch.set_num_threads(1)
     options.model = options.model if options.model != "tiny-bert-zh" else "tiny-speech"
     ways = [way for way in options.ways.split(",") if way in WAYS] or [*WAYS]
-    kept = []
+    kept = stored(Path(options.out)) if options.out else []
     untrained(options)
     for seed in range(options.seeds):
         for way in ways:
+            if any((run.strategy, run.seed) == (way, seed) for run in kept):
+                continue
             kept.append(run_of(way, seed, options))
             say(f"{way} {seed} " + ", ".join(f"{k} {v:.3f}" for k, v in kept[-1].measures.items()))
             if options.out:
@@ -82,6 +87,14 @@ def phrases(options) -> None:
             pairs = [[r.measures["heard"] for r in kept if r.strategy == way] for way in ("full", other)]
             middle, half = interval([a - b for a, b in zip(*pairs, strict=True)])
             say(f"full − {other:9} {middle:+.3f} ± {half:.3f}")
+
+
+def stored(path: Path) -> list[lk.Run]:
+    """The runs that are there already: they are not done again."""
+    if not path.exists():
+        return []
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return [from_json(lk.Run, record) for record in json.load(file)]
 
 
 def untrained(options) -> None:

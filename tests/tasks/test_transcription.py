@@ -243,6 +243,15 @@ def test_baselines_answer_with_texts(corpus):
     assert len(set(made["majority"].answer(inputs))) == 1
 
 
+def test_a_run_that_answers_with_nothing_is_named(load, corpus):
+    run = lk.Trainer(load("reader"), corpus, lk.Full(), lk.TrainConfig(epochs=1)).fit()
+    silent = corpus.task.score([""] * len(corpus.valid), [e.target for e in corpus.valid], 3.0)
+    (finding,) = lk.diagnose(replace(run, scores={"valid": silent}))
+    assert finding.name == "all blank" and finding.numbers["rows"] == 6
+    said_it = corpus.task.score([e.target for e in corpus.valid], [e.target for e in corpus.valid], 3.0)
+    assert not lk.diagnose(replace(run, scores={"valid": said_it}))
+
+
 # Answers
 
 
