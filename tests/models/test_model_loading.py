@@ -10,6 +10,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from stand_ins import FAMILIES, bert, corpus, family
@@ -104,18 +105,17 @@ class TestEveryFamily:
 def test_every_known_family_exists_and_is_cut_whole():
     from transformers import AutoConfig, AutoModelForImageClassification, AutoModelForSequenceClassification
 
-    for kind in families.FAMILIES:
+    sounds = {"wav2vec2", "hubert", "wavlm", "wav2vec2-conformer", "whisper", "speech_to_text"}  # tests/modalities
+    for kind in set(families.FAMILIES) - sounds:
         size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
         if kind == "distilbert":
             size = {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 16}
         if kind == "gpt2":
             size = {"n_embd": 16, "n_layer": 2, "n_head": 2, "bos_token_id": 0, "eos_token_id": 0}
         auto, size = AutoModelForSequenceClassification, {"vocab_size": 30, **size}
-        if kind == "resnet":
-            auto, size = (
-                AutoModelForImageClassification,
-                {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]},
-            )
+        if kind in ("resnet", "vit"):
+            auto, size = AutoModelForImageClassification, {**size, "image_size": 16, "patch_size": 8}
+            size |= {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]}
         model = auto.from_config(AutoConfig.for_model(kind, **size))
         head = blocks(model)[-1]
         assert all(
@@ -190,10 +190,11 @@ def test_labels_that_make_no_classification_are_refused(places, labels):
 
 
 def test_the_packaged_models_load_by_name():
-    for name in loading.PACKAGED:
+    inputs = {"tiny-resnet": np.zeros((20, 30), np.uint8), "tiny-commands": np.ones(8000, np.float32)}
+    for name in set(loading.PACKAGED) - {"tiny-speech"}:  # it writes what it hears: tests/tasks
         model = load(name, labels=("no", "yes"))
         assert model.source == name and len(blocks(model)) >= 4
-        assert predict(model, "这部电影太好看了！")[0].label in ("no", "yes")
+        assert predict(model, inputs.get(name, "这部电影太好看了！"))[0].label in ("no", "yes")
 
 
 # Saving
