@@ -2,7 +2,7 @@
 
 from labkit_exercises.cases import cases
 from labkit_exercises.exercise import exercise
-from labkit_exercises.matching import faults, joined, kind_fault, pair_fault, shown
+from labkit_exercises.matching import dtype_fault, faults, joined, kind_fault, pair_fault, shown
 
 from labkit import tr
 
@@ -70,6 +70,8 @@ def lora(answer):
                 )
             )
         yield from faults(given, got, base + scale * change, mistakes)
+        if trouble := dtype_fault(given, got, x):
+            yield trouble
         matrices = {"x": x.requires_grad_(), "a": a.requires_grad_(), "b": b.requires_grad_()}
         loss = answer(x, weight.clone(), bias.clone(), a, b, alpha).sum()
         missing = no_gradient(matrices, loss)
@@ -116,6 +118,8 @@ def merging(answer):
                 (kept + scale * change.T, "改变的部分转置了：是 B @ A。", "The change is transposed: it is B @ A.")
             )
         yield from faults(given, got, kept + scale * change, mistakes)
+        if trouble := dtype_fault(given, got, kept):
+            yield trouble
 
 
 @exercise("03.3", again=False)

@@ -2,6 +2,7 @@
 
 import functools
 import random
+import zlib
 from collections import Counter
 
 from labkit_exercises.cases import cases
@@ -334,8 +335,8 @@ SHOPS = (("甲店", "乙店"), ("丙店", "丁店"), ("咸", "甜"))
 def some_flips(rng):
     pairs = rng.sample(SHOPS, rng.randint(1, 3))
     words = ["甲店", "乙店", "丙店", "丁店", "咸", "甜", "好", "，", "比", "好吃"]
-    texts = ["".join(rng.choice(words) for _ in range(rng.randint(1, 6))) for _ in range(rng.randint(1, 6))]
-    return texts, pairs, rng.choice(words)
+    texts = ["".join(rng.choice(words) for _ in range(rng.randint(1, 6))) for _ in range(rng.randint(1, 9))]
+    return texts, pairs, rng.choice((rng.choice(words), "", ""))
 
 
 @exercise("08.5")
@@ -343,6 +344,8 @@ def flip_rate(answer):
     for texts, pairs, word in cases(FLIPS, some_flips, 20):
 
         def model(text, word=word):
+            if not word:  # one that any change may turn
+                return ("positive", "negative")[zlib.crc32(text.encode()) % 2]
             return "positive" if text.startswith(word) or text.endswith("好吃") else "negative"
 
         def rate(change, rows, model=model):

@@ -148,6 +148,16 @@ def no_whole_fault(got, name: str) -> str:
     )
 
 
+def dtype_fault(given: str, got, like) -> str:
+    """The words for a tensor of another type than what it was computed from; "" where it is the same."""
+    if got.dtype == like.dtype:
+        return ""
+    return tr(
+        f"{given}：结果应和输入同类型（{like.dtype}），你的是 {got.dtype}。",
+        f"{given}: the result should have the type of its input ({like.dtype}); yours has {got.dtype}.",
+    )
+
+
 def no_list_fault(got) -> str:
     """The words for an answer that is no list where row numbers are wanted."""
     wanted = tr(f"应返回行号的列表，你的是 {shown(got)}。", f"A list of row numbers is wanted; yours is {shown(got)}.")
