@@ -21,6 +21,7 @@ from labkit.base.records import BadInput
 from labkit.modalities.clip_html import clip_html
 from labkit.modalities.contract import Modality
 from labkit.modalities.sounds import (
+    LONGEST,
     SUFFIXES,
     as_clip,
     broken,
@@ -73,8 +74,11 @@ class Listener:
     def save_pretrained(self, folder) -> None:
         self.extractor.save_pretrained(folder)
 
-    def hear(self, samples: np.ndarray, limit: int) -> dict:
-        """One clip at the network's rate as an item; `cut` where it was too long to be heard to its end."""
+    def hear(self, samples: np.ndarray, limit: int, lasts: float = 0.0) -> dict:
+        """One clip at the network's rate as an item; `cut` where it was too long to be heard to its end. A picture may be drawn
+        so wide that every clip `lasts` as many seconds."""
+        if lasts and self.form.axes == "picture":
+            return self.evened(samples, lasts)
         most = self.extractor.n_samples if self.form.fixed else limit * self.hop
         cut = len(samples) > most
         samples = samples[:most]
@@ -87,6 +91,16 @@ class Listener:
         e = self.extractor
         picture = log_mel(samples, e.sampling_rate, window=e.n_fft, hop=e.hop_length, filters=e.mel_filters)
         return {"sound": picture, "step": self.hop / self.rate, "cut": cut}
+
+    def evened(self, samples: np.ndarray, lasts: float) -> dict:
+        """The picture of a clip at another tempo, in the window that the network looks at; pitch stays as it is."""
+        e, frames = self.extractor, self.extractor.n_samples // self.hop
+        heard = even(samples) if getattr(e, "do_normalize", False) else samples
+        picture = log_mel(heard, e.sampling_rate, window=e.n_fft, hop=self.hop, filters=e.mel_filters)
+        wide = min(frames, max(1, round(lasts * self.rate / self.hop)))
+        whole = np.full((len(picture), frames), picture.min(), np.float32)
+        whole[:, :wide] = resized(picture, len(picture), wide)
+        return {"sound": whole, "step": max(len(samples), 1) / self.rate / wide, "cut": False}
 
     @property
     def hop(self) -> int:
@@ -111,6 +125,9 @@ class Audio(Modality):
     """
 
     trim: float = 30.0  # silence around a clip is cut off: what is so many dB softer than its loudest; 0: it stays
+    lasts: float = (
+        0.5  # where clips become pictures of one size, every word is made to last so many seconds; 0: its own
+    )
     speed: float = amount(0.5)  # at most this share faster or slower
     shift: float = amount(10)  # at most so many seconds earlier or later
     noise: float = amount(10)  # with noise of at most this share of the clip's strength
@@ -128,6 +145,7 @@ class Audio(Modality):
 
     def __post_init__(self):
         object.__setattr__(self, "trim", checked_number("trim", self.trim, 0, 120))
+        object.__setattr__(self, "lasts", checked_number("lasts", self.lasts, 0, LONGEST))
         for name in ("speed", "shift", "noise", "mask"):
             most = type(self).__dataclass_fields__[name].metadata["high"]
             object.__setattr__(self, name, checked_number(name, getattr(self, name), 0, most))
@@ -276,7 +294,7 @@ class Audio(Modality):
 
     def encode(self, processor, inputs: Sequence, limit: int) -> list[dict]:
         """At the processor's rate, without the silence around it, and cut where it is longer than the network hears."""
-        return [processor.hear(self.prepared(x, processor.rate), limit) for x in inputs]
+        return [processor.hear(self.prepared(x, processor.rate), limit, self.lasts) for x in inputs]
 
     def prepared(self, samples: np.ndarray, rate: int) -> np.ndarray:
         """A clip at another rate, without the silence around it."""

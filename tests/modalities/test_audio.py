@@ -210,7 +210,7 @@ def listener() -> Listener:
 
 def test_every_clip_gives_a_picture_of_one_size_so_that_no_answer_depends_on_the_batch(listener):
     audio = Audio()
-    items = audio.encode(listener, [tone(440, s) for s in (0.05, 0.3, 1.4)], limit=256)
+    items = Audio(lasts=0).encode(listener, [tone(440, s) for s in (0.05, 0.3, 1.4)], limit=256)
     assert {i["sound"].shape for i in items} == {(48, 64)} and [i["cut"] for i in items] == [False, False, True]
     assert audio.pad(listener, items)["pixel_values"].shape == (3, 1, 48, 64)
     assert audio.size(items[0]) == 100  # frames of 10 ms
@@ -218,15 +218,24 @@ def test_every_clip_gives_a_picture_of_one_size_so_that_no_answer_depends_on_the
 
 def test_pictures_are_those_that_the_processor_would_make(listener):
     clip = tone(440, 0.3)
-    (item,) = Audio(trim=0).encode(listener, [clip], limit=256)
+    (item,) = Audio(trim=0, lasts=0).encode(listener, [clip], limit=256)
     expected = listener.extractor(clip, sampling_rate=RATE, return_tensors="np", do_normalize=True).input_features[0]
     assert np.abs(item["sound"] - expected).max() < 2e-3
 
 
 def test_trimming_brings_a_clip_to_its_beginning(listener):
     late = np.concatenate([np.zeros(RATE // 2, np.float32), tone(440), np.zeros(RATE // 2, np.float32)])
-    early, kept = (Audio(trim=t).encode(listener, [late], 256)[0]["sound"] for t in (30, 0))
+    early, kept = (Audio(trim=t, lasts=0).encode(listener, [late], 256)[0]["sound"] for t in (30, 0))
     assert early.max(0).argmax() < 20 < kept.max(0).argmax()
+
+
+def test_a_slow_word_and_a_quick_one_lie_over_each_other(listener):
+    slow, quick = tone(440, 0.8), tone(440, 0.4)
+    one, other = (i["sound"] for i in Audio().encode(listener, [slow, quick], 256))
+    assert one.shape == (48, 64) and np.abs(one[:, :32] - other[:, :32]).mean() < 0.1
+    assert (one[:, 32:] == one.min()).all()  # half a second of a window of one
+    own = [i["sound"] for i in Audio(lasts=0).encode(listener, [slow, quick], 256)]
+    assert np.abs(own[0] - own[1]).mean() > 3 * np.abs(one - other).mean()
 
 
 def test_a_level_changes_nothing(listener):

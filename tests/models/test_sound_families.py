@@ -193,7 +193,8 @@ def test_the_packaged_model_hears_the_same_in_plain_transformers():
     place, clip = lk.locate("tiny-commands"), lk.commands().test[7].input
     model = transformers.AutoModelForImageClassification.from_pretrained(place, dtype="float32").eval()
     extractor = transformers.AutoFeatureExtractor.from_pretrained(place)
-    ours = lk.load("tiny-commands")
+    labels = lk.load("tiny-commands").task.labels
+    ours = lk.load("tiny-commands", task=lk.tasks.Classification(Audio(lasts=0), labels))
     heard = ours.task.modality.prepared(clip, RATE)
     inputs = extractor(heard, sampling_rate=RATE, return_tensors="pt", do_normalize=True).input_features[:, None]
     with torch.no_grad():
