@@ -198,7 +198,7 @@ def claims(
     anew, within about so many seconds.
 
     >>> print(claims().summary())
-    78 claims: holds ...
+    79 claims: holds ...
     >>> mine = claims(corpus=corpus, seconds=1)
     >>> mine.trials["full-better"].word
     'unknown'

@@ -358,11 +358,11 @@ lk.progress()
 # </details>
 
 # %% [markdown] lang="zh"
-# **三**　表上写着“LoRA 和全量一样好：不成立”。同事在他的 7B 模型上看见 LoRA 一点也不差。谁错了？
+# **三**　表上写着“指令微调用 LoRA 就够：不成立”。同事在他的 7B 模型上看见 LoRA 一点也不差。谁错了？
 #
 # <details><summary>展开答案</summary>
 #
-# 谁也没错。我们的判决是“在 4 层、宽 128 的模型上，1,000 行，默认设置，差 2.4 个点”。模型宽一百倍，低秩的改动够不够用是另一个案子（理论 ⑤）。判决要连同它的范围一起引用；把它当成定律，是引用的人错了。
+# 谁也没错。我们的判决是“在随包的小 GPT 上，1,000 条指令，默认的学习率，差二十五个点”。模型大几千倍，低秩的改动够不够用是另一个案子（理论 ⑤）。连我们自己的表里，换一个任务就翻了案：分类、160 行时，LoRA 不比全量差。判决要连同它的范围一起引用；把它当成定律，是引用的人错了。
 #
 # </details>
 
@@ -389,11 +389,11 @@ lk.progress()
 # </details>
 
 # %% [markdown] lang="en"
-# **Three.** The table says that "LoRA is as good as full" fails. A colleague finds LoRA no worse at all on a 7B model. Who is wrong?
+# **Three.** The table says that "LoRA is enough for supervised fine-tuning" fails. A colleague finds LoRA no worse at all on a 7B model. Who is wrong?
 #
 # <details><summary>Open the answer</summary>
 #
-# Neither. Our verdict is: "on a model of 4 layers of width 128, with 1,000 rows and default settings, 2.4 points behind". Whether a change of low rank is enough in a model that is a hundred times wider is another case (theory ⑤). A verdict is quoted together with its scope; who takes it for a law of nature has quoted it wrongly.
+# Neither. Our verdict is: "with the packaged small GPT, 1,000 instructions and the default rate, twenty-five points behind". Whether a change of low rank is enough in a model that is thousands of times larger is another case (theory ⑤). Even in our own table another task overturns it: in classification with 160 rows LoRA is no worse than full. A verdict is quoted together with its scope; who takes it for a law of nature has quoted it wrongly.
 #
 # </details>
 
