@@ -165,7 +165,7 @@ six_rival = lk.baseline(six)
 expect("six", six_run.test_accuracy, guess="08.1c")
 expect("six f1", six_run.test_macro_f1)
 expect("six tf-idf", six_rival.test_accuracy)
-print(lk.verdict([six_run, six_rival], "head", "tf-idf"))
+print(str(lk.verdict([six_run, six_rival], "head", "tf-idf")).split(tr("：", ":"))[0])
 
 # %%
 lk.plots.confusion(six_run.test)
