@@ -190,6 +190,13 @@ class Image(Modality):
 
         return {"pixel_values": torch.zeros((n, 3, 1, 1), device=device)}
 
+    def trial(self, processor: Pixels, device) -> dict[str, Any]:
+        """A black picture, as large as the model wants it."""
+        import numpy as np
+
+        blank = self.pad(processor, self.encode(processor, [np.zeros((8, 8), np.uint8)], 0))
+        return {name: tensor.to(device) for name, tensor in blank.items()}
+
     # Likeness
 
     def key(self, input) -> Any:

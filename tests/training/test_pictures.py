@@ -117,7 +117,7 @@ def test_a_run_on_pictures_that_vary_resumes_to_the_bit(make, kind, tmp_path):
     first.save_state()
     second = make(kind, Full(), varied, out=tmp_path, resume=True, epochs=3)
     assert second.fit().test == expected.test and same(state(whole.model), state(second.model))
-    with pytest.raises(BadInput, match="data|corpus"):
+    with pytest.raises(BadInput, match=r"data|corpus"):
         make(kind, Full(), varied.augmented(rotate=9), out=tmp_path, resume=True, epochs=3)
 
 
@@ -204,3 +204,32 @@ def test_from_a_folder_of_pictures_to_an_answer_on_the_command_line(places, tmp_
     assert "rotate=True won't do" in capsys.readouterr().err
     assert main(["train", *given[:-1], "turn=5", "--out", str(tmp_path / "none")]) == 2
     assert "no setting turn" in capsys.readouterr().err and not (tmp_path / "none").exists()
+
+
+@both
+def test_a_service_answers_pictures_in_base64(places, kind):
+    import asyncio
+    import base64
+
+    from labkit.base.pictures import png
+    from labkit.deploy.service import Refused, Service
+
+    async def asked(*values):
+        service = Service(lk.load(places[kind], task=CORPUS.task))
+        await service.start()
+        found = await service.predict(list(values))
+        service.close()
+        return found
+
+    good = base64.b64encode(png(CORPUS.test[0].input)).decode()
+    answer, path = asyncio.run(asked(good, "/etc/passwd"))
+    assert answer.label in CORPUS.labels and json.dumps(answer.to_json())
+    assert isinstance(path, Refused) and "base64" in path.reason
+
+
+@both
+def test_a_prediction_is_shared_out_among_pixels_and_shown_over_the_picture(places, kind):
+    model = lk.load(places[kind], task=CORPUS.task)
+    (found,) = lk.attribute(model, CORPUS.test[0].input, test=False)
+    assert found.scores.shape[-2:] == (16, 16) and found.gap < 0.05 * max(1, abs(found.log_odds))
+    assert found._repr_html_().count("<img") == 2
