@@ -171,10 +171,10 @@ print(str(lk.verdict([six_run, six_rival], "head", "tf-idf")).split(tr("：", ":
 lk.plots.confusion(six_run.test)
 
 # %% [markdown] lang="zh"
-# **读图**：一行是一个真的领域。对角线以外最重的格子，是同样要送、同样会等、同样谈服务的那些。六类里对五成六，瞎猜是一成七；macro-F1 差不多，因为六类一样多。可是旁边的 TF-IDF 对了六成四，而且**判定**说它真的更好：说的是什么，常常就写在一两个字上（“房间”“剧情”“屏幕”），数字词就够了；冻结的特征在这里帮不上忙。模型大，不等于每道题都该用它：先跑基线，再看要不要微调。
+# **读图**：一行是一个真的领域。对角线以外最重的一格，在我们这里是影评当成了书：都谈剧情；其次是手机和外卖当成酒店：都谈服务。六类里对五成六，瞎猜是一成七；macro-F1 差不多，因为六类一样多。可是旁边的 TF-IDF 对了六成四，而且**判定**说它真的更好：说的是什么，常常就写在一两个字上（“房间”“剧情”“屏幕”），数字词就够了；冻结的特征在这里帮不上忙。模型大，不等于每道题都该用它：先跑基线，再看要不要微调。
 
 # %% [markdown] lang="en"
-# **Reading it**: a row is a true domain; the heaviest squares off the diagonal are those that share deliveries, waiting and service. The head is right in 56 of a hundred where guessing gives 17; macro-F1 says much the same, as all six are equally many. But TF-IDF beside it is right in 64, and the **verdict** says that it really is better. What a review is about often stands in a word or two ("room", "plot", "screen"), and counting words is enough; frozen features don't help here. A large model is not called for by every question: the baseline first, then see whether fine-tuning is worth it.
+# **Reading it**: a row is a true domain; the heaviest square off the diagonal, with us, is films taken for books, as both speak of plots; then come phones and takeaways taken for hotels, as all speak of service. The head is right in 56 of a hundred where guessing gives 17; macro-F1 says much the same, as all six are equally many. But TF-IDF beside it is right in 64, and the **verdict** says that it really is better. What a review is about often stands in a word or two ("room", "plot", "screen"), and counting words is enough; frozen features don't help here. A large model is not called for by every question: the baseline first, then see whether fine-tuning is worth it.
 
 # %% [markdown] lang="zh"
 # ## 2 这个数有多稳？
