@@ -23,7 +23,7 @@ STYLE = (
     ".labkit .cal i{position:absolute;top:0;height:100%}.labkit .cal .span{background:#4477aa;opacity:.4}"
     ".labkit .cal .dot{background:#4477aa;width:5px;margin-left:-2.5px}"
     ".labkit .cal .said{background:#ee6677;width:2px;margin-left:-1px;top:-.15em;height:1.1em}"
-    ".labkit .curve{max-width:300px}</style>"
+    ".labkit .curve{max-width:300px;padding-right:1em}.labkit .curve svg{overflow:visible}</style>"
 )
 
 
@@ -207,7 +207,7 @@ def html(guesses: Sequence[Guess]) -> str:
     table = lk.display.table_html(header(), rows, left=2)
     drawn = f'<div class="curve">{curve(guesses).svg()}</div>'
     folded = f"<details><summary>{tr('校准曲线', 'Calibration curve')}</summary>{drawn}</details>"
-    return f"{STYLE}{head}{table}<div class='m'>{note()}</div>{folded}"
+    return f"{STYLE}{head}{table}<div class='m' style='max-width:46em'>{note()}</div>{folded}"
 
 
 def lines(guesses: Sequence[Guess]) -> list[str]:
