@@ -68,7 +68,8 @@ def phrases(options) -> None:
     options.model = options.model if options.model != "tiny-bert-zh" else "tiny-speech"
     ways = [way for way in options.ways.split(",") if way in WAYS] or [*WAYS]
     kept = stored(Path(options.out)) if options.out else []
-    untrained(options)
+    if not kept:
+        untrained(options)
     for seed in range(options.seeds):
         for way in ways:
             if any((run.strategy, run.seed) == (way, seed) for run in kept):
