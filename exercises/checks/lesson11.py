@@ -222,7 +222,7 @@ def chosen(answer):
         ([(-2.0, -6.0, "大米"), (9.0, 8.0, "红枣"), (3.0, 3.5, "三斤")], True),
         ([(-9.0, -8.0, "大米"), (-3.0, -2.5, "红枣")], False),
     )
-    for windows, allowed in cases(fixed, some_windows, 20):
+    for windows, allowed in cases(fixed, some_windows, 60):
         score, null, text = max(windows, key=lambda w: w[0] - w[1])
         want = "" if allowed and score < null else text
         loud = max(windows)[2]

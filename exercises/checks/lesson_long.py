@@ -46,6 +46,10 @@ def loading(answer):
             given = tr(
                 f"{n} 行、每批 {size} 行、至多 {most} 个词元：", f"{n} rows, {size} a batch, at most {most} tokens: "
             )
+            if missing := [name for name in ("labels", "rows", "order", "batches") if not hasattr(loader, name)]:
+                yield joined(
+                    tr(f"Loader 还没有 {missing[0]}。", f"Loader has no {missing[0]} yet."), kind_fault(loader, loader)
+                )
             yield from loader_faults(given, loader, rows, size, most)
             again, other = (answer(path, packaged()[1], size, most, s) for s in (seed, seed + 1))
             orders = [plain(loader.order(epoch)) for epoch in (0, 1)]
