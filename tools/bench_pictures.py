@@ -86,7 +86,7 @@ def measured(name: str, seeds: int, work: Path) -> list:
             if not kept.exists():
                 lk.save_run(lk.baseline(whole.limit(labels, seed), "pixels"), kept)
             base = lk.load_run(kept)
-            found.append(replace(base, strategy=f"pixels {labels}", seed=seed))
+            found.append(replace(base, strategy=f"pixels {labels}", seed=seed, config={"seed": seed}))
             say(f"{name} seed {seed} pixels {labels:<21} {base.test_accuracy:.3f}  {base.seconds:.1f} s")
     return found
 
