@@ -359,7 +359,7 @@ expect("follows", swapped.follows)
 # In those few seconds German was learned. **Guess**: what share of the English numbers does the same model still write? (You measured it at the beginning.)
 
 # %%
-lk.guess("16.7", 0.2, 0.6)
+lk.guess("16.7", 0.3, 0.8)
 
 # %%
 after = lk.evaluate(model, english.test).exact_match
