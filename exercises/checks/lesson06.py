@@ -149,7 +149,7 @@ def shares_fault(inputs, ids, asked, ordinary, mask, words):
             f"Among the random tokens is number {words}, which the vocabulary does not have: they end at words - 1 (torch.randint "
             "leaves its upper end out).",
         )
-    if len(noise.unique()) < 0.7 * (words - 5) or (words < 100 and noise.max() < words - 1):
+    if len(noise.unique()) < 0.7 * (words - 5) or (words < 50 and (noise.max() < words - 1 or noise.min() > 5)):
         yield tr(
             "随机词元应从整个词表里抽，从 5 到 words - 1。",
             "The random tokens should come from the whole vocabulary, from 5 to words - 1.",

@@ -58,6 +58,9 @@ CHANGES = (
     ("03.5", "softmax(dim=-1)", "softmax(dim=1)"),
     ("03.6", '"prompt": tokens * width', '"prompt": tokens * width * 2'),
     ("03.6", "(size * width + width)", "(size * width)"),
+    ("03.7", "(2 * width * layers)", "(width * layers)"),
+    ("03.7", "many // 4 + (i < many % 4)", "many // 4"),
+    ("03.7", "many // 4 + (i < many % 4)", "many * (i == 0)"),
     ("04.1", "+ gradient", "+ (1 - momentum) * gradient"),
     ("04.1", 'return weight - lr * state["v"]', 'return weight - lr * (momentum * state["v"] + gradient)'),
     ("04.2", "v.sqrt() + eps", "v.sqrt()"),
@@ -171,6 +174,7 @@ CHANGES = (
     ("11.6", 'wording.strip("！ ")', "wording"),
     ("11.6", "share * sum(map(len, sizes))", "0.6 * sum(map(len, sizes))"),
     ("11.6", "share * sum(map(len, sizes)), []", "0, []"),
+    ("11.6", "test += taken", "test += taken[:1]"),
     ("12.1", "found[first - 1 : end - 1]", "found[first:end]"),
     ("12.2", "[*prompt, *written]", "[*prompt, *written[-1:]]"),
     ("12.2", "while len(written) < most:", "while len(written) <= most:"),
@@ -197,6 +201,9 @@ CHANGES = (
     ("13.4", "statistics.fmean(", "max("),
     ("13.5", "(len(left) + 1) // 2", "len(left) // 2 or 1"),
     ("13.5", "epochs *= 2", "epochs += 1"),
+    ("13.6", "first = [1e-4, 1e-3, 1e-2, 1e-1]", "first = [1e-4, 1e-3, 1e-2, 1.0]"),
+    ("13.6", "tried[i][1])", "-tried[i][1])"),
+    ("13.6", "sorted(history)", "sorted(history)[:4]"),
     ("13.6", "if len(history) < len(first):", "if True:\n        return first[len(history) % 4]\n    if len(history) < len(first):"),
 )  # fmt: skip
 
