@@ -33,9 +33,9 @@ LANG = "zh"
 
 import copy
 import csv
+import linecache
 import math
 import random
-import re
 import statistics
 from pathlib import Path
 
@@ -118,22 +118,20 @@ assert lk.check("long.1", Loader)
 # Once it passes, save it as a file, the first module of `minilab`. The small tool below writes the source of a class or function into the folder `minilab/`, and from then on `from minilab.loader import Loader` works anywhere.
 
 # %%
-from IPython import get_ipython
-
 LIBRARIES = ("copy", "csv", "math", "random", "statistics", "torch")
 
 
-def keep(module, name):
-    """The newest cell that defines this class or function, as a module of minilab."""
-    cells = get_ipython().user_ns["In"]
-    source = next(cell for cell in reversed(cells) if re.search(rf"^(class|def) {name}\b", cell, re.MULTILINE))
+def keep(module, thing):
+    """The cell that defines this class or function, as a module of minilab."""
+    code = (thing.__init__ if isinstance(thing, type) else thing).__code__
+    cell = "".join(linecache.getlines(code.co_filename))
     lines = [*(f"import {library}" for library in LIBRARIES), "from torch import nn"]
-    lines += ["from torch.nn.functional import cross_entropy", "", "", source]
+    lines += ["from torch.nn.functional import cross_entropy", "", "", cell]
     Path("minilab").mkdir(exist_ok=True)
     Path("minilab", f"{module}.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-keep("loader", "Loader")
+keep("loader", Loader)
 
 # %% [markdown] lang="zh"
 # ## long.2 任务乙（一）：循环（★★★，60 分钟）
@@ -230,7 +228,7 @@ def train(
 assert lk.check("long.2", train)
 
 # %%
-keep("loop", "train")
+keep("loop", train)
 
 # %% [markdown] lang="zh"
 # ## long.3 任务乙（二）：亲手做 LoRA（★★☆，30 分钟）
@@ -295,7 +293,7 @@ class LoRA(nn.Module):
 assert lk.check("long.3", LoRA)
 
 # %%
-keep("lora", "LoRA")
+keep("lora", LoRA)
 
 # %% [markdown] lang="zh"
 # ## long.4 任务丙：评估员和报告（★★☆，60 分钟）
@@ -355,7 +353,7 @@ def evaluate(truth, said, other, slices, least):
 assert lk.check("long.4", evaluate)
 
 # %%
-keep("evaluator", "evaluate")
+keep("evaluator", evaluate)
 
 # %% [markdown] lang="zh"
 # ## 整台机器转起来
