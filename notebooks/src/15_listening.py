@@ -58,18 +58,18 @@ config = lk.TrainConfig(epochs=12, device="cpu", precision="fp32")
 #
 # > **理论 ①** 片段是一列数：每秒多少个，叫采样率。数相同、率不同，就是另一个声音。
 #
-# 随包有 230 段数字，英语 120 段，德语 110 段，都是 espeak-ng 念的，念的人（“声音”）在训练、验证、测试三部分里各不相同。下面的表里每段都能听。
+# 随包有 230 段数字，英语 120 段，德语 110 段，都是 espeak-ng 念的，念的人（“声音”）在训练、验证、测试三部分里各不相同。（单独写一行 `digits`，会出来一张表，每一类都有片段可以听；这里省些地方。）
 
 # %% [markdown] lang="en"
 # ## 1 What a clip is
 #
 # > **Theory ①** A clip is a row of numbers; how many there are a second is its rate. The same numbers at another rate are another sound.
 #
-# There are 230 digits in the package, 120 in English and 110 in German, all said by espeak-ng, in voices that differ between the training, validation and test parts. Every clip in the table below can be played.
+# There are 230 digits in the package, 120 in English and 110 in German, all said by espeak-ng, in voices that differ between the training, validation and test parts. (A line with `digits` alone shows a table with clips of every class to be played; room is saved here.)
 
 # %%
 digits = lk.commands()
-digits
+print(digits)
 
 # %%
 seven = next(row for row in digits.test if digits.labels[row.target] == "seven")
@@ -210,15 +210,15 @@ expect("digits", run.test_accuracy, guess="15.4")
 expect("digits line", line.test_accuracy)
 
 # %% [markdown] lang="zh"
-# 模型凭什么？`lk.attribute` 把答案的对数几率分给每一段时间（笔记 01 分给每个字，是同一个办法）：波形和图的下面，蓝的一段支持它的答案，红的反对。
+# 模型凭什么？`lk.attribute` 把答案的对数几率分给每一段时间（笔记 01 分给每个字，是同一个办法）：蓝的支持它的答案，红的反对；竖着加起来，就是每一刻的分数（`found.frames`）。
 
 # %% [markdown] lang="en"
-# What does it go by? `lk.attribute` shares the log-odds of the answer out among stretches of time (notebook 01 shared them out among characters; it is the same method): below waveform and picture, blue stretches speak for the answer, red against it.
+# What does it go by? `lk.attribute` shares the log-odds of the answer out among stretches of time (notebook 01 shared them out among characters; it is the same method): blue speaks for the answer, red against it; added up from top to bottom it is the score of each moment (`found.frames`).
 
 # %%
 (found,) = lk.attribute(model, [seven.input])
 print(found.predicted, found.gap < 0.1)
-found
+lk.plots.maps(found)
 
 # %% [markdown] lang="zh"
 # 面板里可以换片段，也可以上传自己录的（任何录音软件录的 WAV 都行；FLAC、OGG、MP3 要 `pip install 'labkit[speech]'`）。
