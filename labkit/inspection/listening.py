@@ -36,7 +36,8 @@ class Swapped:
 def swap_audio(model, examples: Sequence[Example], seed: int = 0) -> Swapped:
     """Give every text the clip of another one, and see whether the answers follow the sound.
 
-    >>> print(swap_audio(model, corpus.test))
+    >>> english = phrases(language="en")
+    >>> found = swap_audio(load("tiny-speech", task=english.task), english.test[:4])
 
     A model that listens writes what the other clip says; one that does not, writes what it wrote before.
     """
@@ -92,8 +93,10 @@ WINDOW, HOP = 0.1, 0.05  # seconds: a stretch that is silenced, and how far the 
 def alignment(model, clip, text: str | None = None, language: str = "") -> Alignment:
     """Which stretch of a clip each token of a text is drawn from: of what a model writes itself, unless a text is given.
 
-    >>> found = alignment(model, corpus.test[0].input)
-    >>> plots.alignment(found)
+    >>> english = phrases(language="en")
+    >>> found = alignment(load("tiny-speech", task=english.task), english.test[0].input)
+    >>> len(found.tokens) == len(found.peaks)
+    True
 
     Of a decoder: by how many nats each token becomes less likely when a tenth of a second is silenced, each stretch in turn.
     (Attention is quicker to look at and says less: the encoder has carried what it heard to other places by then.) Of CTC: the

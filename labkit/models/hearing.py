@@ -15,9 +15,12 @@ ROWS = 32  # clips at a time
 def transcribe(model, clips: Any, *, language: str = "", beams: int = 1) -> Any:
     """The text of a clip (samples, a path, or samples with their rate); of a list of clips a list.
 
-    >>> model = load("tiny-speech", task=tasks.Transcription(language="zh"))
-    >>> transcribe(model, "twenty.wav")                      # in Chinese, as the model's task says
-    >>> transcribe(model, ["one.wav", "two.wav"], language="en", beams=4)
+    >>> english = lk.phrases(language="en")
+    >>> model = lk.load("tiny-speech", task=english.task)
+    >>> transcribe(model, english.test[0].input), english.test[0].target       # in Chinese, as the task says
+    ('五十八', '五十八')
+    >>> transcribe(model, [e.input for e in english.test[:2]], language="en", beams=4)
+    ['fifty eight', ...]
 
     With `beams` that many beginnings are kept at each step and the likeliest text is given; with one, the likeliest letter each
     time (greedy).

@@ -10,7 +10,9 @@ from labkit.plots.look import COLOURS, drawn, figure, printable
 def alignment(found, title: str | None = None) -> Any:
     """A row for each token, dark where it is heard; the clip itself lies below, on the same time.
 
-    >>> lk.plots.alignment(lk.alignment(model, clip))
+    >>> english = lk.phrases(language="en")
+    >>> found = lk.alignment(lk.load("tiny-speech", task=english.task), english.test[0].input)
+    >>> fig = lk.plots.alignment(found)
     """
     import numpy as np
 

@@ -22,7 +22,7 @@ class Rehearsal(Retainer):
     """Every so many steps the loss of a few earlier examples of the same task is added, times `weight` (experience replay;
     Robins 1995, Rolnick et al. 2019, arXiv 1811.11682).
 
-    >>> Trainer(model, german, Full(), retain=Rehearsal(english.train)).fit()
+    >>> retain = Rehearsal(lk.phrases(language="en").train)  # Trainer(model, german, Full(), retain=retain)
     """
 
     examples: Sequence[Example] = field(repr=False, compare=False)  # told apart by `settings`

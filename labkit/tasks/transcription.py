@@ -65,9 +65,10 @@ class Spoken(Batch):
 class Transcription(Task):
     """A clip in, its text out. An answer is the text, None where it was not asked in writing.
 
-    >>> corpus = load_csv("clips.csv")                       # columns audio (paths) and text; language, if they differ
-    >>> model = load("tiny-speech", task=corpus.task)
-    >>> predict(model, "one.wav")[0].text
+    >>> corpus = lk.phrases()                                # or load_csv("clips.csv"): columns audio (paths) and text
+    >>> model = lk.load("tiny-speech", task=corpus.task)
+    >>> print(lk.predict(model, corpus.test[0].input)[0])
+    ...
     """
 
     modality: Modality = field(default_factory=Speech)
