@@ -238,12 +238,13 @@ def tried(
         rows = corpus.limit(size, seed) if 0 < size < len(corpus.train) else corpus
         for name in plan[size]:
             began = time.monotonic()
-            if found[size] and began + took.get((size, name), 0.0) > end:
+            there = {run.strategy for run in found[size]} - set(BESIDE)
+            if len(there) > 1 and began + took.get((size, name), 0.0) > end:  # two to compare there are in any case
                 continue
             made = compare([by_name(name)], rows, model, (seed,), config, listen=listen)
             took[size, name] = time.monotonic() - began
-            there = {run.strategy for run in found[size]}
-            found[size] += [*made, *(run for run in made.beside if run.strategy not in there)]
+            known = {run.strategy for run in found[size]}
+            found[size] += [*made, *(run for run in made.beside if run.strategy not in known)]
     return {claim.id: judged(claim, found[rows_of(claim)]) for claim in wanted}
 
 
