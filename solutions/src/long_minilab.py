@@ -386,6 +386,7 @@ from minilab.lora import LoRA
 
 model = lk.load("tiny-bert-zh", labels=corpus.labels)
 loaders = {name: Loader(folder / f"{name}.csv", model.processor, 16, 64, seed=0) for name in ("train", "valid", "test")}
+torch.manual_seed(0)
 replaced = LoRA.add(model, ("query", "value"), rank=8, alpha=16)
 trains = sum(p.numel() for p in model.parameters() if p.requires_grad)
 print(len(replaced), f"{trains / sum(p.numel() for p in model.parameters()):.1%}")
