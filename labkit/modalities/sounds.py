@@ -42,9 +42,13 @@ class Header:
 def read_sound(path) -> tuple[np.ndarray, int]:
     """The samples of a file, mixed to one channel, float32 (samples,) between -1 and 1; and how many there are a second.
 
-    >>> samples, rate = read_sound("hello.wav")             # 8, 16, 24, 32 bits, floats, mu-law; any number of channels
-    >>> samples, rate = read_sound("hello.ogg")             # FLAC, OGG, Opus, MP3: by soundfile, `pip install labkit[speech]`
+    >>> written = Path("hello.wav").write_bytes(wav_bytes(np.zeros(800, np.float32), 8000))
+    >>> samples, rate = read_sound("hello.wav")
+    >>> samples.shape, rate
+    ((800,), 8000)
 
+    WAV of 8, 16, 24 or 32 bits, floats, mu-law, A-law, any number of channels; FLAC, OGG, Opus and MP3 by soundfile,
+    `pip install labkit[speech]`.
     Raises FileNotFoundError, and BadInput that names the file and what is wrong with it.
     """
     path = Path(path)

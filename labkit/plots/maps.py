@@ -13,7 +13,8 @@ from labkit.plots.look import drawn, figure, short
 def maps(found: Sequence[Map] | Map, names: Sequence[str] = ()) -> Any:
     """Maps side by side, on one scale of colour: blue speaks for the label, red against it.
 
-    >>> lk.plots.maps(lk.attribute(model, ["seven.wav"]))
+    >>> maps(lk.attribute(lk.load("tiny-commands"), [lk.commands().test[0].input]))
+    <...>
     """
     from matplotlib.colors import LinearSegmentedColormap
 
