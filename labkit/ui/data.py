@@ -137,6 +137,11 @@ class Data(Panel):
         sizes = ", ".join(f"{len(rows):,}" for rows in self.corpus.splits.values())
         return tr("{}：训练、验证、测试 {} 行", "{}: {} rows to train, validate, test").format(self.corpus.name, sizes)
 
+    def alike(self) -> bool:
+        """Whether inputs have no length: pictures are all made as large as the model wants them, and need no padding."""
+        task = self.corpus.task
+        return bool(self.corpus.train) and task.modality.extent(self.corpus.train[0].input) is None
+
     def lengths(self) -> list[int]:
         """Tokens of each training row, cut as the controls say."""
         return [min(n, self.settings["max_length"].value) for n in self.tokens]
@@ -168,7 +173,7 @@ class Data(Panel):
         return f'<div class="labkit-scroll labkit-examples">{examples_html(self.corpus)}</div>'
 
     def charts(self) -> list[Drawing]:
-        if self.corpus is None:
+        if self.corpus is None or self.alike():
             return []
         limit, percent = self.settings["max_length"].value, "{:.1%}".format
         cut = tr("{} 的行被截断", "{} of the rows are cut").format(percent(sum(n > limit for n in self.tokens) / len(self.tokens)))  # fmt: skip
