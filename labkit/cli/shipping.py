@@ -74,6 +74,8 @@ def rows_for(options, model, corpus_of: Callable):
         options.data = load_run(record).corpus["name"] if record.is_file() else None
         if options.data not in PACKAGED:
             return None
+    if options.data not in PACKAGED or Path(options.data).exists():
+        options.task = model.task.name
     corpus = corpus_of(options)
     options.model = source
     if corpus.task != model.task:
