@@ -221,9 +221,13 @@ print(found.predicted, found.gap < 0.1)
 lk.plots.maps(found)
 
 # %% [markdown] lang="zh"
+# 第二个词是 `False`：分数加起来，和它们该分的那个差还差 0.1 以上，路上取了 256 个点也不够。看图的网络处处是折角（ReLU、最大池化），斜率一格一变，不像笔记 01 的 BERT 那样平滑。谁支持、谁反对还看得清，小数点后面不要当真。
+#
 # 面板里可以换片段，也可以上传自己录的（任何录音软件录的 WAV 都行；FLAC、OGG、MP3 要 `pip install 'labkit[speech]'`）。
 
 # %% [markdown] lang="en"
+# The second word is `False`: the scores miss the difference that they share out by more than 0.1, with 256 points along the way. A network that looks at pictures is full of corners (ReLU, max pooling), where the slope jumps; notebook 01's BERT was smooth. What speaks for and what against can be seen all the same; don't believe the decimals.
+#
 # The panel takes other clips, and recordings of yours by upload (a WAV from any recorder will do; FLAC, OGG and MP3 need `pip install 'labkit[speech]'`).
 
 # %%
