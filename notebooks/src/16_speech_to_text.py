@@ -282,10 +282,10 @@ expect("heard", heard)
 expect("never", never)
 
 # %% [markdown] lang="zh"
-# 几秒钟，一百二十个片段。真正的实验（360 个片段，十二轮，三个种子）一节课练不完，随 labkit 附带，打开看：
+# 几秒钟，一百二十个片段。真正的实验（360 个片段，十二轮）一节课练不完，随 labkit 附带，打开看：
 
 # %% [markdown] lang="en"
-# A few seconds and a hundred and twenty clips. The real experiment (360 clips, twelve epochs, three seeds) is longer than a lesson; its runs come with labkit. Open them:
+# A few seconds and a hundred and twenty clips. The real experiment (360 clips, twelve epochs) is longer than a lesson; its runs come with labkit. Open them:
 
 # %%
 runs = lk.runs("16-german")
@@ -296,13 +296,13 @@ for name in names:
     print(f"{name:10} {heard:.3f} {never:.3f} {english_after:.3f}")
 
 # %% [markdown] lang="zh"
-# 三列是：听过的数，没听过的数，之后的英语（下一节再看）。`encoder` 只练编码器，`decoder` 只练解码器，`random` 是同样的网络、随机的起点、同样的时间。要下判断，看成对的区间：
+# 三列是：听过的数，没听过的数，之后的英语（下一节再看）。`encoder` 只练编码器，`decoder` 只练解码器，`random` 是同样的网络、随机的起点、同样的时间。要下判断，看成对的区间（每一行后面写着几个种子；只有一个种子的，区间只来自测试行）：
 
 # %% [markdown] lang="en"
-# The three columns: numbers that were heard, numbers that never were, and English afterwards (for the next section). `encoder` trains the encoder alone, `decoder` the decoder alone, `random` is the same network from random weights in the same time. To judge, take paired intervals:
+# The three columns: numbers that were heard, numbers that never were, and English afterwards (for the next section). `encoder` trains the encoder alone, `decoder` the decoder alone, `random` is the same network from random weights in the same time. To judge, take paired intervals (each line says of how many seeds; where there is one alone, the interval comes from the test rows):
 
 # %%
-for other in ("random", "encoder", "decoder"):
+for other in names[1:]:
     print(lk.verdict(runs, "full", other))
 
 # %% [markdown] lang="zh"
