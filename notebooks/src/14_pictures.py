@@ -442,19 +442,18 @@ print(lk.verdict(xray, "glyphs full 200", "glyphs head 200"))
 # %% [markdown] lang="zh"
 # ## 8 它看了哪里
 #
-# 笔记 01 把一句话的答案分给了各个字；图片也一样，分给各个像素（积分梯度，从一张灰图走到这张图）。蓝色支持，红色反对。换几张看看：它看的是东西，还是角落？
+# 笔记 01 把一句话的答案分给了各个字；图片也一样，分给各个像素（积分梯度，从一张灰图走到这张图）。越亮，越要紧；单独写一行 `found`，还能看见哪里支持（蓝）、哪里反对（红）。换几张看看：它看的是东西，还是角落？
 
 # %% [markdown] lang="en"
 # ## 8 Where it looks
 #
-# Notebook 01 shared an answer out among the characters of a text; of a picture it is shared out among pixels (integrated gradients, on the way from a grey picture to this one). Blue speaks for the answer, red against it. Try others: does it look at the thing, or at a corner?
+# Notebook 01 shared an answer out among the characters of a text; of a picture it is shared out among pixels (integrated gradients, on the way from a grey picture to this one). The brighter, the more it matters; `found` on a line of its own also shows what speaks for the answer (blue) and against it (red). Try others: does it look at the thing, or at a corner?
 
 # %%
 best = lk.Trainer(lk.load(MODEL, task=few.task), few, lk.TopK(1), config)
 best.fit()
 (found,) = lk.attribute(best.model, corpus.test[0].input, test=False)
 print(tr("说的是", "it says"), found.predicted, tr("；真的是", "; it is"), corpus.labels[corpus.test[0].target])
-print(tr("各像素加起来，等于两头之差：", "the pixels add up to the difference: "), found.gap < 0.1)
 strength = np.abs(found.scores.reshape(-1, 48, 48).sum(0))
 lk.plots.pictures(
     [corpus.test[0].input, np.uint8(255 * np.minimum(strength / np.quantile(strength, 0.99), 1))],
