@@ -443,7 +443,6 @@ every = lk.reviews()
 corpus = lk.Corpus("reviews", every.train[:160], every.valid[:60], every.test[:120], every.task)
 model = lk.load(MODEL, labels=corpus.labels)
 live = lk.LiveHead(lk.Trainer(model, corpus, lk.HeadOnly(), config))
-lk.plots.network(model, lk.HeadOnly())
 grids = {
     "sgd": (0.001, 0.01, 0.1, 0.3, 1.0),
     "momentum": (0.0001, 0.001, 0.01, 0.03, 0.1),
