@@ -190,8 +190,11 @@ def trainer_faults(answer, seed, lr, warmup, clip, decay, pieces):
     )
     names = dict(mine.named_parameters())
     far = {n: float((p - names[n]).detach().abs().max()) for n, p in theirs.named_parameters()}
-    worst = max(far, key=far.get)
-    if not far[worst] <= 1e-6 or any(torch.isnan(p).any() for p in names.values()):
+    off = {n: float(((p - names[n]).abs() > 1e-6).double().mean()) for n, p in theirs.named_parameters()}
+    worst = max(
+        off, key=off.get
+    )  # where a gradient is all but 0, Adam makes rounding as large as a step: a few numbers may differ
+    if off[worst] > 0.02 or not max(far.values()) <= 1e-3 or any(torch.isnan(p).any() for p in names.values()):
         yield given + tr(
             f"损失对，但 {len(trainer.order(0)) * 2} 步之后 {worst} 和 labkit 的 Trainer 差了 {far[worst]:.1e}（至多 1e-6）。看看分组（矩阵衰减、"
             "向量不衰减）、热身、裁剪、最后一步的学习率。",
