@@ -286,12 +286,12 @@ print(
 )
 
 # %% [markdown] lang="zh"
-# 在这些画上，三个种子平均差两个多点；在手势照片上我们量到约半个点（200 个标签，三个种子，同样的循环）。害处有大有小，看新数据离预训练的有多远；但“下面没动过”这句话，在这个循环里从来不是真的。于是存下来的模型、存档后接着训、换一批同伴，都会给出别的答案。
+# 在这些画上差两个多点。害处有大有小，看新数据离预训练的有多远；但“下面没动过”这句话，在这个循环里从来不是真的。于是存下来的模型、存档后接着训、换一批同伴，都会给出别的答案。
 #
 # labkit 里，冻结的块一律在 eval 模式，缓冲区和参数一起核对：动了不该动的，训练会当场停下。LoRA 也一样：旁边的小矩阵在训练，网络自己的统计不动。
 
 # %% [markdown] lang="en"
-# On these drawings it costs more than two points, in the mean of three seeds; on photographs of hand signs we measured about half a point (200 labels, three seeds, the same loop). How much depends on how far the new data are from those of pretraining. But "nothing below has moved" is never true in this loop, and so a saved model, a resumed run or other pictures in the batch all give other answers.
+# On these drawings it costs more than two points. How much depends on how far the new data are from those of pretraining. But "nothing below has moved" is never true in this loop, and so a saved model, a resumed run or other pictures in the batch all give other answers.
 #
 # In labkit frozen blocks are always in eval mode, and buffers are checked together with parameters: where something moves that must not, the run stops. It is the same with LoRA: the thin matrices train, and the network's own statistics stay.
 
