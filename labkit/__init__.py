@@ -23,8 +23,6 @@ _HOME = {
     "padding_share": "data.batching",
     "Clip": "modalities.clip_html",
     "log_mel": "modalities.spectra",
-    "Clip": "modalities.clip_html",
-    "log_mel": "modalities.spectra",
     "same_text": "modalities.text",
     "load": "models.loading",
     "save": "models.loading",
