@@ -424,7 +424,7 @@ def evaluated(truth, said, other, slices, least) -> dict:
     """The report by labkit's own functions and slow obvious ones."""
     from sklearn.metrics import f1_score
 
-    from labkit.base.statistics import wilson
+    from labkit import wilson
 
     n, right = len(truth), [int(t == s) for t, s in zip(truth, said, strict=True)]
     better = [r - (t == o) for r, t, o in zip(right, truth, other, strict=True)]
