@@ -290,12 +290,12 @@ def test_where_nothing_can_be_written_the_session_remembers_and_check_says_so(tm
 # report
 
 
-def test_a_report_holds_the_name_the_standings_and_the_times_and_nothing_else(tmp_path):
+def test_a_report_holds_the_name_the_standings_the_times_the_guesses_and_nothing_else(tmp_path):
     lk.check("01.2", wrong)
     lk.check("01.2", right)
     made = lk.report("Lin Yue", tmp_path / "out")
     record = json.loads(made.json.read_text(encoding="utf-8"))
-    assert set(record) == {"kind", "labkit", "name", "written", "exercises"} and record["name"] == "Lin Yue"
+    assert set(record) == {"kind", "labkit", "name", "written", "exercises", "guesses"} and record["name"] == "Lin Yue"
     (line,) = [e for e in record["exercises"] if e["id"] == "01.2"]
     assert set(line) == {"id", "status", "tries", "hints", "first", "passed"}
     assert (line["status"], line["tries"], line["hints"]) == (PASSED, 2, 0) and line["first"] <= line["passed"]
