@@ -173,10 +173,15 @@ def writer(folder, seed=0, **config):
     inner.pre_tokenizer, inner.decoder = pre_tokenizers.Split("", "isolated"), decoders.Fuse()
     special = dict(pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>")
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=inner, **special, additional_special_tokens=["<en>", "<zh>"], clean_up_tokenization_spaces=False
+        tokenizer_object=inner,
+        **special,
+        additional_special_tokens=["<en>", "<zh>"],
+        clean_up_tokenization_spaces=False,
     )
     torch.manual_seed(seed)
-    sizes = dict(d_model=32, encoder_ffn_dim=32, decoder_ffn_dim=32, encoder_attention_heads=2, decoder_attention_heads=2)
+    sizes = dict(
+        d_model=32, encoder_ffn_dim=32, decoder_ffn_dim=32, encoder_attention_heads=2, decoder_attention_heads=2
+    )
     ends = dict(pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1, vocab_size=len(LETTERS))
     sound = dict(conv_channels=32, input_feat_per_channel=24, max_source_positions=128, max_target_positions=32)
     rest = dict(encoder_layers=2, decoder_layers=2, dropout=0.0, init_std=0.1, scale_embedding=False)
@@ -195,8 +200,12 @@ def reader(folder, seed=0, letters="abcdefgh", **config):
     (folder / "vocab.json").write_text(json.dumps({t: i for i, t in enumerate(tokens)}), "utf-8")
     torch.manual_seed(seed)
     sizes = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, conv_dim=(16,) * 7)
-    rest = dict(feat_extract_norm="layer", num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4, vocab_size=len(tokens))
-    still = dict.fromkeys(("hidden_dropout", "attention_dropout", "feat_proj_dropout", "layerdrop", "final_dropout"), 0.0)
+    rest = dict(
+        feat_extract_norm="layer", num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4, vocab_size=len(tokens)
+    )
+    still = dict.fromkeys(
+        ("hidden_dropout", "attention_dropout", "feat_proj_dropout", "layerdrop", "final_dropout"), 0.0
+    )
     model = Wav2Vec2ForCTC(Wav2Vec2Config(**{**sizes, **rest, **still, "pad_token_id": 0, **config}))
     Wav2Vec2FeatureExtractor(return_attention_mask=True).save_pretrained(folder)
     return keep(model, Wav2Vec2CTCTokenizer(str(folder / "vocab.json")), folder)
@@ -207,13 +216,23 @@ def whisper(folder, seed=0):
     import torch
     from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration, WhisperTokenizer
 
-    marks = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|zh|>", "<|transcribe|>", "<|translate|>", "<|notimestamps|>"]
+    marks = [
+        "<|endoftext|>",
+        "<|startoftranscript|>",
+        "<|en|>",
+        "<|zh|>",
+        "<|transcribe|>",
+        "<|translate|>",
+        "<|notimestamps|>",
+    ]
     vocabulary = {t: i for i, t in enumerate([*"abcdefghijklmnop", "Ġ"])}
     tokenizer = WhisperTokenizer(vocab=vocabulary, merges=[], unk_token="<|endoftext|>")
     tokenizer.add_special_tokens({"additional_special_tokens": marks})
     numbers = tokenizer.convert_tokens_to_ids
     torch.manual_seed(seed)
-    sizes = dict(d_model=32, encoder_ffn_dim=32, decoder_ffn_dim=32, encoder_attention_heads=2, decoder_attention_heads=2)
+    sizes = dict(
+        d_model=32, encoder_ffn_dim=32, decoder_ffn_dim=32, encoder_attention_heads=2, decoder_attention_heads=2
+    )
     end = numbers("<|endoftext|>")
     ends = dict(pad_token_id=end, bos_token_id=end, eos_token_id=end, decoder_start_token_id=numbers(marks[1]))
     rest = dict(encoder_layers=1, decoder_layers=2, max_source_positions=50, max_target_positions=32, num_mel_bins=24)

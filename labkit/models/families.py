@@ -32,8 +32,12 @@ class Family:
     embeddings: tuple[str, ...]
     layers: str  # the module that lists the layers, the lowest first
     top: tuple[str, ...] = ()  # a norm that belongs to the last layer
-    decoder: str = ""  # the module whose `layers` stand above those and write what they heard, with `embed_tokens` of its own
-    reads: str = "first"  # what a head for one answer a row is given: the "first" or "last" token, the "mean" of all, or
+    decoder: str = (
+        ""  # the module whose `layers` stand above those and write what they heard, with `embed_tokens` of its own
+    )
+    reads: str = (
+        "first"  # what a head for one answer a row is given: the "first" or "last" token, the "mean" of all, or
+    )
     # the "pooled" output
     behind_attention: str = ""  # in a layer, what its attention's answer goes into: from there on one token is enough
     query_value: tuple[str, ...] = ("query", "value")  # linear maps of the attention that LoRA stands beside

@@ -71,7 +71,9 @@ class FrozenPart:
         self.whole = self.all and task.pooled and self.family.reads != "mean"
         self.reads_last = self.family.reads == "last"
         self.by_tokens = reads_tokens(model)  # then items are as long as what the network makes of them
-        self.numbers = 0.0  # else: how many numbers a row takes (for `whole`), or a unit of its size; known with the first row
+        self.numbers = (
+            0.0  # else: how many numbers a row takes (for `whole`), or a unit of its size; known with the first row
+        )
         self.shape: tuple = ()  # of a row, where it is no list of tokens
         self.kept: dict[str, Kept] = {}
         self.refused: str | None = None
@@ -83,7 +85,9 @@ class FrozenPart:
         plain = all(block.kind != "prompt" for block in self.below)
         # one layer used many times, and sound that is turned over between its embeddings: only all can be skipped
         one_layer = self.family.shared or self.family.reads == "mean"
-        apart = self.base is not unwrapped(self.model) or not self.all  # a head that is no module above them needs them all
+        apart = (
+            self.base is not unwrapped(self.model) or not self.all
+        )  # a head that is no module above them needs them all
         apart = apart and not has_decoder(self.model)  # whose layers read what those below say, each by itself
         return self.cache != "off" and plain and apart and (self.all or (self.depth >= 2 and not one_layer))
 
@@ -305,7 +309,9 @@ def grown(flat, need: int, rows: int) -> Any:
 
     if need <= len(flat):
         return flat
-    more = torch.empty((max(need, 2 * len(flat), 64 * rows) - len(flat), flat.shape[1]), dtype=flat.dtype, device=flat.device)
+    more = torch.empty(
+        (max(need, 2 * len(flat), 64 * rows) - len(flat), flat.shape[1]), dtype=flat.dtype, device=flat.device
+    )
     return torch.cat([flat, more])
 
 

@@ -378,7 +378,13 @@ expect("after", after, guess="16.7")
 # %%
 for name in ("full", "rehearsal"):
     mine = [r.measures for r in runs if r.strategy == name]
-    print(name, *(f"{k} {min(m[k] for m in mine):.2f}–{max(m[k] for m in mine):.2f}" for k in ("english", "heard", "cpu_seconds")))
+    print(
+        name,
+        *(
+            f"{k} {min(m[k] for m in mine):.2f}–{max(m[k] for m in mine):.2f}"
+            for k in ("english", "heard", "cpu_seconds")
+        ),
+    )
 
 # %% [markdown] lang="zh"
 # 英语几乎全回来了；德语有没有因此少学一点，请自己比这两行。代价是多花的时间：每一步多算一批。没有旧数据怎么办？那就冻住多一些：回到第 5 节的表，看 `encoder`、`decoder` 两行的第三列，只练一半，忘的是不是也少？自己读数。

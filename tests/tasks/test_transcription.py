@@ -359,7 +359,7 @@ def test_rehearsal_adds_the_loss_of_what_was_known(load, corpus):
         retain = lk.Rehearsal(earlier, every=every, rows=4)
         loss = retain.add_loss(model, None, None, retain.start(model, 0), step=1)
         assert (loss is not None) == added
-    items, batch = batch_of(model, earlier)
+    _, batch = batch_of(model, earlier)
     whole = model.task.ask(model, batch)[0].sum() / batch.units
     retain = lk.Rehearsal(earlier, rows=4)
     assert torch.allclose(retain.add_loss(model, None, None, retain.start(model, 0), 1), whole, atol=1e-5)
