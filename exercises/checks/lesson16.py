@@ -64,6 +64,7 @@ def room(answer):
 
 SAID = (
     ("turn left", "turn right"),
+    ("two cups tea", "two big cups tea"),
     ("turn turn left", "turn left"),
     ("left", "turn left"),
     ("", "go straight on"),
@@ -177,8 +178,7 @@ def listening(answer):
             answer(write, list(texts), list(texts)),
             want,
             [
-                (sum(write(b) == b for b in moved) / n, "换来的片段说的是同一句话时，什么也看不出：那些不算。", "Where the other clip says the same, nothing can be seen: those don't count."),
-                (sum(write(a) == a for a in texts) / n, "要换过以后的回答：给第 i 句听第 i + 1 个片段。", "The answers after the exchange are wanted: for text i play clip i + 1."),
+                (sum(write(b) == b for b in moved) / n, "要换过以后的回答：给第 i 句听第 i + 1 个片段；两个片段说的是同一句话时，什么也看不出，那些不算。", "The answers after the exchange are wanted: for text i play clip i + 1; where the other clip says the same, nothing can be seen, and those don't count."),
                 (sum(write(b) != a for a, b in fair) / len(fair), "写得和原来不同还不够：要写出**新**片段的内容。", "To write something else is not enough: it should be what the **new** clip says."),
                 (sum(write(b) == a for a, b in fair) / len(fair), "这是不听的比例：比的应是新片段的文字。", "That is the share that does not listen: compare with the text of the new clip."),
                 (sum(write(b) == b for _, b in fair) / n, "除以算数的句数，不是全部。", "Divide by the texts that count, not by all."),

@@ -397,7 +397,9 @@ def a_table(rng):
 @exercise("long.4")
 def judging(answer):
     for n, classes, seed, least in cases(
-        ((40, 2, 1, 5), (100, 3, 2, 5), (30, 4, 3, 3), (60, 2, 4, 5), (30, 4, 5, 3)), a_table, 6
+        ((40, 2, 1, 5), (100, 3, 2, 5), (30, 4, 3, 3), (60, 2, 4, 5), (30, 4, 5, 3), (60, 2, 6, 5), (60, 2, 7, 5)),
+        a_table,
+        6,
     ):
         rng = random.Random(seed)
         truth = [rng.randrange(classes) for _ in range(n)]
@@ -409,6 +411,11 @@ def judging(answer):
             said = [(t + 1) % classes if i else t for i, t in enumerate(truth)]  # one in thirty is right
         if seed == 4:
             other = list(said)
+        if seed in (6, 7):  # a row better or worse on balance: nobody can tell
+            right = [i for i, (t, s) in enumerate(zip(truth, said, strict=True)) if t == s]
+            wrong = [i for i in range(n) if i not in right]
+            other = [(t + 1) % classes if i in right[:2] else t if i in wrong[:1] else s for i, (t, s) in enumerate(zip(truth, said, strict=True))]  # fmt: skip
+            said, other = (said, other) if seed == 6 else (other, said)
         if seed == 2:
             said = [0 if s == 2 else s for s in said]  # one class is never said
             least = min(Counter(slices).values())

@@ -152,8 +152,8 @@ def compress_compare(
 ) -> Compressed:
     """Compare models, or folders that hold them, on the same rows: the first is what the others are held against.
 
-    >>> found = compress_compare({"float": model, "int8": "out/int8"}, corpus); print(found)
-    >>> found["int8"].verdict.word                          # "better", "worse", "noise"
+    >>> found = compress_compare({"whole": model, "half": drop_layers(model, 2)}, corpus); print(found)     # or "out/int8"
+    >>> found["half"].verdict.word                          # "better", "worse", "noise"
 
     Scores are of the corpus's test rows. Times are those of the network with its batch ready, on `threads` threads of the
     processor; they go by turns, and are medians of several rounds. Raises BadInput where tasks differ.

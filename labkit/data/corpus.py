@@ -88,7 +88,7 @@ class Corpus:
     def augmented(self, **settings) -> "Corpus":
         """The same rows, whose inputs are varied anew in every epoch of training as these settings of their kind say.
 
-        >>> load_csv("pets").augmented(flip=True, rotate=10)        # of pictures: shift, rotate, scale, flip
+        >>> doodles().augmented(flip=True, rotate=10)               # of pictures: shift, rotate, scale, flip
         """
         task = dataclasses.replace(self.task, modality=adjusted(self.task.modality, settings))
         task.modality.suits(task.labels)

@@ -121,7 +121,7 @@ def deletion_curves(model, inputs: Sequence, methods: Sequence[str] = METHODS, *
     """Whether attributions tell the truth: for each method the label's mean probability while what it points at is hidden, and
     how much sooner that goes than in random orders, with its interval over the inputs.
 
-    >>> found = deletion_curves(model, texts); print(found)
+    >>> found = deletion_curves(model, [example.input for example in corpus.test[:4]]); print(found)
     >>> [one.method for one in found if one.better]          # better than chance beyond the uncertainty
     """
     made = Curves()

@@ -10,7 +10,7 @@ from labkit.plots.look import drawn, figure, short
 def pictures(found: Sequence, titles: Sequence[str] = (), columns: int = 8) -> Any:
     """Arrays (height, width) or (height, width, 3) in rows of `columns`, each under its title.
 
-    >>> lk.plots.pictures([example.input for example in corpus.train[:8]])
+    >>> lk.plots.pictures([example.input for example in lk.doodles().train[:8]])
     """
     rows = -(-len(found) // columns)
     fig, _ = figure(1.0 * columns, (1.22 if titles else 1.02) * rows)

@@ -107,7 +107,9 @@ class Distill(Retainer):
     Vinyals and Dean 2015, arXiv 1503.02531), and which rows it finds alike, by the vectors that its head reads (Tung and Mori
     2019, arXiv 1907.09682; where the head reads every token, which tokens of a row): that needs no map between two widths.
 
-    >>> Trainer(small, corpus, Full(), retain=Distill("out/large")).fit()
+    >>> save(model, "out/large")                             # fine-tuned before; here they are of one size
+    >>> small = load("tiny-bert-zh", labels=corpus.labels)
+    >>> Trainer(small, corpus, HeadOnly(), TrainConfig(epochs=1), retain=Distill("out/large")).fit()
 
     `teacher` is a folder, or a packaged name, of the same task and with the same tokens. The teacher is asked in every step,
     and with `hidden` the pupil twice.

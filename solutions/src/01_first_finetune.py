@@ -35,7 +35,7 @@ lk.language(LANG)
 print(tr("准备好了。", "Ready."))
 
 # %% [markdown] lang="zh"
-# ## 01.1 拼批
+# ## 01.1 collate：拼成一批
 #
 # 模型一次吃一批，而一批必须是整齐的长方形。请写 `collate(rows, pad)`：`rows` 是几行编号，长短不一；返回两个整数张量，形状都是（行数，本批最长的一行）：
 #

@@ -1,14 +1,14 @@
 # %% [markdown] lang="zh"
 # # 练习 06 · 预训练与微调
 #
-# 笔记 06 里你看过一个小模型从零学猜字。这里把其中的零件一个个亲手做出来：遮字，算损失，绑定权重，把身子搬到新任务上；最后一题，预算有限，请你决定让模型读什么。
+# 笔记 06 里你看过一个小模型从零学猜字。这里把其中的零件一个个亲手做出来：遮字，算损失，绑定权重，把骨干搬到新任务上；最后一题，预算有限，请你决定让模型读什么。
 #
 # 做法照旧：把 `raise NotImplementedError` 换成你的代码，运行，再运行下面的 `check`。大约一个小时。
 
 # %% [markdown] lang="en"
 # # Exercises 06 · Pretraining and fine-tuning
 #
-# In notebook 06 you watched a small model learn to guess characters from nothing. Here you make its parts with your own hands: hiding tokens, the loss, tied weights, moving a body to a new task; and in the last exercise the budget is small, and you decide what the model gets to read.
+# In notebook 06 you watched a small model learn to guess characters from nothing. Here you make its parts with your own hands: hiding tokens, the loss, tied weights, moving a backbone to a new task; and in the last exercise the budget is small, and you decide what the model gets to read.
 #
 # As before, put your code in place of `raise NotImplementedError`, run the cell, then run the `check` below it. About an hour.
 
@@ -117,16 +117,16 @@ saved = tie(torch.nn.Embedding(words, 128), torch.nn.Linear(128, words))
 print(f"{saved:,}")
 
 # %% [markdown] lang="zh"
-# ## 06.4 搬身子，不搬头
+# ## 06.4 搬骨干，不搬头
 #
-# 微调的第一步：新任务的模型，身子从预训练来，头是新的。请写 `transfer(source, target)`：两个模型都有 `body`（参数名以 `body.` 开头），来源的头叫 `cls` 或 `classifier`，目标的头叫 `classifier`。把来源身子里的参数抄进目标，条件是名字和形状都相同；头一个数也不许动，就算来源恰好也有一个同样形状的 `classifier`。来源和目标此后互不影响。返回抄了哪些参数名（列表或集合，用整个模型里的名字，如 `body.embeddings.weight`）。
+# 微调的第一步：新任务的模型，骨干从预训练来，头是新的。请写 `transfer(source, target)`：两个模型都有 `body`（参数名以 `body.` 开头），来源的头叫 `cls` 或 `classifier`，目标的头叫 `classifier`。把来源骨干里的参数抄进目标，条件是名字和形状都相同；头一个数也不许动，就算来源恰好也有一个同样形状的 `classifier`。来源和目标此后互不影响。返回抄了哪些参数名（列表或集合，用整个模型里的名字，如 `body.embeddings.weight`）。
 #
 # 层数、词表都可能不同：抄得了的抄，抄不了的留着目标自己的。
 
 # %% [markdown] lang="en"
-# ## 06.4 Move the body, not the head
+# ## 06.4 Move the backbone, not the head
 #
-# The first step of fine-tuning: in the model of the new task the body comes from pretraining, and the head is new. Write `transfer(source, target)`: both models have a `body` (parameters named `body.…`); the source's head is called `cls` or `classifier`, the target's `classifier`. Copy the parameters of the source's body into the target where name and shape are the same. Of the head not a number may change, even if the source happens to have a `classifier` of the same shape. Afterwards the two have nothing to do with each other. Return the names that were copied (a list or a set; names in the whole model, such as `body.embeddings.weight`).
+# The first step of fine-tuning: in the model of the new task the backbone comes from pretraining, and the head is new. Write `transfer(source, target)`: both models have a `body` (parameters named `body.…`); the source's head is called `cls` or `classifier`, the target's `classifier`. Copy the parameters of the source's body into the target where name and shape are the same. Of the head not a number may change, even if the source happens to have a `classifier` of the same shape. Afterwards the two have nothing to do with each other. Return the names that were copied (a list or a set; names in the whole model, such as `body.embeddings.weight`).
 #
 # The numbers of layers and of words may differ: copy what fits, and leave the target its own where nothing does.
 

@@ -18,6 +18,7 @@ import planted_12  # noqa: F401
 import planted_13  # noqa: F401
 import planted_14  # noqa: F401
 import planted_15  # noqa: F401
+import planted_16  # noqa: F401
 import planted_17  # noqa: F401
 import planted_18  # noqa: F401
 import planted_long  # noqa: F401

@@ -12,7 +12,9 @@ import pkgutil
 import re
 
 import labkit_exercises
+import numpy
 import pytest
+from PIL import Image
 from stand_ins import bert
 
 import labkit
@@ -87,6 +89,13 @@ def given(lasting, tmp_path, monkeypatch):
         (tmp_path / name).write_text(lines.replace(",", "\t") if name.endswith("tsv") else lines, "utf-8")
     for name, lines in OTHER_FILES.items():
         (tmp_path / name).write_text("\n".join(lines) + "\n", "utf-8")
+    rng, drawer = numpy.random.default_rng(0), numpy.repeat(numpy.arange(12), 2)
+    drawn = rng.integers(0, 256, (24, 16, 16), dtype=numpy.uint8)
+    numpy.savez(tmp_path / "signs.npz", x=drawn, y=numpy.arange(24) % 2, signer=drawer, label_names=["no", "yes"])
+    for i, pixels in enumerate(drawn):
+        file = tmp_path / "pets" / ("cat", "dog")[i % 2] / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(file)
     (tmp_path / "service.log").write_text(f'{{"time": 0, "length": 9, "label": "{corpus.labels[0]}", "ms": 4}}\n' * 40)
     model = lk.load("tiny-bert-zh", labels=corpus.labels)
     items = task.encode(model.processor, corpus.train, 64)

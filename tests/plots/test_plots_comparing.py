@@ -67,7 +67,7 @@ def test_the_names_of_nine_strategies_stand_apart(cost):
 def test_the_front_is_what_nothing_beats_in_both():
     assert front([(1, 2.0), (2, 3.0), (3, 1.5)], greater=False) == [(1, 2.0), (3, 1.5)]
     assert front([(3, 0.9), (1, 0.7), (2, 0.6), (2, 0.8), (4, 0.9)]) == [(1, 0.7), (2, 0.8), (3, 0.9)]
-    line = next(x for x in FIGURES["pareto seconds"]().axes[0].lines if x.get_label() == "front")
+    line = next(x for x in FIGURES["pareto seconds"]().axes[0].lines if x.get_label() == "Pareto front")
     assert list(line.get_ydata()) == sorted(line.get_ydata())
 
 
