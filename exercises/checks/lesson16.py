@@ -65,6 +65,7 @@ def room(answer):
 SAID = (
     ("turn left", "turn right"),
     ("two cups tea", "two big cups tea"),
+    ("turn left now please", "left"),
     ("turn turn left", "turn left"),
     ("left", "turn left"),
     ("", "go straight on"),
