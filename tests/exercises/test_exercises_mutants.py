@@ -37,7 +37,7 @@ def made(id: str, source: str | None = None):
 def test_a_changed_solution_fails(id, old, new):
     text = solutions(id.partition(".")[0])[id][0]
     assert text.count(old) == 1
-    assert judge(find(id), made(id, text.replace(old, new)))[0] == FAILED
+    assert judge(find(id), made(id, text.replace(old, new)), 0)[0] == FAILED
 
 
 DRESSED = [(id, number) for id, dresses in planted_changes.DRESSES.items() for number in range(len(dresses))]
