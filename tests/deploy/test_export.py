@@ -228,3 +228,16 @@ def test_a_folder_that_holds_something_is_not_written_to(model, tmp_path):
     with pytest.raises(FileExistsError):
         lk.export(model, tmp_path, ROWS)
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("name, rows", [("tiny-resnet", lk.doodles), ("tiny-commands", lk.commands)])
+def test_pictures_and_clips_are_answered_as_before_too(name, rows, tmp_path):
+    corpus = rows()
+    model = lk.load(name, task=corpus.task)
+    lk.export(model, tmp_path / "onnx", corpus)
+    exported, asked = lk.load(tmp_path / "onnx"), [e.input for e in corpus.test[:5]]
+    one, other = (lk.predict(m, asked) for m in (model, exported))
+    for a, b in zip(one, other, strict=True):
+        assert a.label == b.label and list(a.probabilities.values()) == pytest.approx(
+            list(b.probabilities.values()), abs=1e-5
+        )
