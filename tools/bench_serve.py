@@ -193,33 +193,35 @@ def throughput(model: Path, folder: Path, rounds: int, seconds: int) -> float:
 
 
 async def steady(port: int, rate: float, seconds: float, bodies: list[bytes]) -> dict[int, list[float]]:
-    """Requests at a steady rate, whether or not the last ones are answered; seconds by status. 0 is lost."""
-    import httpx
+    """Requests at a steady rate, whether or not the last ones are answered; seconds since each was due, by status. 0 is lost.
 
+    Bare sockets, as many as are waited for: a client library takes more of the processor than the service does."""
     found: dict[int, list[float]] = {}
-    limits = httpx.Limits(max_connections=256, max_keepalive_connections=256)
-    async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{port}", timeout=30, limits=limits, trust_env=False
-    ) as client:
+    idle: list[tuple] = []
+    clock = asyncio.get_running_loop().time
 
-        async def one(number: int) -> None:
-            began = time.perf_counter()
-            try:
-                body = bodies[number % len(bodies)]
-                status = (
-                    await client.post("/predict", content=body, headers={"content-type": "application/json"})
-                ).status_code
-            except httpx.HTTPError:
-                status = 0
-            found.setdefault(status, []).append(time.perf_counter() - began)
+    async def one(number: int, due: float) -> None:
+        status = 0
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            reader, writer = idle.pop() if idle else await asyncio.open_connection("127.0.0.1", port)
+            body = bodies[number % len(bodies)]
+            head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+            writer.write(head % len(body) + body)
+            told = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(re.search(rb"content-length: (\d+)", told)[1]))
+            status = int(told[9:12])
+            if b"connection: close" not in told.lower():
+                idle.append((reader, writer))
+        found.setdefault(status, []).append(clock() - due)
 
-        began, sent, tasks = time.perf_counter(), 0, []
-        while (now := time.perf_counter() - began) < seconds:
-            while sent < now * rate:
-                tasks.append(asyncio.create_task(one(sent)))
-                sent += 1
-            await asyncio.sleep(0.002)
-        await asyncio.gather(*tasks)
+    began, tasks = clock(), []
+    for number in range(int(rate * seconds)):
+        due = began + number / rate
+        await asyncio.sleep(max(0, due - clock()))
+        tasks.append(asyncio.create_task(one(number, due)))
+    await asyncio.gather(*tasks)
+    for _, writer in idle:
+        writer.close()
     return found
 
 

@@ -448,3 +448,10 @@ def test_without_its_page_the_service_has_none(model):
     with running(model, page=False) as (_, client):
         assert client.get("/").status_code == 404
         assert client.post("/predict", json={"input": "好"}).status_code == 200
+
+
+def test_the_second_part_of_an_answer_does_not_wait_for_the_first_to_be_acknowledged():
+    with bound("127.0.0.1", 0) as sock, socket.create_connection(sock.getsockname()):
+        accepted, _ = sock.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
