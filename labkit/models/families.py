@@ -81,6 +81,16 @@ WAV2VEC2 = Family(
     prefix=False,
 )
 NORM_ABOVE = replace(WAV2VEC2, embeddings=WAV2VEC2.embeddings[:-1], top=("encoder.layer_norm",))  # of larger ones
+WHISPER = Family(
+    ("encoder.conv1", "encoder.conv2", "encoder.embed_positions"),
+    "encoder.layers",
+    ("encoder.layer_norm",),
+    decoder="decoder",
+    reads="mean",
+    query_value=("q_proj", "v_proj"),
+    sublayer_ends=("out_proj", "fc2"),
+    prefix=False,
+)
 FAMILIES = {
     "bert": BERT,
     **dict.fromkeys(("roberta", "xlm-roberta", "camembert"), ROBERTA),
@@ -144,27 +154,8 @@ FAMILIES = {
         query_value=("linear_q", "linear_v"),
         sublayer_ends=("self_attn.linear_out", "ffn1.output_dense", "ffn2.output_dense"),
     ),
-    "whisper": Family(
-        ("encoder.conv1", "encoder.conv2", "encoder.embed_positions"),
-        "encoder.layers",
-        ("encoder.layer_norm",),
-        decoder="decoder",
-        reads="mean",
-        query_value=("q_proj", "v_proj"),
-        sublayer_ends=("out_proj", "fc2"),
-        prefix=False,
-    ),
-    "speech_to_text": Family(
-        ("encoder.conv",),
-        "encoder.layers",
-        ("encoder.layer_norm",),
-        decoder="decoder",
-        reads="mean",
-        query_value=("q_proj", "v_proj"),
-        sublayer_ends=("out_proj", "fc2"),
-        prefix=False,
-        rate=2.0,
-    ),
+    "whisper": WHISPER,
+    "speech_to_text": replace(WHISPER, embeddings=("encoder.conv",), rate=2.0),
 }
 
 
