@@ -192,6 +192,15 @@ def throughput(model: Path, folder: Path, rounds: int, seconds: int) -> float:
     return rate["labkit serve"]
 
 
+async def asked(reader, writer, body: bytes) -> tuple[int, bool]:
+    """One request over an open connection: the status, and whether the service closes it."""
+    head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    writer.write(head % len(body) + body)
+    told = await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(int(re.search(rb"content-length: (\d+)", told)[1]))
+    return int(told[9:12]), b"connection: close" in told.lower()
+
+
 async def steady(port: int, rate: float, seconds: float, bodies: list[bytes]) -> dict[int, list[float]]:
     """Requests at a steady rate, whether or not the last ones are answered; seconds since each was due, by status. 0 is lost.
 
@@ -204,13 +213,8 @@ async def steady(port: int, rate: float, seconds: float, bodies: list[bytes]) ->
         status = 0
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             reader, writer = idle.pop() if idle else await asyncio.open_connection("127.0.0.1", port)
-            body = bodies[number % len(bodies)]
-            head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-            writer.write(head % len(body) + body)
-            told = await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(int(re.search(rb"content-length: (\d+)", told)[1]))
-            status = int(told[9:12])
-            if b"connection: close" not in told.lower():
+            status, closes = await asked(reader, writer, bodies[number % len(bodies)])
+            if not closes:
                 idle.append((reader, writer))
         found.setdefault(status, []).append(clock() - due)
 
@@ -270,14 +274,9 @@ async def until_turned_away(port: int, bodies: list[bytes], tally: dict) -> None
     with contextlib.suppress(OSError, asyncio.IncompleteReadError):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for number in range(10**6):
-            body = bodies[number % len(bodies)]
-            head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-            writer.write(head % len(body) + body)
-            told = await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(int(re.search(rb"content-length: (\d+)", told)[1]))
-            status = int(told[9:12])
+            status, closes = await asked(reader, writer, bodies[number % len(bodies)])
             tally[status] = tally.get(status, 0) + 1
-            if b"connection: close" in told.lower():
+            if closes:
                 return
 
 
