@@ -15,6 +15,7 @@ from labkit.base.display import called, table_html
 from labkit.base.files import fresh_folder, numbered
 from labkit.base.language import tr
 from labkit.base.records import BadInput, RunBegins, RunEnds, StepDone
+from labkit.comparison.space import works
 from labkit.data.corpus import Corpus
 from labkit.plots.charts import Chart
 from labkit.plots.comparing import runs_chart
@@ -23,6 +24,7 @@ from labkit.ui.inputs import corpus_of, model_choice
 from labkit.ui.panel import Panel, shown
 from labkit.ui.training_panel import bar_html, rows_of
 
+FIRST = ("full", "head", "lora")  # ticked at the beginning, where the model allows them
 OFFERED = ("full", "top-2", "head", "gradual", "bitfit", "lora", "prefix", "ptuning-v2", "adapter")
 SEEDS = (0, 1, 2, 3, 4)
 SETTINGS = ("epochs", "batch_size")
@@ -49,15 +51,17 @@ class Compare(Panel):
         self.under_way: dict[int, tuple[str, float]] = {}  # by number: its name, the share that is done
         self.resume_button = self.add_button("resume", tr("继续", "Resume"), "step-forward", self.on_resume)
         ticks, seeds = {}, {}
+        model = model or self.corpus.task.default_model
+        first = beginning(model, self.corpus)
         for name in OFFERED:
-            ticks[name] = widgets.Checkbox(value=name in ("full", "head", "lora"), description=name, indent=False)
+            ticks[name] = widgets.Checkbox(value=name in first, description=name, indent=False)
         for seed in SEEDS:
             seeds[f"seed_{seed}"] = widgets.Checkbox(value=seed < 2, description=str(seed), indent=False)
         for name, tick in {**ticks, **seeds}.items():
             named(tick, name)
             tick.layout.width = "auto"
         self.settings = {
-            "model": model_choice(model or self.corpus.task.default_model),
+            "model": model_choice(model),
             **ticks,
             **seeds,
             **{name: control(name) for name in SETTINGS},
@@ -93,7 +97,6 @@ class Compare(Panel):
         listed = ", ".join(called(f"lk.{type(s).__name__}", s) for s in self.strategies())
         config = "" if self.config() == TrainConfig() else f", config={called('lk.TrainConfig', self.config())}"
         folder = next(p for p in numbered(self.out, self.folder_name()) if not p.exists()).as_posix()
-        several = f", workers={self.workers()}" if self.workers() > 1 else ""
         several = f", workers={self.workers()}" if self.workers() > 1 else ""
         return (
             f"import labkit as lk\n{self.corpus_source}\n"
@@ -205,6 +208,19 @@ class Compare(Panel):
     def caption(self) -> str:
         names = ", ".join(strategies.name_of(s) for s in self.strategies())
         return f"{names}; {words('seed')} {', '.join(map(str, self.seeds()))}"
+
+
+def beginning(model: str | Path, corpus: Corpus) -> list[str]:
+    """What is ticked at the beginning: a model that writes may have no head of its own to train."""
+    if corpus.labels:
+        return list(FIRST)
+    from labkit.models.loading import load
+
+    try:
+        network = load(model, task=corpus.task)
+    except (BadInput, OSError):  # said where it runs
+        return list(FIRST)
+    return [name for name in FIRST if works(strategies.by_name(name), network)]
 
 
 def at_once() -> list[int]:

@@ -736,6 +736,12 @@ def test_several_runs_at_once_have_a_bar_each_and_stop_ends_them_all(folder, tmp
     assert [run.strategy for run in one.runs] == ["full", "head", "lora"] and all(not run.error for run in one.runs)
 
 
+def test_a_model_without_a_head_of_its_own_is_not_asked_to_train_it(tmp_path):
+    ticked = {name: tick.value for name, tick in Compare(lk.instructions(limit=64), out=tmp_path).settings.items()}
+    assert ticked["full"] and ticked["lora"] and not ticked["head"]
+    assert Compare(ROWS, out=tmp_path).settings["head"].value
+
+
 def test_a_comparison_of_nothing_is_refused(folder, tmp_path):
     one = Compare(ROWS, folder, out=tmp_path, full=False, head=False, lora=False)
     one.run_button.click()
