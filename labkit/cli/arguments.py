@@ -92,12 +92,12 @@ def compare_flags(command: Parser) -> None:
 
 
 def search_flags(command: Parser) -> None:
-    from labkit.comparison.space import SEARCHED
+    from labkit.comparison.space import SEARCHED, TRIALS
     from labkit.strategies import NAMES
 
     data_flags(command)
     group = command.add_argument_group(tr("搜索", "search"))
-    total = tr("一共试多少次，含以前的 (40)", "trials in all, earlier calls included (40)")
+    total = tr(f"一共试多少次，含以前的 ({TRIALS})", f"trials in all, earlier calls included ({TRIALS})")
     group.add_argument("--trials", type=whole, metavar="N", help=total)
     budget = tr("这一次最多多少秒，含最后的核实", "seconds of this call, the confirmation included")
     group.add_argument("--seconds", type=number, metavar="S", help=budget)

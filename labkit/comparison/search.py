@@ -19,7 +19,7 @@ from labkit.base.records import BadInput, EpochDone, Notice, Run, RunEnds
 from labkit.comparison.compare import Comparison, write
 from labkit.comparison.found import Found, Trial, TrialBegins, TrialEnds, default_name, found_name, relabelled
 from labkit.comparison.job import Job
-from labkit.comparison.space import SEARCHED, metric_of, refuse_budgets, space_of
+from labkit.comparison.space import SEARCHED, TRIALS, metric_of, refuse_budgets, space_of
 from labkit.comparison.study import Study, open_study
 from labkit.comparison.workers import Workers
 from labkit.data.corpus import Corpus
@@ -27,7 +27,6 @@ from labkit.models.loading import load, weights_digest
 from labkit.strategies import Strategy
 from labkit.training.engine import Engine, patient
 
-TRIALS = 40  # where neither trials nor seconds are given
 FRESH = 1000  # the first seed of the confirmation: no trial has it
 QUARTERS = 4  # of a run: where its score is held against the others'
 

@@ -48,6 +48,7 @@ TRAINING = {
     "weight_decay": Axis("weight_decay", low=0.001, high=0.3),
 }
 SEARCHED = ("own", *TRAINING)  # what there is to search; "own": the strategies' own settings
+TRIALS = 40  # where neither trials nor seconds are given
 TITLES = {
     "strategy": ("策略", "strategy"),
     "own": ("策略自己的设置", "the strategies' own settings"),
