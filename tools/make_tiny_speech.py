@@ -6,7 +6,12 @@ It hears six languages and writes each in its own letters, and all of them in Ch
 <en> … <zh>. German is in its vocabulary and never heard. Beside the cross-entropy of the decoder there is, for the own language,
 CTC behind the encoder: it finds out which sound is which letter long before attention does; its map is thrown away at the end.
 Clips are made once into the file `--clips` (phrases.py, make_clips.py). Interrupt it whenever you like: the same command goes on
-from the last save in OUT.partial; the learning rate stays at its peak until the last fifth of the steps.
+from the last save in OUT.partial. The learning rate stays at its peak and falls over the last of the steps (`--decay`: what share).
+
+    python tools/make_tiny_speech.py --clips more.npz --again 3150 --steps 11000 --shares .5,1,1 --decay 1 --out models/tiny-speech
+
+goes on after step 3150 with other clips, another share of each kind, and a rate that rises once more. What it writes along the way
+is judged in the voices of the validation rows (make_clips.py); those of the test rows stay for bench.py.
 """
 
 import argparse
@@ -18,7 +23,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from make_clips import HEARD, UNHEARD, spoken
+from make_clips import HEARD, JUDGING, UNHEARD, spoken
 from phrases import LANGUAGES, phrases
 
 from labkit.modalities.spectra import log_mel
@@ -29,7 +34,8 @@ PRETRAINED = ("en", "fr", "es", "nl", "ru", "zh")
 RATE, BANDS = 16_000, 48
 BAND_OF_TELEPHONE = 37  # bands below 4,000 Hz
 LETTERS = "abcdefghijklmnopqrstuvwxyzßàáâäåæçèéêëìíîïñòóôöøùúûüœабвгдеёжзийклмнопрстуфцчшщъыьэюях'"
-TIMES = {"number": 14, "date": 3, "order": 5}  # voices that say each phrase, in the training part
+KINDS = ("number", "date", "order")
+TIMES = (14, 3, 5)  # how many voices say each phrase, in the training part
 ROOM = 8  # frames of silence behind the longest clip of a batch: the convolutions see the same there for every row
 
 
@@ -73,12 +79,12 @@ def extractor():
 
 
 def make_clips(path: Path, languages=PRETRAINED, times=TIMES, seed: int = 0) -> None:
-    """Pictures of every phrase that may be heard in several voices, and of all in voices that are not: one file."""
+    """Pictures of every phrase that may be heard in several voices, and of some in those of the validation rows: one file."""
     rng, pictures, rows = random.Random(seed), [], []
     for language in languages:
         for phrase in phrases(language):
-            heard = [] if phrase.held else [HEARD] * times[phrase.kind]
-            for variants in [*heard, *([UNHEARD] if phrase.kind == "number" or rng.random() < 0.15 else [])]:
+            heard = [] if phrase.held else [HEARD] * times[KINDS.index(phrase.kind)]
+            for variants in [*heard, *([JUDGING["valid"]] if rng.random() < 0.3 else [])]:
                 samples, voice = spoken(phrase, rng, variants, RATE)
                 pictures.append(picture(samples).astype(np.float16))
                 rows.append(
@@ -141,23 +147,25 @@ class SpeechPretraining:
         self.ctc = torch.nn.Linear(args.width, 2 * len(self.tokenizer))  # two answers a frame: letters come quickly
         self.parameters = [*self.model.parameters(), *self.ctc.parameters()]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=args.lr, betas=(0.9, 0.98), weight_decay=0.01)
-        self.step, self.seconds, self.curve = 0, 0.0, []
+        self.step, self.seconds, self.curve, self.commands = 0, 0.0, [], []
 
     # Batches
 
     def batches(self):
         """Batches of row numbers of like length without end, the same for the same seed; those already done are skipped.
         Numbers come first: short clips teach which sound is which letter, long ones are aligned by what is known then; from
-        there on an epoch has half of them."""
-        done, epoch = 0, 0
+        there on an epoch has the shares of each kind that are asked for."""
+        args, done, epoch = self.args, self.args.again, 0
         while True:
-            rng = random.Random(f"{self.args.seed}/{epoch}")
-            chances = {"number": 1.0} if epoch < self.args.numbers else {"number": 1.0, "date": 0.4, "order": 0.5}
-            rows = [i for i in self.clips.train if rng.random() < chances.get(self.clips.rows[i][1], 0.0)]
+            rng = random.Random(f"{args.seed}/{args.again}/{epoch}" if args.again else f"{args.seed}/{epoch}")
+            shares = (1.0, 0.0, 0.0) if epoch < args.numbers else args.shares
+            rows = [
+                i for i in self.clips.train for _ in range(repeats(shares[KINDS.index(self.clips.rows[i][1])], rng))
+            ]
             order = sorted(rows, key=lambda i: self.clips.lengths[i] + rng.random() * 20)
             groups, group = [], []
             for i in order:
-                if group and (len(group) + 1) * self.clips.lengths[i] > self.args.frames:
+                if group and (len(group) + 1) * self.clips.lengths[i] > args.frames:
                     groups.append(group)
                     group = []
                 group.append(i)
@@ -224,9 +232,10 @@ class SpeechPretraining:
 
     def written(self, rows, language=None):
         """What the model writes, greedily, for each of these clips."""
-        torch, texts = self.torch, []
+        torch, texts = self.torch, {}
+        by_length = sorted(rows, key=lambda i: self.clips.lengths[i])
         for start in range(0, len(rows), 64):
-            some = rows[start : start + 64]
+            some = by_length[start : start + 64]
             features, lengths = self.features(some)
             mask = (torch.arange(features.shape[1]) < lengths[:, None]).long()
             encoded = self.model.model.encoder(features, attention_mask=mask).last_hidden_state
@@ -238,35 +247,33 @@ class SpeechPretraining:
                 ids = torch.cat([ids, out.logits[:, -1:].argmax(-1)], 1)
                 if (ids == END).any(1).all():
                     break
-            for row in ids.tolist():
+            for i, row in zip(some, ids.tolist(), strict=True):
                 end = row.index(END) if END in row else len(row)
-                texts.append(self.tokenizer.decode(row[2:end]))
-        return texts
+                texts[i] = self.tokenizer.decode(row[2:end])
+        return [texts[i] for i in rows]
 
     def judged(self) -> dict:
-        """Exact matches in unheard voices, for each language and kind: own text, Chinese; and of numbers never heard."""
-        torch, found = self.torch, {}
+        """Exact matches in voices that are not heard, for each language and kind: own text, Chinese; of phrases that are heard
+        in other voices, and of those never heard."""
+        right, rows = {}, self.clips.held
         self.model.eval()
-        with torch.inference_mode():
-            for language in PRETRAINED:
-                for kind in ("number", "date", "order"):
-                    rows = [i for i in self.clips.held if self.clips.rows[i][:2] == [language, kind]]
-                    rows = rows[:: max(1, len(rows) // 60)] if kind != "number" else rows
-                    for to in (None, "zh") if language != "zh" else (None,):
-                        pairs = zip(self.written(rows, to), rows, strict=True)
-                        right = [(t == self.clips.rows[i][3 if to else 2], self.clips.rows[i][5]) for t, i in pairs]
-                        for held in (False, True):
-                            some = [ok for ok, never in right if never == held]
-                            name = f"{language}-{to or language} {kind}" + " never heard" * held
-                            found[name] = round(sum(some) / max(1, len(some)), 3)
+        with self.torch.inference_mode():
+            for to in (None, "zh"):
+                some = [i for i in rows if to is None or self.clips.rows[i][0] != "zh"]
+                for i, text in zip(some, self.written(some, to), strict=True):
+                    own, kind, mine, chinese, _, held, _ = self.clips.rows[i]
+                    name = f"{own}-{to or own} {kind}" + " never heard" * held
+                    right.setdefault(name, []).append(text == (chinese if to else mine))
         self.model.train()
-        return found
+        return {name: round(sum(found) / len(found), 3) for name, found in sorted(right.items())}
 
     # Running
 
     def rate(self):
-        warm, last = min(1.0, (self.step + 1) / self.args.warmup), self.args.steps / 5
-        return self.args.lr * max(0.0, min(warm, (self.args.steps - self.step) / last))
+        """Of this step: it rises, stays, and falls to 0 in a straight line over the last of the steps."""
+        args = self.args
+        warm = min(1.0, (self.step - args.again + 1) / args.warmup)
+        return args.lr * max(0.0, min(warm, (args.steps - self.step) / (args.decay * (args.steps - args.again))))
 
     def state(self):
         return {
@@ -278,7 +285,7 @@ class SpeechPretraining:
     def save(self):
         self.partial.mkdir(parents=True, exist_ok=True)
         fresh = self.partial / "state.new"
-        numbers = {"step": self.step, "seconds": self.seconds, "curve": self.curve}
+        numbers = {"step": self.step, "seconds": self.seconds, "curve": self.curve, "commands": self.commands}
         self.torch.save({**self.state(), "numbers": numbers}, fresh)
         fresh.rename(self.partial / "state.pt")
 
@@ -290,11 +297,13 @@ class SpeechPretraining:
             self.ctc.load_state_dict(state["ctc"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.step, self.seconds, self.curve = (state["numbers"][k] for k in ("step", "seconds", "curve"))
+            self.commands = state["numbers"].get("commands", [])
             say(f"resuming at step {self.step}")
 
     def run(self):
         torch, args, began = self.torch, self.args, time.perf_counter() - self.seconds
         running = []
+        self.commands = [*(c for c in self.commands if c != command()), command()]
         for group in self.batches():
             if self.step >= args.steps:
                 break
@@ -313,6 +322,7 @@ class SpeechPretraining:
             if self.step % 50 == 0:
                 self.seconds = time.perf_counter() - began
                 say(f"{self.step} {np.mean(running[-50:], 0).round(3)} {self.seconds / 60:.1f} min")
+                self.save()
             if self.step % args.every == 0 or self.step == args.steps:
                 judged = self.judged()
                 self.seconds = time.perf_counter() - began
@@ -333,10 +343,9 @@ class SpeechPretraining:
         (fresh / "preprocessor_config.json").write_text(json.dumps(config, indent=2) + "\n")
         columns = ["step", "own_loss", "zh_loss", "ctc", "seconds", "exact_match"]
         record = {
-            "command": "python tools/make_tiny_speech.py "
-            + " ".join(Path(a).name if "/" in a else a for a in sys.argv[1:]),
+            "commands": self.commands,
             "languages": PRETRAINED,
-            "voices": {"heard": HEARD, "unheard": UNHEARD},
+            "voices": {"heard": HEARD, "unheard": UNHEARD, "judged": JUDGING["valid"]},
             "clips": {"train": len(self.clips.train), "held_out": len(self.clips.held)},
             "hours": round(sum(self.clips.lengths[i] for i in self.clips.train) / 100 / 3600, 2),
             "parameters": sum(p.numel() for p in self.model.parameters()),
@@ -377,10 +386,23 @@ def varied(torch, x, rng):
     return x
 
 
+def repeats(share: float, rng: random.Random) -> int:
+    """How often a clip is in an epoch: 1.3 is once, and once more in three cases of ten."""
+    return int(share) + (rng.random() < share % 1)
+
+
 def between(rows, at):
     low = at.long()
     share = (at - low)[:, None]
     return rows[low] * (1 - share) + rows[low + 1] * share
+
+
+def command() -> str:
+    return "python tools/make_tiny_speech.py " + " ".join(Path(a).name if "/" in a else a for a in sys.argv[1:])
+
+
+def floats(text: str) -> tuple[float, ...]:
+    return tuple(float(x) for x in text.split(","))
 
 
 def say(text):
@@ -397,6 +419,12 @@ def main():
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--frames", type=int, default=5000, help="frames of 10 ms a batch")
     parser.add_argument("--numbers", type=int, default=3, help="epochs of numbers alone to begin with")
+    parser.add_argument("--shares", type=floats, default=(1.0, 0.4, 0.5), help="of numbers, dates, orders in an epoch")
+    parser.add_argument(
+        "--voices", type=floats, default=TIMES, help="how many say each number, date, order, in new clips"
+    )
+    parser.add_argument("--again", type=int, default=0, metavar="STEP", help="the rate rises once more after this step")
+    parser.add_argument("--decay", type=float, default=0.2, help="share of the steps over which the rate falls")
     parser.add_argument("--ctc", type=float, default=0.5, help="weight of CTC at first; it falls to a fifth")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--warmup", type=int, default=200, help="steps")
@@ -405,7 +433,7 @@ def main():
     parser.add_argument("--bf16", action="store_true")
     args = parser.parse_args()
     if not args.clips.exists():
-        make_clips(args.clips)
+        make_clips(args.clips, times=[int(n) for n in args.voices], seed=args.again)
     training = SpeechPretraining(args)
     training.resume()
     say(
