@@ -115,8 +115,9 @@ def untrained(options) -> None:
 
 
 def languages(options) -> None:
-    """Exact matches of what the packaged model writes, in voices that it never heard."""
-    from make_clips import UNHEARD, spoken
+    """Exact matches of what the packaged model writes, in voices that it was neither taught nor chosen by: of phrases that
+    others said to it, and of phrases that it never heard in this language."""
+    from make_clips import JUDGING, spoken
     from phrases import phrases as said
 
     torch.set_num_threads(1)
@@ -124,13 +125,15 @@ def languages(options) -> None:
     model, rng = lk.load(source, task=Transcription()), random.Random(12)
     for language in ("en", "fr", "es", "nl", "ru", "zh"):
         for kind in ("number", "date", "order"):
-            rows = [p for p in said(language) if p.kind == kind and not p.held]
-            rows = [rng.choice(rows) for _ in range(int(options.rows or 100))]
-            clips = [(spoken(p, rng, UNHEARD)[0].astype("float32") / 32768, 8000) for p in rows]
-            told = []
-            for to in dict.fromkeys((language, "zh")):
-                texts = lk.transcribe(model, clips, language=to)
-                right = sum(t == (p.text if to == language else p.chinese) for t, p in zip(texts, rows, strict=True))
-                low, high = lk.wilson(right, len(rows))
-                told.append(f"{to} {right / len(rows):.3f} [{low:.3f}, {high:.3f}]")
-            say(f"{language} {kind:7} " + ", ".join(told))
+            for held in (False, True):
+                rows = [p for p in said(language) if (p.kind, p.held) == (kind, held)]
+                rows = [rng.choice(rows) for _ in range(int(options.rows or 100))]
+                clips = [(spoken(p, rng, JUDGING["test"])[0].astype("float32") / 32768, 8000) for p in rows]
+                told = []
+                for to in dict.fromkeys((language, "zh")):
+                    texts = lk.transcribe(model, clips, language=to)
+                    pairs = zip(texts, rows, strict=True)
+                    right = sum(t == (p.text if to == language else p.chinese) for t, p in pairs)
+                    low, high = lk.wilson(right, len(rows))
+                    told.append(f"{to} {right / len(rows):.3f} [{low:.3f}, {high:.3f}]")
+                say(f"{language} {kind:7} {'never' if held else 'heard'} " + ", ".join(told))
