@@ -48,12 +48,15 @@ print(tr("准备好了。", "Ready."))
 # %% [markdown] lang="zh"
 # ## 1 现在就微调一个
 #
-# 五行：读数据（自带的中文评论，标着褒贬），载入一个读过书、还没听过我们问题的小模型，训练，考试。第一次运行要等几秒。**猜**：瞎猜能对一半；看过 400 条评论之后，没见过的评论它能判对几成？
+# 五行：读数据（自带的中文评论，标着褒贬），载入一个读过书、还没听过我们问题的小模型，训练，考试。第一次运行要等几秒。**猜**：瞎猜能对一半；看过 400 条评论之后，没见过的评论它能判对几成？（下面一格先放着我们的猜测；换成你的两个数，才算你的。第 4 节会说怎么记账。）
 
 # %% [markdown] lang="en"
 # ## 1 Fine-tune one, now
 #
-# Five lines: read the data (Chinese reviews that come with the kit, each marked as praise or complaint; they carry English glosses), load a small model that has read much but was never asked our question, train it, examine it. The first run takes some seconds. **Guess**: guessing blindly is right half of the time. After 400 reviews, how many of those that it has never seen will it judge rightly?
+# Five lines: read the data (Chinese reviews that come with the kit, each marked as praise or complaint; they carry English glosses), load a small model that has read much but was never asked our question, train it, examine it. The first run takes some seconds. **Guess**: guessing blindly is right half of the time. After 400 reviews, how many of those that it has never seen will it judge rightly? (The cell below holds a guess of ours; put two numbers of your own, and it is yours. Section 4 tells how it is kept.)
+
+# %%
+lk.guess("00.1", 0.85, 0.95)
 
 # %%
 MODEL, DEVICE = lk.equipment()
@@ -69,17 +72,18 @@ run = lk.Trainer(model, corpus, lk.TopK(1), config).fit()
 # Done: you have a fine-tuned model, your first. How did it do in the exam?
 
 # %%
-lk.about(tr("测试准确率", "test accuracy"), run.test_accuracy, 0.77, 0.03)
+expect = lk.expect("00")
+expect("test", run.test_accuracy, guess="00.1")
 
 # %% [markdown] lang="zh"
 # 大约四条里对三条。不算高：只看了 400 条，只训练了头和最上面的一层。笔记 01 会从头做一遍，并且告诉你这样一个数有多大的误差。
 #
-# 现在问它几句。横条是它给“正面”的概率，0.5 是分界。**猜**：三句各站在哪一边？运行之后，把引号里的话换成你自己的，再运行一次，想办法骗倒它。
+# 现在问它几句。横条是它给“正面”的概率，0.5 是分界。运行之后，把引号里的话换成你自己的，再运行一次，想办法骗倒它。
 
 # %% [markdown] lang="en"
 # About three in four. That is not much: it has seen only 400 reviews, and only the head and the top layer were trained. Notebook 01 does it from the beginning, and tells how large the error of such a number is.
 #
-# Now ask it something. The bars are the probability that it gives to "positive", and 0.5 is the border. The three sentences say "tasty, quick, will order again", "dirty, noisy, not recommended" and "waited for two hours". **Guess** on which side each will be. After running it, put sentences of your own between the quotes, run again, and try to fool it.
+# Now ask it something. The bars are the probability that it gives to "positive", and 0.5 is the border. The three sentences say "tasty, quick, will order again", "dirty, noisy, not recommended" and "waited for two hours". After running it, put sentences of your own between the quotes, run again, and try to fool it.
 
 # %%
 mine = ["味道好，送得快，还会再点", "又脏又吵，不推荐", "等了两个小时"]
@@ -129,10 +133,10 @@ panel.set(strategy="head", epochs=3, lr=2e-3, max_length=96, device=DEVICE, prec
 panel
 
 # %% [markdown] lang="zh"
-# 每块面板旁边都有一格**孪生的代码**：先替你按一次按钮，再用代码做同一件事。**猜**：两边的损失相同到第几位？
+# 每块面板旁边都有一格**孪生的代码**：先替你按一次按钮，再用代码做同一件事。
 
 # %% [markdown] lang="en"
-# Beside each panel stands its **twin in code**: it presses the button for you once, and then does the same in plain code. **Guess**: to how many digits do their losses agree?
+# Beside each panel stands its **twin in code**: it presses the button for you once, and then does the same in plain code.
 
 # %%
 panel.run_button.click()

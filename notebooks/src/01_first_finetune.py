@@ -130,17 +130,23 @@ for number, row in enumerate(five, start=1):
 # %% [markdown] lang="zh"
 # 你大概全对，而且没费力气。但请留意你用了什么：有人说“快”，其实嫌慢；有人说“后悔”，其实在夸；有人只讲了一件事，一个褒贬的词都没用；还有人连用三个好词，每个前面都藏着一个“不”。数词的办法在这里会摔跤。这五句先记着，第 12 节我们来看模型摔不摔。
 #
-# 接着问一个看似无聊的问题。**猜**：正面和负面，哪一类写得更长？生气的人话多，还是高兴的人话多？
+# 接着问一个看似无聊的问题。**猜**：正面和负面，哪一类写得更长（中位数差三个字以上才算）？生气的人话多，还是高兴的人话多？
 
 # %% [markdown] lang="en"
 # You probably had them all, without effort. But notice what you used. One says "fast" and means slow; one says "regret" (wish I had) and is full of praise; one only tells what happened, with no word of judgement at all; and one strings three good words together, each with a "not" before it. Counting words stumbles here. Keep the five in mind: in section 12 we shall see whether the model stumbles too.
 #
-# Next, a question that seems dull. **Guess**: which class writes longer texts? Do angry people talk more, or happy ones?
+# Next, a question that seems dull. **Guess**: which class writes longer texts (by a median three characters longer, or more)? Do angry people talk more, or happy ones?
 
 # %%
+lk.guess("01.1b", choice="negative")
+
+# %%
+medians = []
 for label, name in enumerate(corpus.labels):
     sizes = sorted(len(row.input) for row in corpus.train if row.target == label)
-    print(name, len(sizes), tr("行，长度中位数", "rows, median length"), sizes[len(sizes) // 2])
+    medians.append(sizes[len(sizes) // 2])
+    print(name, len(sizes), tr("行，长度中位数", "rows, median length"), medians[label])
+lk.scored("01.1b", "alike" if abs(medians[0] - medians[1]) < 3 else corpus.labels[medians[1] > medians[0]])
 
 # %%
 lk.plots.lengths(corpus)
@@ -192,17 +198,22 @@ lk.scored("01.2", len(ids))
 # %% [markdown] lang="zh"
 # 七个。中文一字一个编号，前后还各多出一个**特殊符号**：`[CLS]` 站在句首，模型读完全句后，我们就从它的位置取出“整句的意思”去分类；`[SEP]` 表示一句到此为止。另外两个你很快会遇到：`[PAD]` 用来凑长度，`[UNK]` 表示不认识。
 #
-# 那么反过来呢？把编号还原成文字，会不会原样回来？试一句难的。**猜**：大写字母、型号、生僻字“龘”、表情，哪些能活着回来？
+# 那么反过来呢？把编号还原成文字，会不会原样回来？试一句难的。**猜**：大写的 iPhone、型号 15、生僻字“龘”、表情，四样里几样能原样回来？
 
 # %% [markdown] lang="en"
 # Seven. Chinese gets one number per character, and two **special tokens** are added: `[CLS]` stands at the front, and when the model has read the whole sentence we take the meaning of it all from that place, to classify; `[SEP]` says that the sentence ends here. You will soon meet two more: `[PAD]` fills up lengths, `[UNK]` means unknown.
 #
-# And backwards? Do the numbers turn into the same text again? Try a hard one. **Guess** what survives: the capital letters, the model number, the rare character 龘, the emoji?
+# And backwards? Do the numbers turn into the same text again? Try a hard one. **Guess**: of iPhone with its capital, the model number 15, the rare character 龘 and the emoji, how many of the four come back as they were?
+
+# %%
+lk.guess("01.2b", 3, 4)
 
 # %%
 ids = tokenizer("iPhone15 拍照龘好 😂")["input_ids"]
 print(tokenizer.convert_ids_to_tokens(ids))
-print(tokenizer.decode(ids, skip_special_tokens=True))
+back = tokenizer.decode(ids, skip_special_tokens=True)
+print(back)
+lk.scored("01.2b", sum(part in back for part in ("iPhone", "15", "龘", "😂")))
 
 # %% [markdown] lang="zh"
 # 大写变成了小写；字母和数字被拆成零件，带 `##` 的接在前一个后面；“龘”成了 `[UNK]`，再也回不来——这就是**理论 ②**：世上所有生僻字，在模型眼里是同一个字。
@@ -238,7 +249,7 @@ print(unknown, "/", sum(lengths))
 # - 补到本批最长的那一行；
 # - 先把长短相近的排在一起，再补到本批最长：这叫**分桶**。
 #
-# **猜**：三种做法各有百分之几是填充？写下三个数再往下看。
+# **猜**：第二种做法，百分之几是填充？（另外两种，图里一起看。）
 
 # %% [markdown] lang="en"
 # ## 3 Batches and padding: paying for air
@@ -251,7 +262,10 @@ print(unknown, "/", sum(lengths))
 # - to the longest row of the batch;
 # - first put rows of like length together, then to the longest of the batch: this is called **bucketing**.
 #
-# **Guess** what share is padding in each. Write down three numbers before you go on.
+# **Guess** how many per cent are padding in the second way. (The picture has the other two as well.)
+
+# %%
+lk.guess("01.3", 40, 60)
 
 # %%
 from labkit import batch_order, padding_share
@@ -273,19 +287,20 @@ shares = {
     tr("补到本批最长", "to the longest"): 100 * padding_share(lengths, shuffled),
     tr("分桶", "bucketed"): 100 * padding_share(lengths, bucketed),
 }
+lk.scored("01.3", round(100 * padding_share(lengths, shuffled)))
 lk.plots.bars(shares, tr("填充所占的比例", "Share of padding"), tr("占全部格子的 %", "% of all squares"))
 
 # %% [markdown] lang="zh"
 # **读图**：补到 128，每四格里将近三格是空气。补到本批最长也好不了太多，因为每批里总有一行特别长，其余十五行陪着它。分桶以后只剩百分之几。同样的数据、同样的模型，只是换了换座位。**理论 ③** 说空格子也要算钱，到底值多少秒，第 13 节用表来量。
 
 # %% [markdown] lang="zh"
-# 同样的账，也可以拨着算。下面是**面板**：左边是控件，右边是图，底下是它替你写好、可以复制的代码。它算的和上面的孪生格子是同一笔账，只是读了随包的全部 1,259 条训练行，不止 320 条，所以数会不同。**猜**：批大小从 16 拨到 64，分桶以后的填充是多了还是少了？拨一拨，再点掉“分桶”。
+# 同样的账，也可以拨着算。下面是**面板**：左边是控件，右边是图，底下是它替你写好、可以复制的代码。它算的和上面的孪生格子是同一笔账，只是读了随包的全部 1,259 条训练行，不止 320 条，所以数会不同。把批大小从 16 拨到 64，看分桶以后的填充是多了还是少了；再点掉“分桶”。
 
 # %% [markdown] lang="en"
 # **Reading it**: padded to 128, nearly three squares in four are air. Padding to the longest helps less than one hopes, since each batch has one long row and fifteen others that keep it company. After bucketing a few per cent remain. Same data, same model; only the seats were changed. **Theory ③** says that empty squares cost too. How many seconds that makes, section 13 takes with a watch.
 
 # %% [markdown] lang="en"
-# The same sum can be had by moving a slider. Below is a **panel**: controls on the left, a picture on the right, and at the bottom the code that it has written for you to copy. It does the sum of its twin, the cell above, but over all 1,259 training rows of the package and not just 320, so the numbers will differ. **Guess**: move the batch size from 16 to 64; is there more padding in the buckets then, or less? Try it, and untick the bucketing.
+# The same sum can be had by moving a slider. Below is a **panel**: controls on the left, a picture on the right, and at the bottom the code that it has written for you to copy. It does the sum of its twin, the cell above, but over all 1,259 training rows of the package and not just 320, so the numbers will differ. Move the batch size from 16 to 64, and see whether there is more padding in the buckets or less; then untick the bucketing.
 
 # %%
 panel = lk.ui.Data()
@@ -360,14 +375,18 @@ def loader(epoch):
 
 
 # %% [markdown] lang="zh"
-# **猜**：第 0 轮的第一批，`input_ids` 是什么形状？回头看看第 3 节那行长度，你能准确说出来。
+# **猜**：第 0 轮的第一批，`input_ids` 有几列？回头看看第 3 节那行长度，你能准确说出来。
 
 # %% [markdown] lang="en"
-# **Guess**: in epoch 0, what shape have the `input_ids` of the first batch? Look back at the lengths printed in section 3, and you can say it exactly.
+# **Guess**: in epoch 0, how many columns have the `input_ids` of the first batch? Look back at the lengths printed in section 3, and you can say it exactly.
+
+# %%
+lk.guess("01.4", 20, 60)
 
 # %%
 inputs, target = next(iter(loader(0)))
 print(tuple(inputs["input_ids"].shape), tuple(target.shape))
+lk.scored("01.4", inputs["input_ids"].shape[1])
 print(len(loader(0)), tr("批一轮", "batches an epoch"))
 
 # %% [markdown] lang="zh"
@@ -411,12 +430,15 @@ lk.plots.bars(sizes, tr("各部分的参数", "Parameters of each part"), tr("�
 # %% [markdown] lang="zh"
 # 嵌入表独占一大块：几千个字，每个字一行。真正“思考”的各层大小相同。而分类头小得几乎看不见——可整栋楼里，只有它还没学过任何东西。
 #
-# 别只听我说。你在别人的代码里会遇到的，是下面这几行，`transformers` 库读模型的标准写法；`lk.load` 里面就是它。（`lk.locate` 给出随包模型的目录，不用网络；换成 `"bert-base-chinese"`，就从网上下载。）`output_loading_info` 让它交代：哪些参数在存下来的文件里找不到，只好随机造。**猜**：几个？在哪里？
+# 别只听我说。你在别人的代码里会遇到的，是下面这几行，`transformers` 库读模型的标准写法；`lk.load` 里面就是它。（`lk.locate` 给出随包模型的目录，不用网络；换成 `"bert-base-chinese"`，就从网上下载。）`output_loading_info` 让它交代：哪些参数在存下来的文件里找不到，只好随机造。**猜**：几个张量？
 
 # %% [markdown] lang="en"
 # The table of embeddings is a large piece by itself: some thousand characters, a row for each. The layers, which do the thinking, are all alike. And the head is so small that one hardly sees it, though in the whole house it alone has not learned anything yet.
 #
-# Don't take my word for it. What you will meet in other people's code are the lines below, the standard way to read a model with the `transformers` library; they are what `lk.load` does inside. (`lk.locate` gives the folder of the packaged model, without a network; with `"bert-base-chinese"` in its place it comes down from the web.) `output_loading_info` makes it own up: which parameters were not in the saved file and had to be made at random? **Guess**: how many, and where?
+# Don't take my word for it. What you will meet in other people's code are the lines below, the standard way to read a model with the `transformers` library; they are what `lk.load` does inside. (`lk.locate` gives the folder of the packaged model, without a network; with `"bert-base-chinese"` in its place it comes down from the web.) `output_loading_info` makes it own up: which parameters were not in the saved file and had to be made at random? **Guess**: how many tensors?
+
+# %%
+lk.guess("01.5c", 1, 3)
 
 # %%
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -427,6 +449,7 @@ with lk.quiet():
 inputs = AutoTokenizer.from_pretrained(place)("味道好，送得快，还会再点", return_tensors="pt")
 expect("stock untrained", stock(**inputs).logits.softmax(-1)[0, 1].item())
 print(*sorted(told["missing_keys"]), sep="\n")
+lk.scored("01.5c", len(told["missing_keys"]))
 
 # %% [markdown] lang="zh"
 # 四个，全在头里：正是**理论 ④**。它照样给出了两个概率，只是没有意义；`from_pretrained` 平时会警告一句，很多人没看见，就拿去用了。`.logits` 是头给两类打的**原始分**，叫 logits；过一遍 softmax，才是加起来等于 1 的概率。
@@ -505,10 +528,10 @@ print(loss.item(), w.grad.item())
 lk.scored("01.6", w.grad.item())
 
 # %% [markdown] lang="zh"
-# 海拔 16，坡度 8（$w^2$ 的导数是 $2w$）。`backward` 替我们求出了坡度，放在 `w.grad` 里。现在用步幅 0.1 往下走。**猜**：走到哪里？海拔降多少？再想一想：步幅若是 1，会怎样？
+# 海拔 16，坡度 8（$w^2$ 的导数是 $2w$）。`backward` 替我们求出了坡度，放在 `w.grad` 里。现在用步幅 0.1 往下走。（步幅若是 1，会怎样？）
 
 # %% [markdown] lang="en"
-# Height 16, slope 8 (the derivative of $w^2$ is $2w$). `backward` found the slope for us and put it into `w.grad`. Now go down with stride 0.1. **Guess**: where do you arrive, and how much lower? And think: what would a stride of 1 do?
+# Height 16, slope 8 (the derivative of $w^2$ is $2w$). `backward` found the slope for us and put it into `w.grad`. Now go down with stride 0.1. (And what would a stride of 1 do?)
 
 # %%
 with torch.no_grad():
@@ -516,10 +539,14 @@ with torch.no_grad():
 print(round(w.item(), 3), round((w**2).item(), 3))
 
 # %% [markdown] lang="zh"
-# $4-0.1\times8=3.2$，海拔降到 10.24。步幅若是 1，就会一步跨到对面的 −4，同样高，永远来回跳。步幅之要紧，画出来最清楚。下面是一个狭长的山谷，东西平缓，南北陡峭；同一个人用三种步幅各走 25 步。图上的 lr 就是步幅。**猜**：0.01、0.12、0.17，谁能到谷底？
+# $4-0.1\times8=3.2$，海拔降到 10.24。步幅若是 1，就会一步跨到对面的 −4，同样高，永远来回跳。步幅之要紧，画出来最清楚。下面是一个狭长的山谷，东西平缓，南北陡峭；同一个人用三种步幅各走 25 步。图上的 lr 就是步幅。**猜**：0.01、0.12、0.17，谁走得最低？
 
 # %% [markdown] lang="en"
-# $4-0.1\times8=3.2$, and the height fell to 10.24. A stride of 1 would have carried you across to −4, just as high, and back again for ever. How much the stride matters is best seen. Here is a long narrow valley, gentle from west to east and steep from north to south; the same person walks 25 steps with three strides (lr in the picture). **Guess**: 0.01, 0.12, 0.17; who gets down?
+# $4-0.1\times8=3.2$, and the height fell to 10.24. A stride of 1 would have carried you across to −4, just as high, and back again for ever. How much the stride matters is best seen. Here is a long narrow valley, gentle from west to east and steep from north to south; the same person walks 25 steps with three strides (lr in the picture). **Guess**: 0.01, 0.12, 0.17; who gets lowest?
+
+
+# %%
+lk.guess("01.6b", choice="0.17")
 
 
 # %%
@@ -536,6 +563,8 @@ def walk(lr, steps=25):
     return path
 
 
+lk.scored("01.6b", min(("0.01", "0.12", "0.17"), key=lambda lr: height(*walk(float(lr))[-1])))
+
 # %%
 fig, panels = lk.plots.figure(9, 3.2, columns=3)
 x, y = torch.meshgrid(torch.linspace(-5, 5, 90), torch.linspace(-3, 3, 90), indexing="xy")
@@ -549,12 +578,12 @@ fig
 # %% [markdown] lang="zh"
 # **读图**：灰线是等高线，红星是谷底。左边的人稳当，可天黑了还在半路；中间的人先在两壁间弹几下，然后稳稳落底；右边只大了一点点，却越弹越高。学习率就有这样一道悬崖：离它近一点走得快，越过它就回不来。
 #
-# 现在在真模型上走一步：一批评论，一次前向，一次反向，然后每个参数都朝下坡挪一点。**猜**：同一批上的损失会降吗？
+# 现在在真模型上走一步：一批评论，一次前向，一次反向，然后每个参数都朝下坡挪一点。看同一批上的损失降不降。
 
 # %% [markdown] lang="en"
 # **Reading it**: grey lines join places of equal height, the red star is the bottom. The walker on the left is safe, but at nightfall still on the way. The one in the middle bounces off the walls a few times and then settles down. The one on the right takes steps only a little longer, and bounces higher and higher. The learning rate has such a cliff: near it one is fast, beyond it lost.
 #
-# Now one step on the real model: a batch of reviews, once forward, once backward, and every parameter moves a little downhill. **Guess**: will the loss on that same batch fall?
+# Now one step on the real model: a batch of reviews, once forward, once backward, and every parameter moves a little downhill. See whether the loss on that same batch falls.
 
 # %%
 trial = fresh()
@@ -576,7 +605,7 @@ print(tr("损失下降了：", "the loss fell:"), (after < before).item())
 # - **热身**：头是随机的，最初的梯度不可信，所以步幅从 0 慢慢升上去，然后线性降到 0，好在谷底停稳；
 # - **裁剪**：偶尔有一批梯度极大，就把整个梯度缩短到长度 1，免得一步摔下悬崖。
 #
-# 先写热身。**猜**：三轮共多少步，升到顶是第几步？
+# 先写热身：前一成的步数用来升。
 
 # %% [markdown] lang="en"
 # It fell, and so **theory ⑤** holds in a million directions as well. All of fine-tuning is these few lines, repeated some dozens or hundreds of times, with three pieces of equipment:
@@ -585,7 +614,7 @@ print(tr("损失下降了：", "the loss fell:"), (after < before).item())
 # - **warm-up**: the head is random and the first gradients are not to be trusted, so the stride grows slowly from 0, and then falls along a straight line to 0, to come to rest at the bottom;
 # - **clipping**: now and then a batch is extremely steep; then the whole gradient is shortened to length 1, so that no step goes over the cliff.
 #
-# First the warm-up. **Guess**: how many steps do three epochs make, and at which one is the top?
+# First the warm-up: the rate rises during the first tenth of the steps.
 
 # %%
 import math
@@ -772,12 +801,15 @@ for m in lk.worst(model, corpus.valid, 5, max_length=128):
 # %% [markdown] lang="zh"
 # ## 9 保存：别把信写成炸弹
 #
-# 练好的模型要存下来。很多脚本用 `torch.save`，背后是 **pickle**。pickle 文件不是数据，是一串“如何重建”的指令，读它就等于执行它。把一封“信”存进文件，再用三种办法打开：pickle 自己；torch 2.6 以前的 `torch.load`（今天要写 `weights_only=False`）；今天的 `torch.load`。**猜**：各会发生什么？
+# 练好的模型要存下来。很多脚本用 `torch.save`，背后是 **pickle**。pickle 文件不是数据，是一串“如何重建”的指令，读它就等于执行它。把一封“信”存进文件，再用三种办法打开：pickle 自己；torch 2.6 以前的 `torch.load`（今天要写 `weights_only=False`）；今天的 `torch.load`。**猜**：最后一种会怎样？
 
 # %% [markdown] lang="en"
 # ## 9 Saving: a letter should not be a bomb
 #
-# A trained model wants to be kept. Many scripts use `torch.save`, and behind it is **pickle**. A pickle is no data but a list of instructions for building something, and to read it is to carry them out. We save a "letter" to a file and open it in three ways: by pickle itself; as `torch.load` did before torch 2.6 (today one has to write `weights_only=False`); and by the `torch.load` of today. **Guess**: what happens in each?
+# A trained model wants to be kept. Many scripts use `torch.save`, and behind it is **pickle**. A pickle is no data but a list of instructions for building something, and to read it is to carry them out. We save a "letter" to a file and open it in three ways: by pickle itself; as `torch.load` did before torch 2.6 (today one has to write `weights_only=False`); and by the `torch.load` of today. **Guess**: what does the last one do?
+
+# %%
+lk.guess("01.9", choice="runs")
 
 # %%
 import pickle
@@ -797,10 +829,13 @@ from pathlib import Path
 letter = Path(tempfile.mkdtemp()) / "letter.pt"
 torch.save(Letter(), letter)
 torch.load(letter, weights_only=False)
+today = "runs"
 try:
     torch.load(letter)
 except pickle.UnpicklingError:
+    today = "refuses"
     print(tr("今天的 torch.load：拒绝。", "Today's torch.load: refused."))
+lk.scored("01.9", today)
 
 # %% [markdown] lang="zh"
 # 前两种办法运行了代码；这里只是打印一句话，换成别人的文件，可以是任何事。torch 从 2.6 起默认只读权重，把这封信挡在了门外；旧版本、写着 `weights_only=False` 的脚本、直接用 pickle 的工具，还是会开门。所以 `lk.save` 只写两种格式：JSON 和 **safetensors**。后者老实得可以自己拆开看：8 个字节写着表头多长，接着是 JSON 表头，再后面就是纯粹的数。
@@ -821,10 +856,10 @@ header = json.loads(data[8 : 8 + size])
 print(header["classifier.weight"]["dtype"], header["classifier.weight"]["shape"])
 
 # %% [markdown] lang="zh"
-# 分类头的形状是类别数乘宽度：每一类一行。标签名也存在同一个目录里，所以读回来时不必再说 `labels=`。**猜**：读回来的模型，答案会相同到第几位小数？
+# 分类头的形状是类别数乘宽度：每一类一行。标签名也存在同一个目录里，所以读回来时不必再说 `labels=`。
 
 # %% [markdown] lang="en"
-# The head has a row for each class, as wide as the network. The label names are kept in the same directory, so there is no need to say `labels=` when loading. **Guess**: to how many digits will the loaded model give the same answers?
+# The head has a row for each class, as wide as the network. The label names are kept in the same directory, so there is no need to say `labels=` when loading.
 
 # %%
 again = lk.load(folder).to(DEVICE)
@@ -832,16 +867,19 @@ print(list(again.config.id2label.values()))
 print(torch.equal(ask(again, corpus.valid)[0], ask(model, corpus.valid)[0]))
 
 # %% [markdown] lang="zh"
-# 全部位数：`torch.equal` 要求每一个比特都一样。这个目录也能被普通的 transformers 直接读取，你的成果不会锁在这套工具里。还是第 5 节那几行，换个目录；这一次没有一个参数是随机的，概率也有了意义。**猜**：“味道好，送得快，还会再点”，正面的概率？
+# 全部位数：`torch.equal` 要求每一个比特都一样。这个目录也能被普通的 transformers 直接读取，你的成果不会锁在这套工具里。还是第 5 节那几行，换个目录；这一次没有一个参数是随机的，概率也有了意义。**猜**：“味道好，送得快，还会再点”，正面的概率是多少？
 
 # %% [markdown] lang="en"
-# All of them: `torch.equal` wants every bit alike. And plain transformers can read the directory as it is, so what you made is not locked into this kit. The lines are those of section 5 with another folder; this time not one parameter is random, and the probability means something. **Guess**: "tasty, fast, will order again", with what probability positive?
+# All of them: `torch.equal` wants every bit alike. And plain transformers can read the directory as it is, so what you made is not locked into this kit. The lines are those of section 5 with another folder; this time not one parameter is random, and the probability means something. **Guess**: "tasty, fast, will order again", with what probability is it positive?
+
+# %%
+lk.guess("01.9b", 0.6, 0.8)
 
 # %%
 stock, told = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True)
 inputs = AutoTokenizer.from_pretrained(folder)("味道好，送得快，还会再点", return_tensors="pt")
 print(len(told["missing_keys"]), tr("个参数是随机的", "parameters are random"))
-expect("stock", stock(**inputs).logits.softmax(-1)[0, 1].item())
+expect("stock", stock(**inputs).logits.softmax(-1)[0, 1].item(), guess="01.9b")
 
 # %% [markdown] lang="zh"
 # 同样的几行，前一次不懂，这一次懂：差别全在那个目录里。
@@ -866,10 +904,10 @@ config = lk.TrainConfig(epochs=3, lr=PEAK, max_length=128, device=DEVICE, precis
 full = lk.Trainer(model_2, corpus, config=config).fit()
 
 # %% [markdown] lang="zh"
-# 光说“同样”不算数。`full.steps` 记下了每一步的损失。**猜**：和我们手写循环的六十个损失逐一相比，最大差多少？
+# 光说“同样”不算数。`full.steps` 记下了每一步的损失，和我们手写循环的六十个损失逐一相比：
 
 # %% [markdown] lang="en"
-# Saying "the same" is not enough. `full.steps` holds the loss of every step. **Guess**: compared one by one with the sixty losses from our own loop, what is the largest difference?
+# Saying "the same" is not enough. `full.steps` holds the loss of every step; compare them one by one with the sixty losses from our own loop.
 
 
 # %%
@@ -929,10 +967,10 @@ head_losses, head_exams = fit(frozen, 4 * PEAK)
 expect("head", accuracy(*ask(frozen, corpus.test)), guess="01.11b")
 
 # %% [markdown] lang="zh"
-# 在 labkit 里，“训练哪些”叫**策略**，换一个词就行：`HeadOnly` 就是刚才手做的。我们把这次训练做两遍，一遍用面板，一遍用代码。在面板里选策略，拨学习率，按“运行”，曲线边练边长；底下的四行，就是旁边的孪生格子。**猜**：两遍的损失，和手写的那一遍一样吗？
+# 在 labkit 里，“训练哪些”叫**策略**，换一个词就行：`HeadOnly` 就是刚才手做的。我们把这次训练做两遍，一遍用面板，一遍用代码。在面板里选策略，拨学习率，按“运行”，曲线边练边长；底下的四行，就是旁边的孪生格子。两遍的损失都和手写的那一遍相比。
 
 # %% [markdown] lang="en"
-# In labkit, what trains is called a **strategy**, and changing it means changing a word: `HeadOnly` is what we just did by hand. We do this run twice more, once with a panel and once in code. In the panel you choose the strategy, move the rate and press Run, and the curves grow while it trains; the four lines at its bottom are the twin cell beside it. **Guess**: will the losses of both be those of the run by hand?
+# In labkit, what trains is called a **strategy**, and changing it means changing a word: `HeadOnly` is what we just did by hand. We do this run twice more, once with a panel and once in code. In the panel you choose the strategy, move the rate and press Run, and the curves grow while it trains; the four lines at its bottom are the twin cell beside it. The losses of both are compared with those of the run by hand.
 
 # %%
 settings = {"lr": 4 * PEAK, "epochs": 3, "max_length": 128, "device": DEVICE, "precision": "fp32"}
@@ -950,12 +988,12 @@ same(head_losses, head_only)
 # %% [markdown] lang="zh"
 # 都在十万分之一以内：面板没有背着你做别的。在面板里换成 `top-K`、换个学习率，多跑几次再往下走；停了还能接着跑。
 #
-# 现在把两次训练放进一张表、一幅图。**猜**：只训练头，时间省下几成？准确率丢掉几点？
+# 现在把两次训练放进一张表、一幅图。
 
 # %% [markdown] lang="en"
 # Both within a hundred-thousandth: a panel does nothing behind your back. Choose `top-K` in it, or another rate, and run it a few times before you go on; a run that was stopped can be resumed.
 #
-# Now the two ways of training in a table and a picture. **Guess**: how much of the time does the head alone save, and how many points of accuracy does it lose?
+# Now the two ways of training in a table and a picture.
 
 # %% tags=["nbval-ignore-output"]
 lk.table([full, head_only])
@@ -997,12 +1035,12 @@ lk.plots.bars(positive, tr("判为正面的概率", "Probability of positive"), 
 # %% [markdown] lang="zh"
 # **读图**：在我们这里，它听出了“快”字后面的两小时，也数清了三个“不”；却把“后悔没早点买”当成了抱怨，把“又续了三天”当成了坏消息。前一句它盯住了“后悔”，后一句它没有常识：续住说明满意，这件事没有一个字写在纸上。而且请看它有多自信：错的时候，一样斩钉截铁。
 #
-# 现在轮到你。下面三句，前两句直来直去，第三句是反话。**猜**：模型给每一句“正面”的概率是多少？
+# 现在轮到你。下面三句，前两句直来直去，第三句是反话。
 
 # %% [markdown] lang="en"
 # **Reading it**: with us it noticed the two hours behind "fast", and got the three "nots" right; but "wish I'd bought it sooner" it took for a complaint, and "extended by three days" for bad news. In the former it stares at the word "regret"; for the latter it lacks common sense: that staying longer means being content stands nowhere in the text. And see how sure it is: when wrong, it is just as certain.
 #
-# Now it is your turn. Of the three below, the first two mean what they say ("tasty, quick, will order again"; "dirty, noisy room, poor service, not recommended") and the third is ironic ("really great service: two hours of waiting, and a free lesson in patience"). **Guess** what probability of "positive" each one gets.
+# Now it is your turn. Of the three below, the first two mean what they say ("tasty, quick, will order again"; "dirty, noisy room, poor service, not recommended") and the third is ironic ("really great service: two hours of waiting, and a free lesson in patience").
 
 # %%
 mine = [
@@ -1168,10 +1206,10 @@ print(tr("分桶更快：", "bucketed is faster:"), took[tr("分桶", "bucketed"
 lk.plots.bars(took, tr("6 步用时", "Time for 6 steps"), tr("秒", "s"))
 
 # %% [markdown] lang="zh"
-# **读图**：答案一样（掩码让填充不起作用），时间却多得多，在我们这里是两到三倍。照填充的比例算，格子有三倍多；时间没涨那么多，因为每一步还有一份与长度无关的活，比如更新一百多万个参数。**理论 ③** 的账单在此。分词也量一下：旧脚本三轮里每一行都要分三遍，我们一次编完。**猜**：差几倍？和上面省下的时间比，哪一笔更大？
+# **读图**：答案一样（掩码让填充不起作用），时间却多得多，在我们这里是两到三倍。照填充的比例算，格子有三倍多；时间没涨那么多，因为每一步还有一份与长度无关的活，比如更新一百多万个参数。**理论 ③** 的账单在此。分词也量一下：旧脚本三轮里每一行都要分三遍，我们一次编完。和上面省下的时间比一比，看哪一笔更大。
 
 # %% [markdown] lang="en"
-# **Reading it**: the answers are the same (the mask keeps padding out of them), but it takes far longer, with us two to three times as long. By the shares of padding the squares are more than three times as many; the time grows less, since part of each step does not depend on lengths, such as updating more than a million parameters. Here is the bill of **theory ③**. And the tokenizer: in three epochs the old script encodes every row three times, one by one; we do it all in one go. **Guess** how many times longer that takes. And beside the time saved above, which is the larger sum?
+# **Reading it**: the answers are the same (the mask keeps padding out of them), but it takes far longer, with us two to three times as long. By the shares of padding the squares are more than three times as many; the time grows less, since part of each step does not depend on lengths, such as updating more than a million parameters. Here is the bill of **theory ③**. And the tokenizer: in three epochs the old script encodes every row three times, one by one; we do it all in one go. See which is the larger sum, this or the time saved above.
 
 # %%
 began = time.perf_counter()

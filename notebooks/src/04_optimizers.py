@@ -76,10 +76,10 @@ for _ in range(50):
     point.grad = None
 
 # %% [markdown] lang="zh"
-# `lk.trace` 让 PyTorch 自己的优化器在同一座山上走，把每一步都记下来。**猜**：两条路差多少？
+# `lk.trace` 让 PyTorch 自己的优化器在同一座山上走，把每一步都记下来。
 
 # %% [markdown] lang="en"
-# `lk.trace` lets PyTorch's own optimizer walk the same mountain and writes every step down. **Guess**: how far apart are the two ways?
+# `lk.trace` lets PyTorch's own optimizer walk the same mountain and writes every step down.
 
 # %%
 walk = lk.trace(lk.optimizer("SGD", lr=0.1), "bowl", steps=50)
@@ -265,16 +265,21 @@ print([round(float(u), 3) for u in low["Adam"].update[0]], [round(float(u), 3) f
 # %% [markdown] lang="zh"
 # ## 5 每个参数的步幅
 #
-# 把“实际走的一步”除以“动量给的方向”，就是每个参数此刻的**有效步幅**。SGD 的处处一样；另外三种，x 和 y 各有各的。**猜**：峡谷里，谁的步幅更大，缓的 x 还是陡的 y？Adagrad 的线会往哪边走？
+# 把“实际走的一步”除以“动量给的方向”，就是每个参数此刻的**有效步幅**。SGD 的处处一样；另外三种，x 和 y 各有各的。**猜**：峡谷里，Adam 给谁的步幅更大，缓的 x 还是陡的 y？（再看 Adagrad 的线往哪边走。）
 
 # %% [markdown] lang="en"
 # ## 5 The stride of each parameter
 #
-# Divide the step that was really taken by the direction that momentum gave, and you have the **effective step size** of each parameter at that moment. SGD's is the same everywhere; with the other three, x and y have their own. **Guess**: in the ravine, whose stride is longer, that of the gentle x or of the steep y? And which way will Adagrad's line go?
+# Divide the step that was really taken by the direction that momentum gave, and you have the **effective step size** of each parameter at that moment. SGD's is the same everywhere; with the other three, x and y have their own. **Guess**: in the ravine, whom does Adam give the longer stride, the gentle x or the steep y? (And see which way Adagrad's line goes.)
+
+# %%
+lk.guess("04.5", choice="y")
 
 # %%
 team = {"SGD": 0.5, "Adagrad": 1.0, "RMSprop": 0.1, "Adam": 0.5}
 walks = lk.traces({name: lk.optimizer(name, lr=lr) for name, lr in team.items()}, "ravine", steps=100)
+at_end = walks["Adam"].step_size[-1]
+lk.scored("04.5", "x" if at_end[0] > at_end[1] else "y")
 lk.plots.step_sizes(walks)
 
 # %% [markdown] lang="zh"
@@ -350,14 +355,17 @@ lk.scored("04.6", min(best, key=best.get))  # rosenbrock is the last
 #
 # > **理论 ⑥** 衰减加进梯度，会和梯度一起被除掉；AdamW 把它放在外面，对谁都一样。
 #
-# **权重衰减**让每个权重每步缩小一点。老办法（L2）是把“衰减 × 权重”加进梯度；对 SGD 这没问题。对 Adam 呢？两个权重都从 1 出发，梯度是没有方向的噪声，一个大（10），一个小（0.01）。走 300 步，看衰减能把它们各缩小多少。**猜**：两种优化器，四条线，哪些重合？
+# **权重衰减**让每个权重每步缩小一点。老办法（L2）是把“衰减 × 权重”加进梯度；对 SGD 这没问题。对 Adam 呢？两个权重都从 1 出发，梯度是没有方向的噪声，一个大（10），一个小（0.01）。走 300 步，看衰减能把它们各缩小多少。**猜**：两种优化器，四条线，谁的两条几乎重合？
 
 # %% [markdown] lang="en"
 # ## 7 Weight decay: where Adam and AdamW differ
 #
 # > **Theory ⑥** A decay that goes into the gradient is divided away with it; AdamW keeps it outside, the same for all.
 #
-# **Weight decay** shrinks every weight a little in each step. The old way (L2) adds "decay × weight" to the slope, and for SGD that is fine. And for Adam? Two weights begin at 1; their slopes are noise without direction, large for one (10), small for the other (0.01). After 300 steps, see how far the decay has shrunk each. **Guess**: two optimizers, four lines; which of them coincide?
+# **Weight decay** shrinks every weight a little in each step. The old way (L2) adds "decay × weight" to the slope, and for SGD that is fine. And for Adam? Two weights begin at 1; their slopes are noise without direction, large for one (10), small for the other (0.01). After 300 steps, see how far the decay has shrunk each. **Guess**: two optimizers, four lines; whose two lie almost on one another?
+
+# %%
+lk.guess("04.7", choice="Adam")
 
 # %%
 torch.manual_seed(0)
@@ -371,6 +379,7 @@ for kind in (torch.optim.Adam, torch.optim.AdamW):
         optimizer.step()
         lines.append(weights.tolist())
     shrunk[kind.__name__] = lines
+lk.scored("04.7", min(shrunk, key=lambda name: abs(shrunk[name][-1][0] - shrunk[name][-1][1])))
 
 # %%
 fig, axes = lk.plots.figure(5.6, 2.5)
@@ -429,14 +438,17 @@ lk.scored("04.8", round(kept / total, 1))  # AdamW's
 #
 # > **理论 ⑧** 学习率没有通用的刻度：换优化器，就要重找学习率；热身是给 Adam 开头几步的保险。
 #
-# 现在离开玩具山。模型是我们的小 BERT，训练它的头（下面的部分只算一遍，所以每次训练不到一眨眼，见笔记 02 第 6 节）。为了快，数据只取一部分。三种优化器，各试五种学习率，十轮。**猜**：SGD 的好学习率是 AdamW 的多少倍？
+# 现在离开玩具山。模型是我们的小 BERT，训练它的头（下面的部分只算一遍，所以每次训练不到一眨眼，见笔记 02 第 6 节）。为了快，数据只取一部分。三种优化器，各试五种学习率，十轮。**猜**：要把训练损失降到 0.5 以下，SGD 的学习率得是 AdamW 的多少倍？
 
 # %% [markdown] lang="en"
 # ## 9 A real model: every optimizer has its own scale
 #
 # > **Theory ⑧** Rates have no common scale: another optimizer wants another rate; warm-up is an insurance for Adam's first steps.
 #
-# Now we leave the toys. The model is our small BERT, of which we train the head (what lies below is computed once, so that each training is over in a blink; see notebook 02, section 6). To be quick we take a part of the data. Three optimizers, five rates each, ten epochs. **Guess**: how many times AdamW's good rate is the good rate of SGD?
+# Now we leave the toys. The model is our small BERT, of which we train the head (what lies below is computed once, so that each training is over in a blink; see notebook 02, section 6). To be quick we take a part of the data. Three optimizers, five rates each, ten epochs. **Guess**: to get the training loss below 0.5, how many times AdamW's rate does SGD need?
+
+# %%
+lk.guess("04.9", 2, 20)
 
 # %%
 every = lk.reviews()
@@ -451,12 +463,15 @@ grids = {
 
 # %%
 fig, axes = lk.plots.figure(5.6, 2.6)
+enough = {}
 for name, colour in zip(grids, lk.plots.COLOURS, strict=False):
     runs = [live.trainer(optimizer=name, lr=lr, epochs=10).fit() for lr in grids[name]]
+    enough[name] = next(run.config["lr"] for run in runs if run.history[-1].train_loss < 0.5)
     axes.semilogx(grids[name], [run.history[-1].train_loss for run in runs], "o-", color=colour, label=name)
 axes.set_title(tr("十轮后的训练损失", "Training loss after ten epochs"), loc="left")
 axes.set(xlabel=tr("学习率（对数轴）", "learning rate (log axis)"), ylabel=tr("损失（nat）", "loss (nats)"))
 axes.legend()
+lk.scored("04.9", round(enough["sgd"] / enough["adamw"]))
 fig
 
 # %% [markdown] lang="zh"
@@ -466,10 +481,13 @@ fig
 # **Reading it**: the three lines are alike in shape. On the left the steps are too short and the loss stays near 0.7 (guessing is 0.69); to the right it comes down, and only SGD gains nothing beyond 0.3. What differs is the place: to get below 0.4, AdamW needs a rate of 0.001 and SGD one of 0.1, a hundred times as much; momentum lies between, at about a tenth of SGD's (as section 3 worked out). Hand AdamW's rate to SGD, and in ten epochs it is not out of the door. Many a finding that "this optimizer does not work" only forgot to change the scale (**theory ⑧**).
 
 # %% [markdown] lang="zh"
-# 各用各的刻度以后，还分得出高下吗？`lk.compare_configs` 让同一种策略用不同的设置训练，同样的行，同样的种子。三种设置，两个种子：AdamW 带热身（前一成步数里，学习率从 0 升上去）、不带热身、SGD。`out=` 把每次训练存成文件，第二格只补没做的。**猜**：差几个百分点？区间有多宽？
+# 各用各的刻度以后，还分得出高下吗？`lk.compare_configs` 让同一种策略用不同的设置训练，同样的行，同样的种子。三种设置，两个种子：AdamW 带热身（前一成步数里，学习率从 0 升上去）、不带热身、SGD。`out=` 把每次训练存成文件，第二格只补没做的。**猜**：AdamW（不带热身）比 SGD，判下来是哪一种？
 
 # %% [markdown] lang="en"
-# And with each on its own scale, can they still be told apart? `lk.compare_configs` trains one strategy under several settings, on the same rows, with the same seeds. Three settings and two seeds: AdamW with warm-up (in the first tenth of the steps the rate rises from 0), AdamW without, and SGD. `out=` keeps each run in a file, so that the second cell does only what is missing. **Guess**: how many points lie between them? And how wide are the intervals?
+# And with each on its own scale, can they still be told apart? `lk.compare_configs` trains one strategy under several settings, on the same rows, with the same seeds. Three settings and two seeds: AdamW with warm-up (in the first tenth of the steps the rate rises from 0), AdamW without, and SGD. `out=` keeps each run in a file, so that the second cell does only what is missing. **Guess**: AdamW without warm-up beside SGD, what is the verdict?
+
+# %%
+lk.guess("04.9b", choice="better")
 
 # %%
 import tempfile
@@ -487,6 +505,8 @@ first = lk.compare_configs(settings, corpus, lk.HeadOnly(), model=MODEL, seeds=(
 runs = lk.compare_configs(settings, corpus, lk.HeadOnly(), model=MODEL, seeds=(0, 1), out=box)
 
 # %%
+word = lk.verdict(runs, "adamw", "sgd").word
+lk.scored("04.9b", "unknown" if word == "noise" else word)
 lk.plots.forest(runs)
 
 # %% [markdown] lang="zh"
@@ -558,12 +578,12 @@ lk.plots.slice_map(found, ways)
 # %% [markdown] lang="zh"
 # ## 12 拖着滑块训练
 #
-# 最后一块面板，把真模型的头交到你手上：拖动学习率、批大小、权重衰减、轮数，它就重练一遍，几十毫秒到零点几秒。灰线是上一个设置。**猜**：权重衰减拖到多大，才看得出训练损失变高？批大小从 16 变成 128，同样十轮，学到的多了还是少了？
+# 最后一块面板，把真模型的头交到你手上：拖动学习率、批大小、权重衰减、轮数，它就重练一遍，几十毫秒到零点几秒。灰线是上一个设置。试两件事：权重衰减拖到多大，才看得出训练损失变高；批大小从 16 变成 128，同样十轮，学到的多了还是少了。
 
 # %% [markdown] lang="en"
 # ## 12 Training by dragging
 #
-# The last panel puts the head of the real model in your hands: drag the rate, the batch size, the decay, the epochs, and it trains anew, in a fraction of a second. The grey lines are the last setting. **Guess**: how far must weight decay go before the training loss is seen to rise? And with batches of 128 instead of 16, for the same ten epochs, is more learned or less?
+# The last panel puts the head of the real model in your hands: drag the rate, the batch size, the decay, the epochs, and it trains anew, in a fraction of a second. The grey lines are the last setting. Try two things: how far weight decay must go before the training loss is seen to rise; and whether with batches of 128 instead of 16, for the same ten epochs, more is learned or less.
 
 # %%
 panel = lk.ui.LiveHead(corpus, MODEL, config, lr=2e-3)
@@ -574,10 +594,10 @@ panel.wait()
 panel
 
 # %% [markdown] lang="zh"
-# 旁边是同样的训练，写成代码。**猜**：两个损失差多少？
+# 旁边是同样的训练，写成代码。
 
 # %% [markdown] lang="en"
-# And beside it the same training in code. **Guess**: how far apart are the two losses?
+# And beside it the same training in code.
 
 # %%
 run = live.trainer(lr=2e-3, batch_size=128, epochs=10).fit()

@@ -172,10 +172,10 @@ def fit(model, epochs):
 
 
 # %% [markdown] lang="zh"
-# 三个函数，三根针。现在和 labkit 的 `Trainer` 对表：同样的数据，同样的 24 步，全部参数都训练。**猜**：24 个损失逐个相比，最大会差多少？
+# 三个函数，三根针。现在和 labkit 的 `Trainer` 对表：同样的数据，同样的 24 步，全部参数都训练。24 个损失逐个相比：
 
 # %% [markdown] lang="en"
-# Three functions, three hands. Now set the watch by labkit's `Trainer`: the same rows, the same 24 steps, and everything trains. **Guess**: compare the 24 losses one by one. How far apart are they at most?
+# Three functions, three hands. Now set the watch by labkit's `Trainer`: the same rows, the same 24 steps, and everything trains. Compare the 24 losses one by one.
 
 # %%
 log = fit(fresh(), 2)
@@ -381,12 +381,12 @@ lk.scored("05.3", "means" if torch.allclose(whole, means, atol=1e-6) else "share
 # %% [markdown] lang="zh"
 # 最后一份只有 4 行，“平均的平均”却给它同样的分量：里面每一行被算成了一行半。份数整除时两者相同，所以这个错多半藏到最后一批才发作。正确的分量是**这一份的行数除以整批的行数**。
 #
-# labkit 里是一个设置：`accumulation=3`。为了一次次重来不必等，我们用 `lk.LiveHead`，它就是包里自带的工作台：楼只读一遍，每次给你一个站在起点的真 `Trainer`。（随机失活先关掉：三份各掷各的骰子，会盖住要看的东西。）**猜**：累积与不累积，四轮的损失差多少？
+# labkit 里是一个设置：`accumulation=3`。为了一次次重来不必等，我们用 `lk.LiveHead`，它就是包里自带的工作台：楼只读一遍，每次给你一个站在起点的真 `Trainer`。（随机失活先关掉：三份各掷各的骰子，会盖住要看的东西。）把累积与不累积的四轮损失逐步相比。
 
 # %% [markdown] lang="en"
 # The last piece has only 4 rows, and "mean of means" gives it the same weight as the others: each row in it counts one and a half times. Where the pieces come out even the two agree, so this mistake usually hides until the last batch of an epoch. The proper weight is **the rows of the piece over the rows of the batch**.
 #
-# In labkit it is a setting, `accumulation=3`. So as not to wait each time, we use `lk.LiveHead`, the workbench that comes with the kit: the house reads once, and each call hands you a real `Trainer` that stands at the start. (Dropout is off for this one: three pieces throw three sets of dice, and would blur what we want to see.) **Guess**: with and without accumulation, how far apart are the losses of four epochs?
+# In labkit it is a setting, `accumulation=3`. So as not to wait each time, we use `lk.LiveHead`, the workbench that comes with the kit: the house reads once, and each call hands you a real `Trainer` that stands at the start. (Dropout is off for this one: three pieces throw three sets of dice, and would blur what we want to see.) Compare the losses of four epochs, with and without accumulation, step by step.
 
 # %%
 model = fresh()
@@ -406,10 +406,13 @@ lk.about(tr("四十八步里最大的差", "largest difference in 48 steps"), ga
 # They are the same (the tool in **theory ②**). The price is time, since small pieces leave the processor hungry: accumulation is for want of memory, not for speed. Should memory run out on the way, the `Trainer` cuts its batches like this by itself, and says so aloud.
 
 # %% [markdown] lang="zh"
-# **批大小**　分份不改结果，换批大小却改：批大，梯度稳，可是同样的三轮，步数少。4 行一批走 240 步，64 行一批只走 15 步。常有人说“批大小要调”；可是只调它，不调学习率，比的又是谁碰巧合脚（笔记 03 的理论 ⑦）。我们让 4、16、64 行的批各试五种学习率，全量微调 320 行、三轮，三个种子，每个种子抽不同的行。四十五次训练，记录随包带来。**猜**：三种批大小，最好的学习率一样吗？
+# **批大小**　分份不改结果，换批大小却改：批大，梯度稳，可是同样的三轮，步数少。4 行一批走 240 步，64 行一批只走 15 步。常有人说“批大小要调”；可是只调它，不调学习率，比的又是谁碰巧合脚（笔记 03 的理论 ⑦）。我们让 4、16、64 行的批各试五种学习率，全量微调 320 行、三轮，三个种子，每个种子抽不同的行。四十五次训练，记录随包带来。**猜**：64 行一批最好的学习率，是 4 行一批的几倍？
 
 # %% [markdown] lang="en"
-# **Batch size**  Pieces change nothing; the size of the batch does. A large batch has a steadier gradient, but in the same three epochs it makes fewer steps: 240 with 4 rows, 15 with 64. "Batch size needs tuning", people say; but to change it and leave the rate alone is to compare whom the shoe happens to fit (theory ⑦ of notebook 03). We let batches of 4, 16 and 64 rows try five rates each, fine-tuning in full on 320 rows for three epochs with three seeds, each drawing rows of its own. The records of the 45 runs came with the package. **Guess**: is the best rate the same for all three?
+# **Batch size**  Pieces change nothing; the size of the batch does. A large batch has a steadier gradient, but in the same three epochs it makes fewer steps: 240 with 4 rows, 15 with 64. "Batch size needs tuning", people say; but to change it and leave the rate alone is to compare whom the shoe happens to fit (theory ⑦ of notebook 03). We let batches of 4, 16 and 64 rows try five rates each, fine-tuning in full on 320 rows for three epochs with three seeds, each drawing rows of its own. The records of the 45 runs came with the package. **Guess**: how many times the best rate of 4 rows is the best rate of 64?
+
+# %%
+lk.guess("05.3b", 1, 4)
 
 # %%
 batches = lk.runs("05-batches")
@@ -436,12 +439,12 @@ fig
 # %% [markdown] lang="zh"
 # **读图**：三条线像是同一座山，横着挪开了：4 行一批的山顶在 2.5e-4，16 行的在 5e-4 到 1e-3，64 行的到 2e-3 还没有往下走。批越大，走得越少，每步就得越长，也担得起（梯度更稳）。只看 2.5e-4 那一列，64 行的比 4 行的低十三个点；只看 2e-3 那一列，4 行的那一批已经摔下悬崖。两列都会让人对批大小下结论，两个结论正好相反。
 #
-# 要比，得让每种批大小带上自己的学习率，用**验证**成绩来挑，再在测试行上成对地判。**猜**：挑好以后，还分得出高下吗？
+# 要比，得让每种批大小带上自己的学习率，用**验证**成绩来挑，再在测试行上成对地判：挑好以后，还分得出高下吗？
 
 # %% [markdown] lang="en"
 # **Reading it**: three lines like one mountain, moved sideways: with 4 rows the top is at 2.5e-4, with 16 at 5e-4 to 1e-3, and with 64 it has not begun to fall at 2e-3. The larger the batch the fewer the steps, so each has to be longer, and can be (the gradient is steadier). At 2.5e-4 alone, 64 rows are thirteen points below 4; at 2e-3 alone, batches of 4 have gone over the cliff. Either column invites a judgement of batch size, and the two judgements are opposite.
 #
-# For a comparison each size brings its own rate, chosen by the **validation** score, and then they are judged in pairs on test rows. **Guess**: can they still be told apart?
+# For a comparison each size brings its own rate, chosen by the **validation** score, and then they are judged in pairs on test rows: can they still be told apart?
 
 
 # %%
@@ -451,6 +454,7 @@ def mean_valid(name):
 
 
 best = {size: max((f"{size} rows, lr {rate:g}" for rate in rates), key=mean_valid) for size in sizes}
+lk.scored("05.3b", round(float(best[64].split()[-1]) / float(best[4].split()[-1]), 1))
 print(lk.verdict(batches, best[4], best[16]))
 print(lk.verdict(batches, best[64], best[16]))
 print(lk.verdict(batches, "64 rows, lr 0.000125", best[64]))
@@ -574,14 +578,14 @@ for key, cards in zip(("rope", "no rope"), ropes.values(), strict=True):
 #
 # > **理论 ⑤** 一切随机都有地址：头看种子，次序看（种子，轮），随机失活看（种子，步）。
 #
-# “同样的代码，跑两次成绩不同”，常被当成天意。其实在一块 CPU 上、线程数不变的时候，训练里只有三处掷骰子：头的初值，每轮的次序，每步的随机失活。（换一台机器、换线程数、用 GPU 或多个数据进程，加法的次序会变，最后几位数字也跟着变：那是另外的骰子。）每处都由一个数决定，就能重做，也能**一处一处地换**。先看重做：**猜**，同一组种子跑两遍，损失相同到第几位？
+# “同样的代码，跑两次成绩不同”，常被当成天意。其实在一块 CPU 上、线程数不变的时候，训练里只有三处掷骰子：头的初值，每轮的次序，每步的随机失活。（换一台机器、换线程数、用 GPU 或多个数据进程，加法的次序会变，最后几位数字也跟着变：那是另外的骰子。）每处都由一个数决定，就能重做，也能**一处一处地换**。先看重做：同一组种子跑两遍。
 
 # %% [markdown] lang="en"
 # ## 6 Seeds: the address of luck
 #
 # > **Theory ⑤** Everything random has an address: the head has the seed, the order has (seed, epoch), dropout has (seed, step).
 #
-# "The same code, and another score": that is often taken for fate. In fact, on one CPU with a fixed number of threads, dice are thrown in just three places: the first weights of the head, the order of each epoch, the dropout of each step. (On another machine, with other threads, on a GPU or with several data processes, sums are added up in another order and the last digits change: further dice.) Where a number decides each of them, a run can be repeated, and the dice can be changed **one at a time**. First the repeating. **Guess**: run twice with the same seeds; to how many digits are the losses equal?
+# "The same code, and another score": that is often taken for fate. In fact, on one CPU with a fixed number of threads, dice are thrown in just three places: the first weights of the head, the order of each epoch, the dropout of each step. (On another machine, with other threads, on a GPU or with several data processes, sums are added up in another order and the last digits change: further dice.) Where a number decides each of them, a run can be repeated, and the dice can be changed **one at a time**. First the repeating: twice with the same seeds.
 
 # %%
 print(run() == run())
@@ -590,16 +594,20 @@ print(trainer.order(0) == trainer.order(0), trainer.order(0) == trainer.order(1)
 # %% [markdown] lang="zh"
 # 每一位。第二行是 `Trainer` 的次序：同一轮再问，一样；换一轮，不同。注意它没有“下一个随机数”这回事：想知道第 7 轮怎么坐，不必先走完前 6 轮。第 9 节靠的就是这一点。
 #
-# 现在量运气：三处骰子，每次只换一处，各换 4 个种子。**猜**：头、次序、随机失活，哪一处最要紧？写下名次。
+# 现在量运气：三处骰子，每次只换一处，各换 4 个种子。**猜**：头、次序、随机失活，哪一处最不要紧？
 
 # %% [markdown] lang="en"
 # To every digit. The second line is about the `Trainer`'s order: ask again for an epoch and it is the same, ask for another and it differs. There is no such thing as "the next random number" in it: to know the seats of epoch 7 one need not walk through the six before. Section 9 rests on this.
 #
-# Now measure luck: three kinds of dice, one of them changed at a time, with 4 seeds each. **Guess**: head, order, dropout; which matters most? Write down a ranking.
+# Now measure luck: three kinds of dice, one of them changed at a time, with 4 seeds each. **Guess**: head, order, dropout; which matters least?
+
+# %%
+lk.guess("05.6", choice="head")
 
 # %%
 dice = {"head": tr("头的初值", "first weights"), "order": tr("次序", "order"), "dropout": tr("随机失活", "dropout")}
 luck = {name: [run(**{name: seed})[1][-1] for seed in range(4)] for name in dice}
+lk.scored("05.6", min(luck, key=lambda name: max(luck[name]) - min(luck[name])))
 
 # %%
 fig, axes = lk.plots.figure(6.4, 2.6)
@@ -631,6 +639,9 @@ fig
 # `fit()` walks on without a word until it is done. `run()` is a **generator**: after each step it hands you a note (`StepDone`), after each epoch another (`EpochDone`), and waits until you take the next. If you don't, it does not move. So there is nothing to call in order to stop; `break` will do. **Guess**: stop at step 5 and call `run()` again. Where does it begin?
 
 # %%
+lk.guess("05.7", choice="begin")
+
+# %%
 trainer = live.trainer()
 for event in trainer.run():
     if isinstance(event, lk.StepDone) and event.step == 5:
@@ -640,18 +651,20 @@ print(trainer.step, trainer.finished)
 # %%
 from collections import Counter
 
-print(Counter(type(event).__name__ for event in trainer.run()))
+came = Counter(type(event).__name__ for event in trainer.run())
+print(came)
+lk.scored("05.7", "next" if came["StepDone"] == 48 - 5 else "begin")
 print(trainer.step, trainer.finished)
 
 # %% [markdown] lang="zh"
 # 从第 6 步接着走：剩下 43 步和 4 次验证，一步不多，一步不少。
 #
-# 纸条是定稿的。下面这位听众想把学习率改掉，**猜**会怎样？另一位老老实实地记笔记。有人听与没人听，训练的结果会不同吗？
+# 纸条是定稿的。下面这位听众想把学习率改掉；另一位老老实实地记笔记。有人听与没人听，训练的结果会不同吗？
 
 # %% [markdown] lang="en"
 # From step 6 on: 43 steps and 4 exams were left, not one more and not one less.
 #
-# The notes are final. One listener below tries to change the learning rate; **guess** what happens. Another just keeps a diary. And does a run come out differently when somebody listens?
+# The notes are final. One listener below tries to change the learning rate; another just keeps a diary. And does a run come out differently when somebody listens?
 
 
 # %%
@@ -683,20 +696,25 @@ print(heard, len(diary), watched.steps == alone.steps)
 #
 # > **理论 ⑦** 练到头不等于练得好；边练边留一份最好的，没有起色就停。
 #
-# 头迈大步（0.007），走 20 轮：够它把 192 行背下来了。再走一次，多一句 `patience=3`：连续三轮没有刷新验证成绩（macro-F1），就停，并把参数**恢复**到最好的那一轮。**猜**：20 轮走完，验证损失是最低的几倍？早停会在第几轮停？
+# 头迈大步（0.007），走 20 轮：够它把 192 行背下来了。再走一次，多一句 `patience=3`：连续三轮没有刷新验证成绩（macro-F1），就停，并把参数**恢复**到最好的那一轮。**猜**：20 轮走完，验证损失是最低处的几倍？
 
 # %% [markdown] lang="en"
 # ## 8 Early stopping: the last epoch is not the best
 #
 # > **Theory ⑦** To go on to the end is not to get better: keep a copy of the best on the way, and stop where nothing improves.
 #
-# Let the head take long strides (0.007) for 20 epochs, enough to learn 192 rows by heart. Then once more with `patience=3`: where three epochs in a row bring no better validation score (macro-F1), it stops, and puts the parameters **back** to the best epoch. **Guess**: after all 20 epochs, how many times its lowest is the validation loss? And in which epoch will early stopping end?
+# Let the head take long strides (0.007) for 20 epochs, enough to learn 192 rows by heart. Then once more with `patience=3`: where three epochs in a row bring no better validation score (macro-F1), it stops, and puts the parameters **back** to the best epoch. **Guess**: after all 20 epochs, how many times its lowest is the validation loss?
+
+# %%
+lk.guess("05.8", 1, 1.4)
 
 # %%
 long = live.trainer(lr=7e-3, epochs=20).fit()
 patient = live.trainer(lr=7e-3, epochs=20, patience=3)
 short = patient.fit()
 best = max(epoch.valid_macro_f1 for epoch in short.history)
+losses = [epoch.valid_loss for epoch in long.history]
+expect("by heart", losses[-1] / min(losses), guess="05.8")
 print(short.stopped, short.epochs - short.best_epoch, short.epochs < long.epochs)
 print(tr("恢复到最好的一轮：", "back at the best epoch:"), patient.score("valid").macro_f1 == best)
 
@@ -756,12 +774,15 @@ print(checkpoint.name, *sorted(file.name for file in checkpoint.iterdir()))
 # %% [markdown] lang="zh"
 # 四个文件：参数，优化器的两个动量，`state.json`（步数、每轮成绩、设置），还有一张带校验和的清单，最后才写，所以写到一半断电的存档一眼就认得出。没有哪个文件存着随机数的状态：次序看轮，随机失活看步，知道走到第几步，就什么都知道了。
 #
-# 现在假装换了一台机器：新模型，新 `Trainer`，`resume=True`。再来一个粗心的，同样恢复，却把优化器的动量弄丢了（只存 `model.state_dict()` 的人都是这样）。**猜**：两次各与不断电的差多少？
+# 现在假装换了一台机器：新模型，新 `Trainer`，`resume=True`。再来一个粗心的，同样恢复，却把优化器的动量弄丢了（只存 `model.state_dict()` 的人都是这样）。**猜**：粗心的那次，48 个损失里有几个和不断电的完全相同？
 
 # %% [markdown] lang="en"
 # Four files: the parameters, the two moments of the optimizer, `state.json` (the step, the scores of the epochs, the settings), and a list with checksums that is written last, so that a checkpoint cut off half way is recognised at once. None of them holds the state of a random generator: order depends on the epoch, dropout on the step, and who knows the step knows it all.
 #
-# Now pretend to be another machine: a new model, a new `Trainer`, `resume=True`. And a careless one beside it, which goes on in the same way but has lost the optimizer's moments (as everybody has who keeps only `model.state_dict()`). **Guess**: how far is each of them from the run without a power cut?
+# Now pretend to be another machine: a new model, a new `Trainer`, `resume=True`. And a careless one beside it, which goes on in the same way but has lost the optimizer's moments (as everybody has who keeps only `model.state_dict()`). **Guess**: of the careless one's 48 losses, how many are exactly those of the run without a power cut?
+
+# %%
+lk.guess("05.9", 40, 48)
 
 # %%
 shutil.copytree(box / "run", box / "copy")
@@ -775,7 +796,9 @@ after = {"resumed": resumed.fit(), "careless": careless.fit()}
 reference = torch.tensor([loss for _, loss, _ in unbroken.steps], dtype=torch.float64)
 for name, found in after.items():
     apart = (torch.tensor([loss for _, loss, _ in found.steps], dtype=torch.float64) - reference).abs()
-    print(f"{name:9}", apart.max().item() == 0, int((apart == 0).sum()), "/", len(apart))
+    same = int((apart == 0).sum())
+    print(f"{name:9}", apart.max().item() == 0, same, "/", len(apart))
+lk.scored("05.9", same)  # the careless one's
 
 # %% [markdown] lang="zh"
 # 第一行：48 步的损失，每一个比特都相同，好像从没断过。第二行：只有 30 步相同，就是断电前的 29 步，加上恢复后的第一步（那时参数还一样）；从那以后走的是另一条路。它也会练完，也有成绩，没有任何报错。“能接着跑”和“接上了”是两回事，差别就是**理论 ⑧** 里的那张清单，检验的办法还是对表。
@@ -814,14 +837,19 @@ forecast = lk.preflight(fresh(), corpus, lk.HeadOnly(), head_config)
 print(forecast.steps, tr("步，装得下：", "steps, fits:"), forecast.fits)
 
 # %% [markdown] lang="zh"
-# 48 步，装得下（在新的一格里写 `forecast`，看完整的一张单子：时间分成几块，内存要多少）。训练完，把记录交给**医生**：`lk.diagnose` 看曲线、成绩和数据，指出毛病、证据和要改的设置。它宁可漏看，不愿误报。**猜**：第 9 节那次不断电的训练，它会说什么？第 8 节背了 20 轮的呢？
+# 48 步，装得下（在新的一格里写 `forecast`，看完整的一张单子：时间分成几块，内存要多少）。训练完，把记录交给**医生**：`lk.diagnose` 看曲线、成绩和数据，指出毛病、证据和要改的设置。它宁可漏看，不愿误报。**猜**：第 9 节那次不断电的训练，它没话说；第 8 节背了 20 轮的呢？
 
 # %% [markdown] lang="en"
-# 48 steps, and they fit (write `forecast` into a new cell for the whole list: where the time goes, how much memory it takes). After the run its record goes to the **doctor**: `lk.diagnose` looks at curves, scores and data, and names what is wrong, the evidence, and the setting to change. It would rather miss something than cry wolf. **Guess**: what does it say of the run without a power cut from section 9? And of the one that learned by heart for 20 epochs in section 8?
+# 48 steps, and they fit (write `forecast` into a new cell for the whole list: where the time goes, how much memory it takes). After the run its record goes to the **doctor**: `lk.diagnose` looks at curves, scores and data, and names what is wrong, the evidence, and the setting to change. It would rather miss something than cry wolf. **Guess**: it has nothing to say of the run without a power cut from section 9; and of the one that learned by heart for 20 epochs in section 8?
+
+# %%
+lk.guess("05.10", choice="healthy")
 
 # %%
 print(lk.diagnose(unbroken, corpus))
-print([finding.title for finding in lk.diagnose(long, corpus)])
+said = lk.diagnose(long, corpus)
+print([finding.title for finding in said])
+lk.scored("05.10", said[0].name if said else "healthy")
 
 # %% [markdown] lang="zh"
 # 健康的，它没话说；背书的，它叫得出名字。试探几秒，诊断一眨眼，都比盯着曲线熬一夜便宜（**理论 ⑨**）。更多的病例在笔记 09。
@@ -834,14 +862,14 @@ print([finding.title for finding in lk.diagnose(long, corpus)])
 #
 # > **理论 ⑩** 曲线的形状说得出原因。
 #
-# 机芯看够了，把后盖合上。`lk.ui.Train` 是这块表的表盘：左边是旋钮，右边是活的曲线；**运行**、**停止**（就是那个 `break`）、**继续**（从停下的那一步）。它不比代码多藏一个数：下面那一行就是它要运行的调用，可以复制。请动手拖一拖、停一停、再继续。下面两格先由代码替你按一次，再用普通代码做同一件事。**猜**：两边的损失会差多少？
+# 机芯看够了，把后盖合上。`lk.ui.Train` 是这块表的表盘：左边是旋钮，右边是活的曲线；**运行**、**停止**（就是那个 `break`）、**继续**（从停下的那一步）。它不比代码多藏一个数：下面那一行就是它要运行的调用，可以复制。请动手拖一拖、停一停、再继续。下面两格先由代码替你按一次，再用普通代码做同一件事。
 
 # %% [markdown] lang="en"
 # ## 11 Panels: the same watch, with a face
 #
 # > **Theory ⑩** The shape of a curve names its cause.
 #
-# Enough of the works; close the back. `lk.ui.Train` is the face of this watch: knobs on the left, live curves on the right, and **Run**, **Stop** (which is nothing but `break`) and **Resume** (from the step where it stopped). It holds no number that the code lacks: the line below it is the call that it will make, ready to be copied. Do drag, stop and resume it yourself. In the next two cells code first clicks for you, and then plain code does the same. **Guess**: how far apart will the losses be?
+# Enough of the works; close the back. `lk.ui.Train` is the face of this watch: knobs on the left, live curves on the right, and **Run**, **Stop** (which is nothing but `break`) and **Resume** (from the step where it stopped). It holds no number that the code lacks: the line below it is the call that it will make, ready to be copied. Do drag, stop and resume it yourself. In the next two cells code first clicks for you, and then plain code does the same.
 
 # %%
 panel = lk.ui.Train(corpus, MODEL, out=box / "runs")
@@ -910,7 +938,7 @@ fig
 # | C：冲出画面，红点多半在画外 | 步子太大，翻了车 | 学习率缩小十倍 |
 # | D：蓝的到 0，红的一路上山 | 背书（过拟合） | 少几轮，`patience`，更多的行 |
 #
-# **理论 ⑩**：后三种都叫“成绩不好”，形状却指向三种不同的改法。最后一块面板把这件事交到你手上：`lk.ui.LiveHead`，拖学习率，真模型的头当场重新训练，曲线跟着手走。**猜**：从 `2e-3` 起一路往右拖，形状会按什么次序出现？
+# **理论 ⑩**：后三种都叫“成绩不好”，形状却指向三种不同的改法。最后一块面板把这件事交到你手上：`lk.ui.LiveHead`，拖学习率，真模型的头当场重新训练，曲线跟着手走。从 `2e-3` 起一路往右拖，看形状按什么次序出现。
 
 # %% [markdown] lang="en"
 # **Reading it**: the upright axis ends at 2, and what goes beyond is not to be seen.
@@ -922,7 +950,7 @@ fig
 # | C: off the top, and most dots with it | strides too long, over the cliff | a tenth of the rate |
 # | D: blue to 0, red uphill all the way | learned by heart (overfitting) | fewer epochs, `patience`, more rows |
 #
-# **Theory ⑩**: the last three are all called "a bad score", and their shapes point to three different cures. The last panel puts this into your hands: `lk.ui.LiveHead`. Drag the learning rate, and the head of a real model trains anew while you drag; the curve follows your hand. **Guess**: dragging from `2e-3` to the right, in which order will the shapes appear?
+# **Theory ⑩**: the last three are all called "a bad score", and their shapes point to three different cures. The last panel puts this into your hands: `lk.ui.LiveHead`. Drag the learning rate, and the head of a real model trains anew while you drag; the curve follows your hand. Drag from `2e-3` to the right, and see in which order the shapes appear.
 
 # %%
 knob = lk.ui.LiveHead(corpus, MODEL, replace(config, lr=None, epochs=None))

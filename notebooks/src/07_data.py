@@ -107,10 +107,16 @@ with open("shop.csv", "w", encoding="gb18030", newline="") as file:
 # **Guess**: what will a plain `lk.load_csv("shop.csv")` do?
 
 # %%
+lk.guess("07.1b", choice="takes")
+
+# %%
+did = "takes"
 try:
     lk.load_csv("shop.csv")
 except lk.BadInput as error:
+    did = "refuses"
     print(error)
+lk.scored("07.1b", did)
 
 # %% [markdown] lang="zh"
 # 它拒绝了，并说出有哪些列、该怎么办。猜一列来用，才是可怕的体贴：要是它拿 `shop` 当标签，训练照样跑完，成绩还不错。编码它自己认出来了。说清列名和标签的意思，再看它丢掉了什么。**猜**：657 行里会丢几行？
@@ -150,18 +156,23 @@ panel
 #
 # > **理论 ②** 分词器和截断丢掉的东西，后面哪一层也找不回来。
 #
-# 文字变成编号要过两关：不在词表里的变成 `[UNK]`，超过最大长度的剪掉。先看第一关。**猜**：下面哪几个字认不得？
+# 文字变成编号要过两关：不在词表里的变成 `[UNK]`，超过最大长度的剪掉。先看第一关。**猜**：下面这句话里，几个字认不得？
 
 # %% [markdown] lang="en"
 # ## 2 The tokenizer and the scissors
 #
 # > **Theory ②** What tokenizer and truncation lose, no later layer can find again.
 #
-# On its way to numbers, text passes two gates: what is not in the vocabulary becomes `[UNK]`, and what is too long is cut off. The first gate first. **Guess**: which of the following will it not know?
+# On its way to numbers, text passes two gates: what is not in the vocabulary becomes `[UNK]`, and what is too long is cut off. The first gate first. **Guess**: how many characters of the text below will it not know?
+
+# %%
+lk.guess("07.2b", 1, 2)
 
 # %%
 tokenizer = lk.load(MODEL, labels=corpus.labels).processor
-print(tokenizer.tokenize("房东送的饕餮盛宴😋，iPhone 拍不出来，yyds！龘"))
+pieces = tokenizer.tokenize("房东送的饕餮盛宴😋，iPhone 拍不出来，yyds！龘")
+print(pieces)
+lk.scored("07.2b", pieces.count(tokenizer.unk_token))
 ids = tokenizer([row.input for row in everything.train], add_special_tokens=False)["input_ids"]
 tokens = [i for row in ids for i in row]
 expect("unknown", 100 * tokens.count(tokenizer.unk_token_id) / len(tokens))
@@ -272,14 +283,17 @@ fig
 #
 # > **理论 ④** 测试要用没见过的；同一段文字站在两边，考的就是记性。
 #
-# 真实的数据里，重复多得吓人：同一条评论挂在几件商品下面，转发，模板。我们来造：500 条评论，每条有一半机会再来一次，末尾加两个感叹号。“图省事”的划分只管打乱，切一刀；“干净”的先按内容归组（`same_text` 不看标点），整组划到一边。两种各练一个 TF-IDF、一个头，再用 360 条谁也没见过的评论说实话。**猜**：图省事的会高估几个百分点？谁更会记？
+# 真实的数据里，重复多得吓人：同一条评论挂在几件商品下面，转发，模板。我们来造：500 条评论，每条有一半机会再来一次，末尾加两个感叹号。“图省事”的划分只管打乱，切一刀；“干净”的先按内容归组（`same_text` 不看标点），整组划到一边。两种各练一个 TF-IDF、一个头，再用 360 条谁也没见过的评论说实话。**猜**：图省事的，TF-IDF 会高估几个百分点？（再想一想：两个里谁更会记？）
 
 # %% [markdown] lang="en"
 # ## 4 Splitting
 #
 # > **Theory ④** A test wants unseen rows; with the same text on both sides, it is memory that is examined.
 #
-# Real data repeats itself frighteningly often: one review under several articles, reposts, templates. Let us make some: 500 reviews, each of which has an even chance of coming back with two exclamation marks at its end. The "lazy" split shuffles and cuts; the "clean" one groups rows by what they say (`same_text` ignores punctuation) and puts a whole group on one side. With each we train a TF-IDF and a head, and then let 360 reviews that nobody has seen tell the truth. **Guess**: by how many points does the lazy one flatter? And which of the two memorises better?
+# Real data repeats itself frighteningly often: one review under several articles, reposts, templates. Let us make some: 500 reviews, each of which has an even chance of coming back with two exclamation marks at its end. The "lazy" split shuffles and cuts; the "clean" one groups rows by what they say (`same_text` ignores punctuation) and puts a whole group on one side. With each we train a TF-IDF and a head, and then let 360 reviews that nobody has seen tell the truth. **Guess**: by how many points does the lazy one flatter TF-IDF? (And think: which of the two memorises better?)
+
+# %%
+lk.guess("07.4b", 2, 6)
 
 # %%
 import random
@@ -325,6 +339,7 @@ def draw(found, title):
 
 # %%
 found = [*ask_both(lazy, tr("图省事", "lazy"), everything.test), *ask_both(tidy, tr("干净", "clean"), everything.test)]
+expect("flattered", found[0][1] - found[0][2], guess="07.4b")
 draw(found, tr("两种划分", "Two ways to split"))
 
 # %% [markdown] lang="zh"
@@ -367,14 +382,17 @@ print(lk.diagnose(clean, tidy))
 #
 # > **理论 ⑤** 准确率是各类召回率按比例的平均；比例悬殊时，它只听多数类的。
 #
-# 真实的店铺里，好评常有九成。我们取 630 条好评，只取 70 条差评，练一个头；再练一个 `class_weights="balanced"` 的，让少的一类每行多算几倍。考试用好坏各半的 360 条，这样两类的召回率都量得准；九比一的店里准确率会是多少，用公式算：0.9 × 好评召回 + 0.1 × 差评召回。**猜**：没加权的那个，十条差评找得出几条？它在九比一的店里，准确率是多少？
+# 真实的店铺里，好评常有九成。我们取 630 条好评，只取 70 条差评，练一个头；再练一个 `class_weights="balanced"` 的，让少的一类每行多算几倍。考试用好坏各半的 360 条，这样两类的召回率都量得准；九比一的店里准确率会是多少，用公式算：0.9 × 好评召回 + 0.1 × 差评召回。**猜**：没加权的那个，十条差评找得出几条？（再想一想：它在九比一的店里，准确率是多少？）
 
 # %% [markdown] lang="en"
 # ## 5 Lopsided classes
 #
 # > **Theory ⑤** Accuracy is the mean of the classes' recalls, weighted by their shares; where shares are lopsided it listens to the majority alone.
 #
-# In real shops nine of ten reviews are often good. We take 630 good ones and only 70 bad ones and train a head; then another with `class_weights="balanced"`, in which each row of the rare class counts several times. Both are examined on the 360 with halves of each, so that both recalls are measured well; what accuracy would be in a shop of nine to one is worked out: 0.9 × recall of good + 0.1 × recall of bad. **Guess**: of ten bad reviews, how many does the unweighted one find? And what is its accuracy in that shop?
+# In real shops nine of ten reviews are often good. We take 630 good ones and only 70 bad ones and train a head; then another with `class_weights="balanced"`, in which each row of the rare class counts several times. Both are examined on the 360 with halves of each, so that both recalls are measured well; what accuracy would be in a shop of nine to one is worked out: 0.9 × recall of good + 0.1 × recall of bad. **Guess**: of ten bad reviews, how many does the unweighted one find? (And think: what is its accuracy in that shop?)
+
+# %%
+lk.guess("07.5b", 4, 7)
 
 # %%
 kinds = [[row for row in everything.train if row.target == label] for label in (0, 1)]
@@ -383,6 +401,7 @@ trainers, recalls = {}, {}
 for weights in ("none", "balanced"):
     trainers[weights], run = trained(lopsided, class_weights=weights)
     recalls[weights] = [100 * one.recall for one in run.test.parts]
+expect("found", recalls["none"][0] / 10, guess="07.5b")
 always = {
     tr("永远说好", "always good"): [0, 100],
     tr("不加权", "unweighted"): recalls["none"],
@@ -527,10 +546,14 @@ fig
 # Now let the model pick. With one in ten turned, 40 of the 400 rows are wrong, and we pretend not to know. Train a head, and put the training rows in order of their loss, largest first: a large loss means "so says the label, but I don't believe it". That is what `lk.worst` does. **Guess**: of the first 40 rows, how many are really wrong? (Of any 40 rows about 4.)
 
 # %%
+lk.guess("07.6", 20, 35)
+
+# %%
 spoiled, wrong = flipped(0.1)
 suspects = lk.worst(trained(spoiled)[0].model, spoiled.train, 400, max_length=64)
 hits = [one.example.input in wrong for one in suspects]
 caught = [sum(hits[: k + 1]) for k in range(400)]
+expect("first 40", caught[39], guess="07.6")
 fig, axes = lk.plots.figure(6.4, 3.0)
 axes.plot(range(1, 401), caught, color="#4477aa", label=tr("按损失读", "by loss"))
 axes.plot((0, 400), (0, 40), color="#888888", ls=":", label=tr("随便读", "in any order"))
@@ -554,14 +577,18 @@ for one in suspects[:5]:
 #
 # > **理论 ⑦** 太好的成绩要当坏消息查：训练里有一样东西，用的时候不会有。
 #
-# 店铺系统有个习惯：买家超时不评，就自动写上好评，并在后面盖个章“（默认）”。于是一部分好评带着章，训练集有，测试集也有，因为都来自同一个文件。我们给六成的好评盖上章。**猜**：测试成绩会升到多少？拿去判没有章的新评论，又是多少？
+# 店铺系统有个习惯：买家超时不评，就自动写上好评，并在后面盖个章“（默认）”。于是一部分好评带着章，训练集有，测试集也有，因为都来自同一个文件。我们给六成的好评盖上章。**猜**：TF-IDF 的测试准确率会升到多少？（拿去判没有章的新评论，又是多少？）
 
 # %% [markdown] lang="en"
 # ## 7 Leakage
 #
 # > **Theory ⑦** A score that is too good is bad news until looked into: something is there in training that won't be there in use.
 #
-# The shop's system has a habit: where buyers don't review in time, it files a good review for them and stamps it "（默认）", "default". So some of the good ones carry the stamp, in the training set and in the test set alike, since both come from one file. We stamp six in ten of the good ones. **Guess**: how far up does the test score go? And what is it on new reviews, without stamps?
+# The shop's system has a habit: where buyers don't review in time, it files a good review for them and stamps it "（默认）", "default". So some of the good ones carry the stamp, in the training set and in the test set alike, since both come from one file. We stamp six in ten of the good ones. **Guess**: how far up does the test accuracy of TF-IDF go? (And what is it on new reviews, without stamps?)
+
+
+# %%
+lk.guess("07.7", 0.75, 0.85)
 
 
 # %%
@@ -572,17 +599,21 @@ def stamped(rows, share=0.6):
 
 leaky = replace(corpus, train=stamped(corpus.train), valid=stamped(corpus.valid), test=stamped(corpus.test))
 found = [*ask_both(leaky, tr("有章", "stamped"), corpus.test), *ask_both(corpus, tr("没有章", "none"), corpus.test)]
+expect("stamped", found[0][1] / 100, guess="07.7")
 draw(found, tr("一个太好的成绩", "A score that is too good"))
 
 # %% [markdown] lang="zh"
 # **读图**：有章的测试，TF-IDF 升到 90 %，头也从 74 % 升到 83 %；同样两个模型，去判没有章的新评论，反而比从没见过章的低了五个点上下。泄漏不只是虚报，它还**教坏**：有章可看，就不去学评论说了什么。要是没有蓝条，你会高高兴兴把 90 % 的那个装上去。这就是**理论 ⑦**。
 #
-# 怎么找？泄漏总有一个样子：某一小段文字，出现在**很多**行里，而且几乎**只**在一类里。数一数就行。“难吃”也只在差评里，可它出现在几行里？**猜**：下面打印的第一名是什么？
+# 怎么找？泄漏总有一个样子：某一小段文字，出现在**很多**行里，而且几乎**只**在一类里。数一数就行。“难吃”也只在差评里，可它出现在几行里？**猜**：下面打印的第一名，是章的一片，还是一个好词坏词？
 
 # %% [markdown] lang="en"
 # **Reading it**: on the stamped test TF-IDF rises to 90 %, and the head from 74 % to 83 %; on new reviews without stamps the same two are some five points **below** those that never saw one. A leak does not only boast, it **spoils**: with stamps to look at, what the review says need not be learned. Without the blue bars you would gladly have installed the one with 90 %. That is **theory ⑦**.
 #
-# How to find it? A leak has a look: some small piece of text stands in **many** rows, and nearly **only** in one class. Counting will do. Words like 难吃 ("tastes bad") stand in bad reviews only as well, but in how many? **Guess**: what will be first in the list below?
+# How to find it? A leak has a look: some small piece of text stands in **many** rows, and nearly **only** in one class. Counting will do. Words like 难吃 ("tastes bad") stand in bad reviews only as well, but in how many? **Guess**: what will be first in the list below, a piece of the stamp or a word of praise or blame?
+
+# %%
+lk.guess("07.7b", choice="word")
 
 # %%
 from collections import Counter
@@ -594,6 +625,7 @@ pieces = {piece: (seen[0][piece], seen[1][piece]) for piece in seen[0] | seen[1]
 lean = sorted(pieces, key=lambda piece: (min(pieces[piece]) - max(pieces[piece]), piece))
 for piece in lean[:8]:
     print(piece, *pieces[piece])
+lk.scored("07.7b", "stamp" if set(lean[0]) <= set("（默认）") else "word")
 
 # %% [markdown] lang="zh"
 # **读结果**：每一行是一对字，后面是它在差评、好评里各出现在几行。章的几片远远排在前面，0 对一百多（“。（”“了（”也是章的边）；后面的才是真话，差距不过十来行。量级上的断层，就是泄漏的指纹。堵上它很容易（读文件时删掉章），难的是想到去查；所以请养成习惯：**成绩跳了，先庆祝一分钟，再查一小时**。`lk.diagnose(run, corpus)` 会替你查重复和过好的分数，却不知道你的店有什么章，这一步要你自己来。

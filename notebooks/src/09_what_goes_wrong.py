@@ -275,12 +275,12 @@ lk.plots.rates(sweep)
 # %% [markdown] lang="zh"
 # **读图**：淡线是单批的损失，深线是平滑过的。左边一大片平地：步子太小，走了等于没走。往右开始下坡，到最低点，然后炸开。建议取最低点的三分之一：最低点本身已经在悬崖边上。
 #
-# 现在请你当病人家属：用面板练一个学习率是建议值几十倍的头。**猜**：训练损失会从多少开始？最后呢？面板跑完会自己请医生来看，先别看诊断那一栏，看曲线。
+# 现在请你当病人家属：用面板练一个学习率是建议值几十倍的头。面板跑完会自己请医生来看，先别看诊断那一栏，看曲线。
 
 # %% [markdown] lang="en"
 # **Reading it**: the pale line holds the losses of single batches, the dark one is smoothed. On the left lies a wide plain: steps so short that walking is standing. Then it goes downhill, reaches a lowest point, and explodes. A third of the lowest point is what is suggested: the lowest point itself lies at the edge of the cliff.
 #
-# Now make a patient with the panel: a head at several dozen times the suggested rate. **Guess**: where will the training loss begin, and where will it end? When it is done the panel calls the doctor by itself; don't look at the line of the diagnosis yet, look at the curves.
+# Now make a patient with the panel: a head at several dozen times the suggested rate. When it is done the panel calls the doctor by itself; don't look at the line of the diagnosis yet, look at the curves.
 
 # %%
 panel = lk.ui.Train(

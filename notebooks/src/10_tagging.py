@@ -148,7 +148,7 @@ lk.scored("10.2", len(merged))
 #
 # > **理论 ③** 标签属于词，不属于词元。一个词分成几块时，只给第一块标签；给每一块都标 B-，一个名字就变成好几个。
 #
-# 中文多半一字一个词元，字母和数字却会分成几块。**猜**：“星舟X3坏了”，X3 会分成几块？每块都标 B- 的话，“星舟X3”会读成几个实体？
+# 中文多半一字一个词元，字母和数字却会分成几块。**猜**：“星舟X3坏了”，X3 会分成几块？（再想一想：每块都标 B- 的话，“星舟X3”会读成几个实体？）
 
 # %% [markdown] lang="en"
 # With I- alone the two became one person of four characters. Note the leniency in `entities`: an I- with no entity of its type before it begins one. Scoring programs differ here, and the same answers may differ by points; before you compare scores, ask which rule was used.
@@ -157,7 +157,10 @@ lk.scored("10.2", len(merged))
 #
 # > **Theory ③** A label belongs to a word, not to a token. Where a word comes in several pieces, the first alone is labelled; B- on each of them makes several names of one.
 #
-# In Chinese a token is mostly one character, but letters and digits come in pieces. **Guess**: into how many pieces does X3 go in 星舟X3坏了 ("the Xingzhou X3 is broken")? If each had a B-, how many entities would 星舟X3 be read as?
+# In Chinese a token is mostly one character, but letters and digits come in pieces. **Guess**: into how many pieces does X3 go in 星舟X3坏了 ("the Xingzhou X3 is broken")? (And think: if each had a B-, how many entities would 星舟X3 be read as?)
+
+# %%
+lk.guess("10.2b", 1, 1.5)
 
 # %%
 fresh = lk.load(MODEL, task=task)
@@ -166,6 +169,7 @@ example = lk.Example("星舟X3坏了", ((0, 4, "PROD"),))
 tokens = fresh.processor.convert_ids_to_tokens(item["input_ids"])
 for token, target in zip(tokens, item["target"], strict=True):
     print(f"{token:6}", task.outputs[target] if target >= 0 else "·")
+lk.scored("10.2b", len(fresh.processor.tokenize("X3")))
 
 # %% [markdown] lang="zh"
 # 点是“这里不问”：特殊符号，还有 X 后面的 ##3。`星舟X3` 四个字三个词：B、I、I。要是给 ##3 也写上标签，照抄前一块的就成了两个开头或多出来的一截；这是网上的代码里最常见的一个错。

@@ -16,7 +16,7 @@
 # 5. 知道差的试验什么时候可以停，停早了赔多少；
 # 6. 让 `lk.recommend` 提建议，并看出它什么时候该说“说不准”。
 #
-# **怎么读**：做过笔记 01、02 就够了，08 有帮助；大约 25 分钟。每一节先**猜**，写在纸上。
+# **怎么读**：做过笔记 01、02 就够了，08 有帮助；大约 25 分钟。每一节先猜，锁在账上，再看。
 
 # %% [markdown] lang="en"
 # # 13 · Tuning without fooling yourself
@@ -36,7 +36,7 @@
 # 5. tell when a poor trial may be stopped, and what it costs to stop too early;
 # 6. have `lk.recommend` make a proposal, and see when it has to say "cannot tell".
 #
-# **How to read it.** Notebooks 01 and 02 are enough, 08 helps; it takes about 25 minutes. Each section begins with a **guess**: write it down.
+# **How to read it.** Notebooks 01 and 02 are enough, 08 helps; it takes about 25 minutes. Each section begins with a guess, which is locked and then scored.
 
 # %% tags=["setup"]
 LANG = "zh"

@@ -68,14 +68,14 @@ lk.plots.pictures([e.input for e in shown], titles=corpus.labels)
 #
 # > **理论 ①** 一张图片是一块字节：高 × 宽（× 颜色），每个数 0 到 255。网络要的是它预训练时的样子：缩放到同一大小，减均值，除标准差。这几个数写在模型自己的 `preprocessor_config.json` 里，跟着模型走。
 #
-# **猜**：灰度图只有一个通道，网络要三个。进网络的一批十六张，形状是什么？
+# 灰度图只有一个通道，网络要三个。看进网络的一批十六张是什么形状。
 
 # %% [markdown] lang="en"
 # ## 1 Before a picture enters the network
 #
 # > **Theory ①** A picture is a block of bytes: height × width (× colours), each from 0 to 255. A network wants what it was pretrained on: one size, the mean taken off, divided by the deviation. Those numbers stand in the model's own `preprocessor_config.json` and travel with it.
 #
-# **Guess**: a grey picture has one channel, and the network wants three. What is the shape of a batch of sixteen?
+# A grey picture has one channel, and the network wants three. See what shape a batch of sixteen has.
 
 # %%
 model = lk.load(MODEL, task=corpus.task)
