@@ -149,16 +149,19 @@ class Walk:
             points *= 2
 
     def hider(self) -> tuple[Hidden, Any]:
-        """The input in PATCHES x PATCHES patches that can be hidden, and the number of each place's patch, (height, width)."""
+        """The input in PATCHES x PATCHES patches that can be hidden, and the number of each place's patch: (height, width), or
+        of samples (width,), which have PATCHES stretches."""
         import torch
 
-        height, width = self.end[self.name].shape[-2:]
-        down, across = (torch.arange(n) * min(PATCHES, n) // n for n in (height, width))
-        patch = down[:, None] * min(PATCHES, width) + across[None]
         start, end = self.start[self.name], self.end[self.name]
+        sides = end.shape[1:][-2:]
+        patch = torch.zeros(sides, dtype=torch.long)
+        for i, n in enumerate(sides):
+            place = torch.arange(n) * min(PATCHES, n) // n
+            patch = patch * min(PATCHES, n) + place.view(-1, *[1] * (len(sides) - 1 - i))
 
         def ask(masks) -> Any:
-            over = masks[:, patch].to(end.device).view(len(masks), *[1] * (end.ndim - 3), height, width)
+            over = masks[:, patch].to(end.device).view(len(masks), *[1] * (end.ndim - 1 - len(sides)), *sides)
             rest = {k: v.expand(len(masks), *v.shape[1:]) for k, v in self.end.items() if k != self.name}
             return log_odds(
                 self.model(**{self.name: torch.where(over, start, end)}, **rest).logits.float(), self.target
