@@ -49,14 +49,16 @@ test-widgets7: .venv/.ready-test
 
 # Colab's Python is 3.13; another may be named: make test-colab COLAB_PYTHON=python3.12
 COLAB_PYTHON ?= python3.13
-COLAB_NEEDS = pytest pytest-xdist nbval nbclient nbformat jupytext openpyxl torchao notebook
+# The extras that unit tests use, and what they and notebooks are run with; browsers and nbgrader stay out.
+COLAB_EXTRAS = lab,hub,excel,cluster,serve,export,speech
+COLAB_NEEDS = httpx jupytext nbclient nbformat nbval nervaluate notebook prometheus_client pytest pytest-xdist torchao
 test-colab: .venv-colab/.ready
 	@unset MPLBACKEND; .venv-colab/bin/python -m pytest tests -m "not integration" $(WORKERS) $(ARGS)
 	@unset MPLBACKEND; .venv-colab/bin/python -m pytest notebooks/zh/01_first_finetune.ipynb notebooks/en/03_training_a_sliver.ipynb
 
 .venv-colab/.ready: constraints-colab.txt pyproject.toml
 	"$(COLAB_PYTHON)" -m venv .venv-colab
-	.venv-colab/bin/python -m pip install --disable-pip-version-check -q -c constraints-colab.txt -e ".[lab]" $(COLAB_NEEDS)
+	.venv-colab/bin/python -m pip install --disable-pip-version-check -q -c constraints-colab.txt -e ".[$(COLAB_EXTRAS)]" $(COLAB_NEEDS)
 	@touch $@
 
 test-newest: .venv/.ready-test
