@@ -34,7 +34,7 @@ def command(words, folder, env, files, kill=None):
     for number, path in enumerate(files, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    from labkit.cli import commands, progress
+    from labkit.cli import commands, progress, running
 
     class Signalling(progress.Progress):
         def __call__(self, event):
@@ -42,7 +42,7 @@ def command(words, folder, env, files, kill=None):
             if kill and getattr(event, "step", None) == kill[0]:
                 os.kill(os.getpid(), kill[1])
 
-    commands.Progress = Signalling
+    running.Progress = Signalling
     sys.exit(commands.main(list(words)))
 
 

@@ -14,7 +14,7 @@ import stand_ins
 
 import labkit as lk
 from labkit.base import files, machine
-from labkit.cli import commands
+from labkit.cli import commands, running
 
 CORPUS = stand_ins.corpus(64)
 ROWS = "".join(f"{row.input},{CORPUS.labels[row.target]}\n" for split in CORPUS.splits.values() for row in split)
@@ -373,7 +373,7 @@ def interrupted(here, tiny, capsys, monkeypatch):
                 raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(commands, "Progress", Failing)
+        patch.setattr(running, "Progress", Failing)
         assert commands.main([str(x) for x in arguments(tiny, "out")]) == 1
     assert "--out out --resume" in capsys.readouterr().err
     return here / "out"

@@ -19,7 +19,7 @@ from stand_ins import rows_of, write_csv
 import labkit as lk
 from labkit.base.display import display_width
 from labkit.base.files import verify
-from labkit.cli import arguments, commands
+from labkit.cli import arguments, commands, running
 from labkit.strategies import TopK
 
 FIELDS = {  # what --json promises
@@ -463,7 +463,7 @@ def test_compare_stopped_by_ctrl_c_keeps_the_finished_runs_and_says_so(lab, here
             if self.runs == 2:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "Progress", Stopping)
+    monkeypatch.setattr(running, "Progress", Stopping)
     given = ["compare", lab / "data.csv", "--model", lab / "tiny", "--strategies", "head,top-2,full", "--epochs", 1]
     given += ["--workers", 1]
     status, out, err = labkit(*given, "--out", "kept")

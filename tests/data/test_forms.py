@@ -5,7 +5,7 @@ import json
 import pytest
 
 from labkit.base.records import BadInput
-from labkit.cli.commands import columns_of
+from labkit.cli.given import columns_of
 from labkit.data.loading import forms_of, load_csv
 from labkit.modalities.text import Text, windows
 from labkit.models.loading import load
