@@ -198,7 +198,7 @@ class Searching:
             yield from self.fill(workers)
 
     def fill(self, workers: Workers) -> Iterator[Any]:
-        while workers.free and self.wants_more():
+        while (workers.free or not self.going) and self.wants_more():  # what was pruned may still be stopping
             number, asked, point = self.study.ask()
             strategy, config = self.space.settings(point)
             configs = [replace(config, seed=self.first_seed + i) for i in range(self.seeds)]

@@ -22,6 +22,7 @@ from labkit.comparison.found import Found, TrialBegins, TrialEnds
 from labkit.comparison.job import Job
 from labkit.comparison.search import FRESH, Searching, search
 from labkit.comparison.space import OWN, SEARCHED, TRAINING, space_of
+from labkit.comparison.workers import Workers
 from labkit.models.loading import load
 from labkit.strategies import LoRA, TopK, name_of
 from labkit.training.trainer import TrainConfig
@@ -213,6 +214,26 @@ def test_a_poor_trial_is_pruned_in_its_course_and_leaves_no_run(place, quick, tm
     assert all(len(t.course) < 4 for t in pruned) and not any(t.default for t in pruned[:1])
     assert len(list((tmp_path / "out" / "trials").iterdir())) == len(found.done)
     assert all(t.state == "done" for t in search(ROWS, **asked(place, trials=18, prune=False)).trials)
+
+
+def test_a_search_goes_on_while_workers_are_still_stopping_what_was_pruned(place, quick, monkeypatch):
+    cancel, events, free = Workers.cancel, Workers.events, Workers.free.fget
+    stopping = []
+
+    def slow_to_stop(self, key):
+        stopping.append(key)
+        cancel(self, key)
+
+    def later(self):
+        for event in events(self):
+            stopping.clear()
+            yield event
+
+    monkeypatch.setattr(Workers, "cancel", slow_to_stop)
+    monkeypatch.setattr(Workers, "events", later)
+    monkeypatch.setattr(Workers, "free", property(lambda self: 0 if stopping else free(self)))
+    found = search(ROWS, **asked(place, trials=18))
+    assert len(found.trials) == 18 and any(t.state == "pruned" for t in found.trials)
 
 
 def test_a_strategy_that_fails_is_one_failed_trial_and_stops_no_other(place, monkeypatch):
