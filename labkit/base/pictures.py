@@ -35,9 +35,13 @@ def png(pixels) -> bytes:
 def thumbnail(pixels, words: str, width: int = 72, style: str = "") -> str:
     """A picture as HTML, in whole pixels: a small one is blown up without blurring, a large one thinned out first."""
     step = max(1, max(pixels.shape[:2]) // (3 * width))
-    source = base64.b64encode(png(pixels[::step, ::step])).decode()
     look = f"image-rendering:pixelated;vertical-align:middle;{style}"
-    return f'<img alt="{escape(words)}" width="{width}" style="{look}" src="data:image/png;base64,{source}" />'
+    return f'<img alt="{escape(words)}" width="{width}" style="{look}" src="{png_uri(pixels[::step, ::step])}" />'
+
+
+def png_uri(pixels) -> str:
+    """Pixels as the address of an image."""
+    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
 
 
 def grey(pixels) -> Any:

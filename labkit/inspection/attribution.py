@@ -139,10 +139,10 @@ def deletion_curves(model, inputs: Sequence, methods: Sequence[str] = METHODS, *
     return made
 
 
-def attribute_one(model, text: str) -> Attribution:
-    """The attribution of one text: what a service says where somebody asks why."""
-    (found,) = attribute(model, text)
-    return replace(found, deletion=None)  # a verdict is enough
+def attribute_one(model, input) -> Attribution | dict[str, Any]:
+    """The attribution of one text, picture or clip: what a service says where somebody asks why."""
+    (found,) = attribute(model, [input])
+    return found.said() if isinstance(found, Map) else replace(found, deletion=None)  # a verdict is enough
 
 
 def explains(model) -> bool:

@@ -62,6 +62,12 @@ class Map:
         """The input with the scores over it, as HTML."""
         return self.task.modality.marked(self.input, self.scores, self.step)
 
+    def said(self) -> dict[str, Any]:
+        """The map as JSON values, with its picture as the address of an image."""
+        names = ("label", "probabilities", "log_odds", "baseline", "method", "truthful")
+        image = self.task.modality.mapped(self.input, self.scores, self.step)
+        return {name: getattr(self, name) for name in names} | {"image": image}
+
     def _repr_html_(self) -> str:
         share = self.probabilities[self.predicted]
         said = f"<div><b>{self.predicted}</b> <span class=m>{share:.3f}</span></div>"

@@ -4,8 +4,6 @@ Clips are brought to the model's own rate, silence around them is cut off, and e
 (wav2vec2, HuBERT), log-mel pictures (a ResNet), or log-mel bands (Whisper). Notebook 15 teaches it.
 """
 
-import base64
-import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +16,8 @@ from labkit.base.config import checked_number
 from labkit.base.hub import Unreadable, reach
 from labkit.base.language import tr
 from labkit.base.records import BadInput
-from labkit.modalities.clip_html import clip_html
-from labkit.modalities.contract import Modality
+from labkit.modalities.clip_html import as_uri, clip_html, clip_svg
+from labkit.modalities.contract import Modality, file_bytes
 from labkit.modalities.sounds import (
     LONGEST,
     SUFFIXES,
@@ -235,9 +233,9 @@ class Audio(Modality):
         return self.read(Path(word))
 
     def receive(self, value) -> np.ndarray:
-        """A sound file in base64, as a string or a `data:` address."""
+        """A sound file: its bytes, or these in base64, as a string or a `data:` address."""
         name = tr("发来的片段", "the clip that was sent")
-        if not isinstance(value, str):
+        if not isinstance(value, (str, bytes)):
             raise BadInput(
                 tr(
                     f"输入应是声音文件的 base64（字符串），收到的是 {type(value).__name__}。",
@@ -245,8 +243,8 @@ class Audio(Modality):
                 )
             )
         try:
-            data = base64.b64decode(value.partition(",")[2] if value.startswith("data:") else value, validate=True)
-        except (binascii.Error, ValueError):
+            data = file_bytes(value)
+        except ValueError:
             raise BadInput(
                 tr(
                     "输入不是 base64：请发送声音文件的内容，不是它的路径。",
@@ -356,12 +354,21 @@ class Audio(Modality):
 
     def marked(self, input, scores, step: float) -> str:
         """What each stretch of time adds, over all bands, below the clip as the network hears it."""
+        heard, shown = self.by_time(input, scores, step)
+        return clip_html(heard, self.rate, scores=shown)
+
+    def mapped(self, input, scores, step: float) -> str:
+        heard, shown = self.by_time(input, scores, step)
+        return as_uri(clip_svg(heard, self.rate, shown))
+
+    def by_time(self, input, scores, step: float) -> tuple[np.ndarray, np.ndarray]:
+        """The clip as the network hears it, and the scores of its stretches of time."""
         heard = self.prepared(input, self.rate)
         frames = scores.reshape(-1, scores.shape[-1]).sum(0)
         each = max(1, round(FRAME / step))  # samples are too many to be drawn one by one
         frames = np.add.reduceat(frames, np.arange(0, len(frames), each))
         shown = max(1, min(len(frames), round(len(heard) / self.rate / (step * each))))
-        return clip_html(heard, self.rate, scores=frames[:shown])
+        return heard, frames[:shown]
 
     def text(self, input) -> str:
         return tr(f"片段 {length_words(len(input) / self.rate)}", f"clip of {length_words(len(input) / self.rate)}")

@@ -3,6 +3,7 @@
 A modality is one file in this room: a frozen dataclass whose fields are its settings. Naming it makes it known.
 """
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -134,6 +135,10 @@ class Modality:
         time is counted a `step` of so many seconds each."""
         return self.html(input)
 
+    def mapped(self, input, scores, step: float) -> str:
+        """The same map as the address of one image, a data URI: what a page shows that takes no HTML."""
+        raise NotImplementedError
+
     def text(self, input) -> str:
         """An input in one line of words, for messages and terminals."""
         raise NotImplementedError
@@ -143,8 +148,8 @@ class Modality:
         return word
 
     def receive(self, value) -> Any:
-        """An input as a request to a service brings it, from a JSON value. Never by the path of a file, as `parse` may take
-        it: a request would read whatever lies on the machine that serves."""
+        """An input as a request to a service brings it: from a JSON value, or from the bytes of a file where inputs are files.
+        Never by the path of a file, as `parse` may take it: a request would read whatever lies on the machine that serves."""
         raise BadInput(
             tr(f"{self.title()}不能放在 JSON 里发送。", f"An input of the kind {self.name} cannot be sent as JSON.")
         )
@@ -169,6 +174,17 @@ class Modality:
         """An unfitted scikit-learn transformer from inputs to a matrix: what a cheap baseline learns `n` rows from; None
         where there is none."""
         return None
+
+
+def file_bytes(value: str | bytes) -> bytes:
+    """The bytes of a file that a request brings: as they are, in base64, or as a data URI. Raises ValueError.
+
+    >>> file_bytes("data:text/plain;base64,aGk=")
+    b'hi'
+    """
+    if isinstance(value, bytes):
+        return value
+    return base64.b64decode(value.partition(",")[2] if value.startswith("data:") else value, validate=True)
 
 
 def modality_of(card: dict[str, Any]) -> Modality:

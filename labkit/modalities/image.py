@@ -4,8 +4,6 @@ The only file that knows that inputs are pictures. Files are read by Pillow, wha
 its header before it is unpacked. Notebook 14 uses it.
 """
 
-import base64
-import binascii
 import io
 import warnings
 from collections.abc import Mapping, Sequence
@@ -17,9 +15,9 @@ from typing import Any, ClassVar
 from labkit.base.config import checked_number
 from labkit.base.hub import reach
 from labkit.base.language import listing, tr
-from labkit.base.pictures import grey, thumbnail
+from labkit.base.pictures import grey, png_uri, thumbnail
 from labkit.base.records import BadInput
-from labkit.modalities.contract import Modality
+from labkit.modalities.contract import Modality, file_bytes
 from labkit.modalities.pixels import Pixels, moved
 
 FORMATS = (
@@ -106,11 +104,10 @@ class Image(Modality):
         return self.read(Path(word))
 
     def receive(self, value) -> Any:
-        """A file's bytes in base64, also as a data URI."""
+        """A file's bytes, as they are or in base64, also as a data URI."""
         try:
-            text = value.partition(",")[2] if value.startswith("data:") else value
-            data = base64.b64decode(text, validate=True)
-        except (AttributeError, TypeError, ValueError, binascii.Error):
+            data = file_bytes(value)
+        except (AttributeError, TypeError, ValueError):
             raise BadInput(
                 tr(
                     "图片应是一个字符串：图片文件的字节，用 base64 编码。",
@@ -228,8 +225,16 @@ class Image(Modality):
         return thumbnail(input, self.text(input))
 
     def marked(self, input, scores, step: float) -> str:
-        """The picture, and beside it a faint one under the scores: blue speaks for the label, red against it. Scores are of the
-        network's pixels (channels, height, width), which show what was cut off at the sides, too."""
+        """The picture, and beside it the map."""
+        words = tr("这张图片，哪里支持、哪里反对", "where the picture speaks for it and against it")
+        return f"{thumbnail(input, self.text(input), 144)} {thumbnail(self.coloured(input, scores), words, 144)}"
+
+    def mapped(self, input, scores, step: float) -> str:
+        return png_uri(self.coloured(input, scores))
+
+    def coloured(self, input, scores) -> Any:
+        """The picture, faint, under the scores: blue speaks for the label, red against it. Scores are of the network's pixels
+        (channels, height, width), which show what was cut off at the sides, too. uint8 (height, width, 3)."""
         import numpy as np
 
         shares = np.asarray(scores, dtype=np.float32)
@@ -237,9 +242,7 @@ class Image(Modality):
         strength = np.minimum(np.abs(shares) / max(np.quantile(np.abs(shares), 0.995), 1e-12), 1.0)[..., None]
         colour = np.where(shares[..., None] > 0, FOR, AGAINST)
         ground = grey(Pixels(*shares.shape).resized(input))[..., None] * 0.35 + 150
-        over = np.round(ground * (1 - strength) + colour * strength).astype(np.uint8)
-        words = tr("这张图片，哪里支持、哪里反对", "where the picture speaks for it and against it")
-        return f"{thumbnail(input, self.text(input), 144)} {thumbnail(over, words, 144)}"
+        return np.round(ground * (1 - strength) + colour * strength).astype(np.uint8)
 
     def text(self, input) -> str:
         height, width = input.shape[:2]

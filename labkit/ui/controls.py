@@ -102,6 +102,11 @@ STYLE = """<style>
 .labkit-turn{white-space:pre-wrap;overflow-wrap:anywhere;padding:6px 10px;margin:6px 0;border-radius:8px;background:rgba(128,128,128,.14)}
 .labkit-turn.assistant{background:rgba(68,119,170,.16);margin-left:18px}
 .labkit-scroll{overflow-x:auto;max-width:100%}
+.labkit-story{padding-top:6px}.labkit-said{padding:2px 0 8px;font-size:15px;overflow-wrap:anywhere}
+.labkit-caution{border-left:4px solid #ccbb44;background:rgba(204,187,68,.16);padding:4px 12px;border-radius:0 4px 4px 0;margin:4px 0 6px}
+.labkit-panel button.labkit-record{font:inherit;color:inherit;width:100%;height:28px;cursor:pointer;border:none;border-radius:2px;
+ background:var(--jp-layout-color2,rgba(128,128,128,.14))}
+.labkit-panel button.labkit-record::before{content:"";display:inline-block;width:9px;height:9px;border-radius:50%;background:#ee6677;margin-right:7px}
 </style>"""
 
 

@@ -8,7 +8,6 @@ from labkit.base.display import GREY
 from labkit.base.language import tr
 from labkit.inspection.attribution import METHODS, Attribution, attribute, explains
 from labkit.inspection.attribution_html import AGAINST, FOR, strongest, tokens_html
-from labkit.inspection.hiding import warning
 from labkit.plots.look import COLOURS
 from labkit.training.evaluation import predict
 from labkit.ui.charts import key
@@ -86,7 +85,6 @@ class Attributed:
                 "the scores add up to {}: from log-odds of {} with every token hidden to {} for the text",
             )
             said.append(text.format(*map(signed, (sum(found.scores), found.baseline, found.log_odds))))
-        said += filter(None, [warning(found.truthful)])
         if found.cut:
             text = tr("文字太长：只读了前 {} 个字，共 {} 个", "too long: only the first {} of {} characters were read")
             said.append(text.format(found.characters, len(found.text)))
@@ -126,13 +124,16 @@ class Answered:
         return tr("已回答", "answered")
 
     def short(self, found) -> str:
-        return str(found)
+        return said(found)
 
     def keys(self, found) -> str:
         return ""
 
     def stories(self, both: Sequence) -> list[str]:
-        return [f"<div>{found.html()}</div>" for found in both]
+        return [
+            f'<div class="labkit-said">{found.html() if hasattr(found, "html") else escape(said(found))}</div>'
+            for found in both
+        ]
 
     def remarks(self, found) -> list[str]:
         return []
@@ -141,7 +142,8 @@ class Answered:
         """Each model's answer in words."""
         from labkit import plots
 
-        lines = [[str(found)[i : i + WIDE] for i in range(0, len(str(found)), WIDE)] for found in both]
+        told = [said(found) for found in both]
+        lines = [[text[i : i + WIDE] for i in range(0, len(text), WIDE)] for text in told]
         high = sum(len(wrapped) + 1.6 for wrapped in lines)
         fig, axes = plots.figure(6.4, 0.26 * high)
         axes.set_axis_off()
@@ -153,6 +155,11 @@ class Answered:
                 axes.text(0, y + 1 + i, line, fontsize=10)
             y += len(wrapped) + 1.6
         return fig
+
+
+def said(found) -> str:
+    """An answer in words, without its input."""
+    return (found.label if hasattr(found, "label") else str(found)) or tr("（无）", "(nothing)")
 
 
 def signed(score: float) -> str:

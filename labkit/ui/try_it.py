@@ -15,13 +15,15 @@ import ipywidgets as widgets
 from labkit.base.language import tr
 from labkit.inspection.attribution import METHODS
 from labkit.inspection.hiding import names as method_names
+from labkit.inspection.hiding import warning
 from labkit.models.loading import labels_of
 from labkit.ui import panel
 from labkit.ui.controls import AUTO, choice, named
+from labkit.ui.files import Files, recorder
 from labkit.ui.panel import Panel, empty_html, shown
-from labkit.ui.told import way_of
-from labkit.ui.told_maps import Mapped, mapped
+from labkit.ui.told_maps import Mapped, way_for
 
+RECORDED = "recording-"  # and a number: what recordings are called
 PATIENCE = 1.0  # seconds that an answer may take for the next one to come by itself
 
 
@@ -44,20 +46,21 @@ class TryIt(Panel):
         self.given = {"after": model, "before": before}
         self.models, self.seed, self.eager, self.took = {}, seed, False, 0.0
         self.after, self.before, self.answered = None, None, None
-        self.way = Mapped(self.model("after")) if mapped(self.model("after")) else way_of(self.model("after"))
+        self.way = way_for(self.model("after"))
         options = [(tr("模型说的", "what the model says"), AUTO), *((name, name) for name in self.labels())]
-        files = isinstance(self.way, Mapped)
+        files = isinstance(self.way, Files)
+        some = self.way.examples if examples is None else examples
         written = (
             tr("文件的路径，或在下面上传…", "a file's path, or upload below …")
             if files
             else tr("写一句话…", "type a text …")
         )
-        methods = [m for m in METHODS if not files or m in self.way.methods]
+        methods = [m for m in METHODS if not isinstance(self.way, Mapped) or m in self.way.methods]
         self.settings = {
             "text": named(widgets.Textarea(text, placeholder=written, rows=2 if files else 4), "text"),
             "example": choice(
                 "example",
-                (AUTO, *(self.way.examples if examples is None else examples)),
+                {AUTO: ("", ""), **some} if isinstance(some, dict) else (AUTO, *some),
                 AUTO,
                 tr("例子", "examples"),
                 none="…",
@@ -71,10 +74,20 @@ class TryIt(Panel):
         for name in {"label", "method"} - set(self.way.controls):
             self.settings[name].layout.display = "none"
         self.settings["example"].observe(self.on_example, names="value")
-        self.upload = named(widgets.FileUpload(multiple=False, description=tr("上传", "upload")), "upload")
-        self.upload.observe(self.on_upload, names="value")
-        self.build(*self.settings.values(), *([self.upload] if files else []))
+        self.build(*self.settings.values(), *(self.ways_in() if files else []))
         self.eager = True
+
+    def ways_in(self) -> list[Any]:
+        """How a file comes from the browser: chosen, or recorded."""
+        kinds = ",".join(self.way.modality.suffixes)
+        self.upload = named(
+            widgets.FileUpload(accept=kinds, multiple=False, description=tr("上传", "upload")), "upload"
+        )
+        self.upload.observe(self.on_upload, names="value")
+        if not self.way.records():
+            return [self.upload]
+        button, self.recorded = recorder(self.on_recorded)
+        return [self.upload, button, self.recorded]
 
     def labels(self) -> list[str]:
         return labels_of(self.model("after"))
@@ -105,8 +118,19 @@ class TryIt(Panel):
         """Ask about the file that came; ipywidgets 7 hands them over by name, 8 as a list."""
         given = self.upload.value
         for name, file in given.items() if isinstance(given, dict) else ((one["name"], one) for one in given):
-            self.way.upload(name, bytes(file["content"]))
-            self.settings["text"].value = name
+            self.take(name, bytes(file["content"]))
+
+    def on_recorded(self, data: bytes) -> None:
+        """Ask about what was recorded just now."""
+        number = 1 + sum(name.startswith(RECORDED) for name in self.way.uploaded)
+        self.take(f"{RECORDED}{number}.wav", data)
+
+    def take(self, name: str, data: bytes) -> None:
+        self.way.upload(name, data)
+        if self.settings["text"].value == name:  # another file of the same name
+            self.forget()
+            self.on_change()
+        self.settings["text"].value = name
 
     def text(self) -> str:
         return self.settings["text"].value.strip()
@@ -126,7 +150,7 @@ class TryIt(Panel):
             return line_of(self.given["before"], "fresh")
         seed = f", seed={self.seed}" if self.seed else ""
         head = (
-            f"labels={self.labels()!r}" if self.way.controls and not isinstance(self.way, Mapped) else "task=model.task"
+            f"labels={self.labels()!r}" if self.way.controls and not isinstance(self.way, Files) else "task=model.task"
         )
         return f"fresh = lk.load({origin(self.model('after'))!r}, {head}{seed})"
 
@@ -189,13 +213,17 @@ class TryIt(Panel):
         if self.after is None or (self.question() != self.answered and not self.busy):
             return empty_html(self.invitation())
         stories = zip(names(), self.way.stories((self.before, self.after)), strict=True)
-        parts = [f'<div class="labkit-story"><b>{escape(name)}</b>{story}</div>' for name, story in stories]
+        warned = [warning(getattr(found, "truthful", None)) for found in (self.before, self.after)]
+        parts = [
+            f'<div class="labkit-story"><b>{escape(name)}</b>{story}{caution(words)}</div>'
+            for (name, story), words in zip(stories, warned, strict=True)
+        ]
         lines = [f'<div class="labkit-muted">{escape(line)}</div>' for line in self.way.remarks(self.after)]
         keys = self.way.keys(self.after)
         return (f'<div class="labkit-keys">{keys}</div>' if keys else "") + "".join([*parts, *lines])
 
     def invitation(self) -> str:
-        if not self.text() and isinstance(self.way, Mapped):
+        if not self.text() and isinstance(self.way, Files):
             return tr("挑一个例子，写一个路径，或上传一个文件", "choose an example, give a path, or upload a file")
         if not self.text():
             return tr("写一句话，或挑一个例子", "type a text, or choose an example")
@@ -209,6 +237,11 @@ class TryIt(Panel):
         if self.after is None:
             return self.card_figure(self.invitation())
         return self.way.figure((self.before, self.after), names())
+
+
+def caution(words: str) -> str:
+    """What one must know of an explanation before one believes it."""
+    return f'<div class="labkit-caution" role="note">{escape(words)}</div>' if words else ""
 
 
 def names() -> tuple[str, str]:

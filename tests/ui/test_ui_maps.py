@@ -1,9 +1,17 @@
 """The Try it panel with clips: examples that come along, paths, uploads; each answer with its map."""
 
+import base64
+import dataclasses
+import re
+
 import pytest
+from stand_ins import said_corpus, writer
 
 import labkit as lk
+from labkit.base.records import BadInput
+from labkit.data import packaged
 from labkit.modalities.sounds import wav_bytes
+from labkit.ui.files import SAMPLES, examples_of, samples_of
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +32,7 @@ def asked(panel, **settings):
 
 
 def test_an_example_is_heard_and_shown_with_its_map(panel, digits):
-    example = panel.way.examples[3]
+    example = [*panel.way.examples][3]
     asked(panel, text=example)
     assert example.startswith("lk.commands().test[") and panel.after.label in digits.labels
     assert "<audio controls" in panel.picture() and f"text = {example}" in panel.source()
@@ -50,6 +58,47 @@ def test_an_upload_is_asked_about_by_its_name(panel, digits, newer, monkeypatch)
     assert asked(panel, text="me.wav").after.input.shape == digits.test[0].input.shape
 
 
+def test_a_recording_is_asked_about_and_the_next_one_has_another_name(panel, digits):
+    for number, row in enumerate(digits.test[:2], start=1):
+        panel.recorded.value = base64.b64encode(wav_bytes(row.input, 16_000)).decode()
+        panel.wait()
+        assert panel.recorded.value == ""
+        found = asked(panel, text=f"recording-{number}.wav").after
+        assert found.input == pytest.approx(row.input, abs=1e-4)
+    assert "# the file that came through the browser" in panel.source()
+
+
+def test_another_file_of_the_same_name_is_asked_about_anew(panel, digits):
+    for row in digits.test[:2]:
+        panel.take("me.wav", wav_bytes(row.input, 16_000))
+        assert asked(panel, text="me.wav").after.input == pytest.approx(row.input, abs=1e-4)
+
+
+def test_what_was_uploaded_and_is_no_clip_is_said(panel):
+    with pytest.raises(BadInput, match="no readable sound file"):
+        panel.take("me.wav", b"\x89PNG and nothing that sounds")
+        panel.run_button.click()
+        panel.wait()
+    assert panel.after is None and "no readable sound file" in panel.problem.value
+
+
+def test_examples_are_called_by_what_they_are(panel, digits):
+    called = [(words, code) for words, code in panel.settings["example"].options if code in panel.way.examples]
+    numbers = [int(re.search(r"test\[(\d+)\]", code)[1]) for _, code in called]
+    assert [words for words, _ in called] == [digits.labels[digits.test[n].target] for n in numbers]
+    assert len(called) == 6
+
+
+def test_a_failed_deletion_test_stands_below_the_map_that_failed_it(panel, digits):
+    example = next(iter(panel.way.examples))
+    asked(panel, text=example)
+    for fails in (True, False):
+        for one in ("before", "after"):
+            setattr(panel, one, dataclasses.replace(getattr(panel, one), truthful=not (fails and one == "before")))
+        before, after = panel.picture().split('<div class="labkit-story">')[1:]
+        assert ("deletion test" in before) is fails and "deletion test" not in after
+
+
 def test_what_does_not_fit_a_clip_is_not_offered(panel):
     offered = {value for _, value in panel.settings["method"].options}
     assert "integrated" in offered and "rollout" not in offered
@@ -60,3 +109,21 @@ def test_panels_take_the_model_that_fits_clips_and_show_them(digits):
     assert "<audio controls" in data.below() and data.summary().startswith("commands: 70, 20, 30")
     train = asked(lk.ui.Train(digits), epochs=1)
     assert train.result.model == "tiny-commands" and 'lk.load("tiny-commands", task=corpus.task)' in train.source()
+
+
+def test_a_model_that_writes_what_it_hears_is_asked_with_a_clip_and_its_text_stands_below(monkeypatch, tmp_path):
+    rows = said_corpus()
+    monkeypatch.setitem(SAMPLES, "speech", "phrases")
+    monkeypatch.setattr(packaged, "phrases", lambda: rows)
+    examples_of.cache_clear(), samples_of.cache_clear()
+    panel = lk.ui.TryIt(lk.load(writer(tmp_path / "writer"), task=rows.task))
+    example = next(iter(panel.way.examples))
+    asked(panel, text=example)
+    assert panel.after.text == lk.predict(panel.model("after"), [rows.test[0].input])[0].text
+    assert "<audio controls" in panel.picture() and 'class="labkit-said"' in panel.picture()
+    assert "lk.predict(model, [text])" in panel.source() and f"text = {example}" in panel.source()
+    path = tmp_path / "mine.wav"
+    path.write_bytes(wav_bytes(rows.test[1].input, 16_000))
+    assert asked(panel, text=str(path)).state == "done" and panel.recorded.value == ""
+    panel._repr_mimebundle_()
+    examples_of.cache_clear(), samples_of.cache_clear()
