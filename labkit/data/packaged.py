@@ -140,6 +140,7 @@ PACKAGED = {
     "doodles": doodles,
     "instructions": instructions,
     "names": names,
+    "phrases": phrases,
     "reviews": reviews,
     "slips": slips,
 }

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+import labkit as lk
 from labkit.base.records import BadInput
 from labkit.cli.given import columns_of
+from labkit.data import packaged
 from labkit.data.loading import forms_of, load_csv
 from labkit.modalities.text import Text, windows
 from labkit.models.loading import load
@@ -102,3 +104,8 @@ def test_json_lines_of_pairs_are_read_like_a_csv(tmp_path):
     rows = [{"q": f"{a}{i}", "other": b, "same": c} for i, (a, b, c) in enumerate(ROWS)]
     path.write_text("\n".join(json.dumps(r, ensure_ascii=False) for r in rows), "utf-8")
     assert load_csv(path, text="q", text_pair="other", label="same").task.modality.pair
+
+
+def test_every_packaged_corpus_is_a_word_of_the_command():
+    makers = {name for name in lk.__all__ if getattr(getattr(lk, name), "__module__", "") == packaged.__name__}
+    assert set(packaged.PACKAGED) == makers and "phrases" in makers
