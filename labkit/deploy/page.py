@@ -7,8 +7,10 @@ import re
 from html import escape
 from typing import Any
 
+from labkit.base import recording
 from labkit.base.files import ASSETS
 from labkit.base.language import listing, tr
+from labkit.deploy.requests import FORM, JSON
 
 WORDS = {  # of the page to try the model on: Chinese, English
     "title": ("labkit · 试一试", "labkit · try it"),
@@ -16,17 +18,23 @@ WORDS = {  # of the page to try the model on: Chinese, English
     "pages": ("页面", "pages"),
     "interface": ("接口", "interface"),
     "first": ("一段文本", "a text"),
+    "file": ("一个文件", "a file"),
     "second": ("另一段", "another text"),
     "token": ("令牌", "token"),
     "ask": ("问", "Ask"),
     "answer": ("答案", "Answer"),
     "probabilities": ("各类别的概率", "the probability of every label"),
     "why": ("哪些字决定了答案", "What decided it"),
+    "where": ("哪些地方决定了答案", "What decided it"),
     "for": ("支持 {}", "for {}"),
     "against": ("反对 {}", "against {}"),
     "sum": (
         "各字的分数，从遮住全文时的对数几率 {} 加到看见全文的 {}",
         "the scores lead from log-odds of {}, with every token hidden, to {} for the text",
+    ),
+    "whole": (
+        "各处的分数，从什么也没有时的对数几率 {} 加到整个输入的 {}",
+        "the scores lead from log-odds of {}, with nothing there, to {} for the whole",
     ),
     "untrue": (
         "没有通过删除检验：按它的次序遮住，答案并不比随便遮消失得快。",
@@ -46,9 +54,10 @@ td { padding: .15rem 1rem .15rem 0; vertical-align: top }
 """
 
 
-def try_html(task, code: str, *, token: bool, explains: bool) -> str:
-    """The page at `/`, in Chinese ("zh") or English ("en")."""
-    words = {name: pair[code != "zh"] for name, pair in WORDS.items()}
+def try_html(task, code: str, *, token: bool, explains: bool, most: int) -> str:
+    """The page at `/`, in Chinese ("zh") or English ("en"); a file that it sends has at most so many bytes."""
+    words = {name: pair[code != "zh"] for name, pair in {**WORDS, **recording.WORDS}.items()}
+    kinds = task.modality.suffixes
     other = "en" if code == "zh" else "zh"
     labels = listing(task.labels) if task.labels else ""
     about = {
@@ -56,9 +65,13 @@ def try_html(task, code: str, *, token: bool, explains: bool) -> str:
         "en": f"task {task.name}" + (f", labels: {labels}" if labels else ""),
     }
     pair = "<TAB>" in task.modality.example()
-    data = {"words": words, "pair": pair, "token": token, "explains": explains}
+    data = {"words": words, "pair": pair, "token": token, "explains": explains, "kinds": kinds, "most": most}
+    data["seconds"] = recording.SECONDS if ".wav" in kinds else 0
     words |= {"lang": code, "other": other, "other_name": {"zh": "中文", "en": "English"}[other], "about": about[code]}
     filled = {name: escape(text) for name, text in words.items()}
+    if kinds:
+        filled["why"] = escape(words["where"])
+    filled["script"] = recording.script()
     filled["data"] = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
     template = (ASSETS / "try.html").read_text("utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda found: filled[found[1]], template)
@@ -72,6 +85,7 @@ def policy(html: str) -> str:
     }
     return (
         f"default-src 'none'; script-src {sources['script']}; style-src {sources['style']}; connect-src 'self'; "
+        "img-src data: blob:; media-src blob:; "
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -97,10 +111,12 @@ def docs_html(schema: dict[str, Any], code: str) -> str:
 def way_html(path: str, method: str, way: dict[str, Any]) -> str:
     """One way in: what it is for, how it is asked, what it answers."""
     parts = [f"<h2><code>{method.upper()} {escape(path)}</code></h2><p>{escape(way.get('summary', ''))}</p>"]
-    body = way.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
-    if body:
+    content = {kind: said["schema"] for kind, said in way.get("requestBody", {}).get("content", {}).items()}
+    if body := content.get(JSON):
         example = json.dumps(body["example"], ensure_ascii=False).replace("'", "'\\''")
         asked = f"curl --json '{example}' http://127.0.0.1:8000{path}"
+        if FORM in content:
+            asked = f"curl -F file=@{content[FORM]['example']} http://127.0.0.1:8000{path}\n{asked}"
         shown = json.dumps({"properties": body["properties"]}, ensure_ascii=False, indent=1)
         parts += [f"<pre>{escape(asked)}</pre><pre>{escape(shown)}</pre>"]
     rows = [

@@ -1,12 +1,19 @@
-"""What a request may look like: its JSON taken apart with limits, and the same as a schema for the OpenAPI page."""
+"""What a request may look like: its JSON or its form taken apart with limits, and the same as a schema for the OpenAPI page.
+
+A form (multipart/form-data, RFC 7578) brings files as they are, where JSON brings them in base64, a third larger. Its parts
+are found in the body that was counted already: there is nothing to stream, and no package is needed.
+"""
 
 import json
+import re
 from typing import Any
 
 from labkit.base.language import listing, tr
 from labkit.deploy.limits import Limits
 
 KEYS = ("input", "inputs", "deadline_ms")
+FIELDS = ("file", "deadline_ms")  # of a form; `file` as often as there are inputs
+JSON, FORM = "application/json", "multipart/form-data"
 
 
 class Bad(Exception):
@@ -43,6 +50,67 @@ def asked_of(body: bytes, limits: Limits) -> tuple[list[Any], float | None]:
             ),
         )
     return inputs, seconds_of(value.get("deadline_ms"), limits)
+
+
+def sent_in(body: bytes, kind: str, limits: Limits) -> tuple[list[bytes], float | None]:
+    """The same of a form, whose content-type is `kind`: the bytes of its files. Raises Bad."""
+    files, seconds = [], None
+    for name, value in parts_of(body, kind, len(FIELDS) + limits.inputs):
+        if name == "file":
+            files.append(value)
+        elif name == "deadline_ms":
+            seconds = seconds_of(json_of(value), limits)
+        else:
+            known, given = listing(FIELDS), name[:40]
+            raise Bad(
+                422, tr(f"不认识的字段：{given}。可用的有：{known}。", f"Unknown field: {given}. There are: {known}.")
+            )
+    if not 0 < len(files) <= limits.inputs:
+        raise Bad(
+            422,
+            tr(
+                f"表单应带 1 到 {limits.inputs} 个 file 字段，例如 curl -F file=@clip.wav。",
+                f"The form should have 1 to {limits.inputs} fields called file, such as curl -F file=@clip.wav.",
+            ),
+        )
+    return files, seconds
+
+
+def parts_of(body: bytes, kind: str, most: int) -> list[tuple[str, bytes]]:
+    """The fields of a form, by name and in order; at most so many. Raises Bad where it is none.
+
+    >>> parts_of(b'--x\\r\\nContent-Disposition: form-data; name="a"\\r\\n\\r\\nhi\\r\\n--x--', FORM + "; boundary=x", 8)
+    [('a', b'hi')]
+    """
+    found = re.search(r'boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', kind)
+    if not found:
+        raise broken_form()
+    edge = b"\r\n--" + (found[1] or found[2]).encode()
+    _, *parts = (b"\r\n" + body).split(edge, most + 2)
+    if len(parts) > most + 1:
+        raise Bad(422, tr(f"表单的字段超过 {most} 个。", f"The form has more than {most} fields."))
+    if not parts or not parts.pop().startswith(b"--"):  # behind the last edge stands the end
+        raise broken_form()
+    return [part_of(part) for part in parts]
+
+
+def part_of(part: bytes) -> tuple[str, bytes]:
+    """A field's name and value, between two edges."""
+    head, gap, value = part.partition(b"\r\n\r\n")
+    named = re.search(rb'^content-disposition:[^\r\n]*?[; ]name="([^"\r\n]*)"', head, re.I | re.M)
+    if not gap or not named:
+        raise broken_form()
+    return named[1].decode("utf-8", "replace"), value
+
+
+def broken_form() -> Bad:
+    return Bad(
+        400,
+        tr(
+            "请求体不是完整的 multipart/form-data。例：curl -F file=@clip.wav。",
+            "The body is no whole multipart/form-data. An example: curl -F file=@clip.wav.",
+        ),
+    )
 
 
 def json_of(body: bytes) -> Any:
@@ -83,24 +151,37 @@ def request_schema(task, limits: Limits) -> dict[str, Any]:
         },
         "example": {"inputs": [example_of(task)]},
     }
+    content = {JSON: {"schema": body}}
+    if takes_files(task):
+        file = {"type": "string", "format": "binary"}
+        fields = {"file": {"type": "array", "items": file, "minItems": 1, "maxItems": limits.inputs}}
+        fields["deadline_ms"] = body["properties"]["deadline_ms"]
+        content[FORM] = {"schema": {"type": "object", "properties": fields, "example": task.modality.example()}}
     words = {
         "400": tr("不是 JSON", "no JSON"),
         "401": tr("没有令牌，或令牌不对", "no token, or a wrong one"),
         "408": tr("没有在期限内到齐", "did not arrive in time"),
         "413": tr("请求体太大", "the body is too large"),
-        "415": tr("不是 application/json", "not application/json"),
+        "415": tr(f"不是 {listing(content)}", f"not {listing(content)}"),
         "422": tr("没有一个输入可用", "none of the inputs will do"),
         "429": tr("太忙，见 Retry-After", "too busy, see Retry-After"),
         "503": tr("还没有准备好，或正在停下", "not ready yet, or stopping"),
         "504": tr("期限内没有算完", "not done before the deadline"),
     }
     return {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "requestBody": {"required": True, "content": content},
         "responses": {code: {"description": text} for code, text in words.items()},
     }
 
 
+def takes_files(task) -> bool:
+    """Whether inputs are files: pictures, clips."""
+    return bool(task.modality.suffixes)
+
+
 def example_of(task) -> Any:
-    """An input for a page: of pairs, the two side by side."""
+    """An input for a page: of pairs, the two side by side; of files, what stands for their bytes."""
+    if takes_files(task):
+        return tr("文件的字节，base64", "the bytes of a file in base64")
     parts = task.modality.example().split("<TAB>")
     return parts[0] if len(parts) == 1 else parts

@@ -18,14 +18,15 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.requests import ClientDisconnect
 
 from labkit import __version__
-from labkit.base.language import language, tr
+from labkit.base.language import language, listing, tr
 from labkit.base.records import to_json
 from labkit.deploy.batcher import Closed, Full
 from labkit.deploy.page import docs_html, policy, try_html
-from labkit.deploy.requests import Bad, asked_of, request_schema
+from labkit.deploy.requests import FORM, JSON, Bad, asked_of, request_schema, sent_in, takes_files
 from labkit.deploy.service import Refused, Service, all_failed
 
 LINGER = 2.0  # seconds in which what a refused client still sends is thrown away, so that it can read why
+FRAME = 1024  # bytes of a form that are not its file's
 GONE = 499  # the client went before it was answered: for the metrics
 
 
@@ -111,25 +112,37 @@ class Door:
 
     def too_large(self) -> Bad:
         most = self.limits.body_kb
-        return Bad(
-            413,
-            tr(f"请求体超过 {most} kB。请分成几个请求。", f"The body has more than {most} kB. Send several requests."),
-        )
+        words = f"请求体超过 {most} kB。请分成几个请求。", f"The body has more than {most} kB. Send several requests."
+        if takes_files(self.service.task):
+            words = (
+                f"请求体超过 {most} kB。请发送小一些的文件，或用更大的 --body-kb 启动服务。",
+                f"The body has more than {most} kB. Send smaller files, or start the service with a larger --body-kb.",
+            )
+        return Bad(413, tr(*words))
 
-    def check(self, request: Request) -> None:
-        """Raise Bad unless the service takes requests on, the token is right and JSON is announced."""
+    async def asked(self, request: Request) -> tuple[list[Any], float | None]:
+        """The inputs of a request and the seconds that it gives itself; Bad unless the service takes requests on, the token is
+        right, and the body is what it is announced to be."""
         self.check_token(request)
         if not self.service.open:
             raise unready()
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            raise Bad(
-                415,
-                tr(
-                    f"content-type 是 {kind[:60]!r}；应是 application/json。",
-                    f"The content-type is {kind[:60]!r}; send application/json.",
-                ),
+        whole = request.headers.get("content-type", "")
+        kind, kinds = whole.partition(";")[0].strip().lower(), (JSON, FORM)[: 1 + takes_files(self.service.task)]
+        if kind not in kinds:
+            known = listing(kinds)
+            words = (
+                f"content-type 是 {kind[:60]!r}；应是 {known}。",
+                f"The content-type is {kind[:60]!r}; send {known}.",
             )
+            raise Bad(415, tr(*words))
+        if kind == JSON:
+            return asked_of(await self.body(request), self.limits)
+        if request.headers.get("sec-fetch-site") == "cross-site":  # a browser sends forms of any page without asking us
+            raise Bad(
+                403,
+                tr("别的网站的页面不能向这个服务发表单。", "Pages of other sites may send no form to this service."),
+            )
+        return sent_in(await self.body(request), whole, self.limits)
 
     def check_token(self, request: Request) -> None:
         if self.token is None:
@@ -145,8 +158,7 @@ class Door:
     # The ways in
 
     async def predict(self, request: Request) -> Response:
-        self.check(request)
-        values, seconds = asked_of(await self.body(request), self.limits)
+        values, seconds = await self.asked(request)
         with admitted():
             found = await self.service.predict(values, seconds)
         status = all_failed(found)
@@ -161,8 +173,7 @@ class Door:
         return Json({"predictions": [to_json(x) for x in answers]})
 
     async def explain(self, request: Request) -> Response:
-        self.check(request)
-        values, _ = asked_of(await self.body(request), self.limits)
+        values, _ = await self.asked(request)
         with admitted():
             found = await self.service.explained(values[0])
         if isinstance(found, Refused):
@@ -248,7 +259,8 @@ def app_of(service: Service, *, token: str | None = None, page: bool = True) -> 
     async def try_it(request: Request) -> Response:
         wanted = request.query_params.get("lang") or request.headers.get("accept-language", "")
         code = "zh" if wanted.lower().startswith("zh") else "en" if wanted else language()
-        return html(try_html(service.task, code, token=token is not None, explains=service.explain is not None))
+        asks = {"token": token is not None, "explains": service.explain is not None}
+        return html(try_html(service.task, code, **asks, most=1024 * service.limits.body_kb - FRAME))
 
     app.add_api_route("/docs", docs, include_in_schema=False)
     if page:

@@ -15,7 +15,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from labkit.base.language import tr
-from labkit.base.recording import SECONDS, recording_words, script
+from labkit.base.recording import SECONDS, WORDS, script
 from labkit.data import packaged
 from labkit.ui.controls import named
 
@@ -78,7 +78,7 @@ def examples_of(kind: str) -> dict[str, tuple[str, str]]:
 
 def recorder(take: Callable[[bytes], None]) -> tuple[Any, Any]:
     """A button that records, and the text area that brings what was recorded; `take` gets the bytes of a WAV file."""
-    words = json.dumps(recording_words(), ensure_ascii=False)
+    words = {name: tr(*pair) for name, pair in WORDS.items()}
     send = (
         "bytes => { const reader = new FileReader(); reader.onload = () => {"
         "const area = button.closest('.labkit-panel').querySelector('.labkit-recorded textarea');"
@@ -88,11 +88,10 @@ def recorder(take: Callable[[bytes], None]) -> tuple[Any, Any]:
     )
     click = (
         f"const button = this; {script()}\n"
-        f"record(button, {words}, {SECONDS}, text => {{ button.nextElementSibling.textContent = text }}, {send})"
+        f"record(button, {json.dumps(words, ensure_ascii=False)}, {SECONDS}, text => {{ button.nextElementSibling.textContent = text }}, {send})"
     )
-    label = tr("录音", "Record")
     button = widgets.HTML(
-        f'<button type="button" class="labkit-record" onclick="{escape(click)}">{label}</button>'
+        f'<button type="button" class="labkit-record" onclick="{escape(click)}">{words["record"]}</button>'
         '<div class="labkit-muted" role="alert"></div>'
     )
     area = widgets.Textarea()
