@@ -25,6 +25,7 @@ from labkit.ui.inputs import corpus_of, load_line, model_choice
 from labkit.ui.panel import Panel
 
 REVIEWS, OTHER, GIVEN = "reviews", "…", "= corpus"
+BATCHES = ("max_length", "batch_size", "bucket")
 PATTERNS = ("*.csv", "*.csv.gz", "*.tsv", "*.jsonl", "*.jsonl.gz", "*.conll")
 
 
@@ -69,8 +70,9 @@ class Data(Panel):
         ):
             put[name] = named(widgets.Text(value=value, description=words_, continuous_update=False), name)
         self.usual = (self.given.task if self.given else Classification()).default_model  # where the user names none
-        put["model"] = model_choice(model or self.usual, tr("分词器", "tokenizer"))
-        put |= {name: control(name) for name in ("max_length", "batch_size", "bucket")}
+        reads = ("模型", "model") if self.given and self.given.task.modality.suffixes else ("分词器", "tokenizer")
+        put["model"] = model_choice(model or self.usual, tr(*reads))
+        put |= {name: control(name) for name in BATCHES}
         put["source"].observe(self.on_source, names="value")
         self.on_source()
         self.build(*put.values())
@@ -81,6 +83,13 @@ class Data(Panel):
         file = source not in (*PACKAGED, GIVEN)
         for name, asked in (("path", source == OTHER), ("text", file), ("label", file)):
             self.settings[name].layout.display = None if asked else "none"
+        self.corpus, self.tokens = None, []  # what was read before is another source's
+        self.offer_batches()
+
+    def offer_batches(self) -> None:
+        """How batches are made matters only where rows differ in length."""
+        for name in BATCHES:
+            self.settings[name].layout.display = "none" if self.alike() else None
 
     def config(self) -> TrainConfig:
         config = config_of(self.settings)
@@ -100,6 +109,8 @@ class Data(Panel):
         corpus = f"corpus = lk.{path}()" if path in PACKAGED else f"corpus = lk.load_csv({path!r}{more})"
         if path == GIVEN:
             corpus = corpus_of(self.given)[1]
+        if self.alike():
+            return f"import labkit as lk\n{corpus}\ncorpus"
         config = "" if self.config() == TrainConfig() else f", config={called('lk.TrainConfig', self.config())}"
         return (
             f"import labkit as lk\n{corpus}\n{load_line(self.settings['model'].value, self.given or self.corpus)}\n"
@@ -124,6 +135,7 @@ class Data(Panel):
         self.longest = fitting(network, FIELDS["max_length"].metadata["high"])
         items = corpus.task.encode(network.processor, corpus.train, self.longest)
         self.tokens, self.corpus = [corpus.task.size(item) for item in items], corpus
+        self.offer_batches()
         yield
 
     # What it says
@@ -138,9 +150,12 @@ class Data(Panel):
         return tr("{}：训练、验证、测试 {} 行", "{}: {} rows to train, validate, test").format(self.corpus.name, sizes)
 
     def alike(self) -> bool:
-        """Whether inputs have no length: pictures are all made as large as the model wants them, and need no padding."""
-        task = self.corpus.task
-        return bool(self.corpus.train) and task.modality.extent(self.corpus.train[0].input) is None
+        """Whether inputs are all made as large as the model wants them, as pictures are, and need no padding."""
+        corpus = self.corpus or (self.given if self.settings["source"].value == GIVEN else None)
+        if corpus is None or not corpus.train:
+            return False
+        modality = corpus.task.modality
+        return modality.extent(corpus.train[0].input) is None or bool(modality.suffixes and len(set(self.tokens)) == 1)
 
     def lengths(self) -> list[int]:
         """Tokens of each training row, cut as the controls say."""
@@ -157,7 +172,12 @@ class Data(Panel):
     def way(self, bucket: bool) -> str:
         return tr("分桶", "in buckets") if bucket else tr("只打乱", "only shuffled")
 
+    def picture(self) -> str:
+        return self.above() + self.below() if self.corpus and self.alike() else super().picture()
+
     def invitation(self) -> str:
+        if self.corpus:
+            return self.summary()
         return tr("按“读取”看数据", "Press Load to look at the data")
 
     def above(self) -> str:
@@ -177,7 +197,11 @@ class Data(Panel):
             return []
         limit, percent = self.settings["max_length"].value, "{:.1%}".format
         cut = tr("{} 的行被截断", "{} of the rows are cut").format(percent(sum(n > limit for n in self.tokens) / len(self.tokens)))  # fmt: skip
-        words = tr("每行的词元数", "tokens of a row"), tr("占一批的比例", "share of a batch")
+        sounds = bool(self.corpus.task.modality.suffixes)
+        counted = (
+            tr("每行的帧数（10 毫秒）", "frames of a row (10 ms)") if sounds else tr("每行的词元数", "tokens of a row")
+        )
+        words = counted, tr("占一批的比例", "share of a batch")
         title = tr("一轮里填充所占的比例", "share of padding in an epoch")
         return [
             Histogram(tr("长度", "lengths"), self.tokens, words[0], (limit, tr("最大长度", "max length")), note=cut),
