@@ -35,6 +35,12 @@ FLAGS = [
     "--disable-background-networking",
     "--no-first-run",
 ]
+# A microphone that always plays one WAV file, and is never asked for permission.
+MICROPHONE = (
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--use-file-for-fake-audio-capture={}",
+)
 # The open notebook, for the scripts below. Commands are language-independent, menus are not.
 NOTEBOOK = "const lab = window.jupyterapp, panel = lab.shell.currentWidget, session = panel?.context?.sessionContext;"
 
@@ -98,14 +104,14 @@ def jupyterlab(root, settings=None):
                     server.wait()
 
 
-def launch(playwright, **options):
-    """The Chromium on PATH, without a window."""
+def launch(playwright, flags=(), **options):
+    """The Chromium on PATH, without a window; `flags` are its own, beside the usual ones."""
     chromium = shutil.which("chromium")
     if chromium is None:
         raise RuntimeError(
             "No `chromium` on PATH. Install it, for instance with: apt-get install chromium fonts-noto-cjk"
         )
-    return playwright.chromium.launch(executable_path=chromium, args=FLAGS, **options)
+    return playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, *flags], **options)
 
 
 def open_notebook(page, url, name):

@@ -48,12 +48,16 @@ KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
 @contextlib.contextmanager
-def opened(folder, cells):
+def opened(folder, cells, flags=()):
     """A page with a notebook of these cells, all of them run; the small model "bert" lies beside it."""
     bert(folder / "bert")
     cells = [nbformat.v4.new_code_cell(source.strip()) for source in cells]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), folder / "panels.ipynb")
-    with browser.jupyterlab(folder) as url, sync_playwright() as playwright, browser.launch(playwright) as chromium:
+    with (
+        browser.jupyterlab(folder) as url,
+        sync_playwright() as playwright,
+        browser.launch(playwright, flags) as chromium,
+    ):
         page = chromium.new_context(viewport=browser.VIEWPORT).new_page()
         page.set_default_timeout(20_000)
         browser.open_notebook(page, url, "panels.ipynb")
