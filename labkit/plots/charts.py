@@ -298,17 +298,24 @@ class Histogram(Drawing):
 
 @drawn
 def figure_of(charts: Sequence[Drawing], title: str = "") -> Any:
-    """Charts side by side in one Figure; a key of more than five entries stands beside them."""
-    keys = [len(chart.key()) for chart in charts]
+    """Charts side by side in one Figure; a key that would cover the lines stands below them, a long one beside."""
+    keys = [chart.key() for chart in charts]
+    most = max(range(len(charts)), key=lambda i: len(keys[i]))
+    beside = len(keys[most]) > 5
     wide = 6.4 if len(charts) == 1 else 4.3 * len(charts)
-    fig, axes = figure(wide + (1.2 if max(keys) > 5 else 0), 3.4, columns=len(charts))
-    for one, chart in zip(axes if len(charts) > 1 else [axes], charts, strict=True):
+    fig, axes = figure(wide + 1.2 * beside, 3.4, columns=len(charts))
+    for one, chart, entries in zip(axes if len(charts) > 1 else [axes], charts, keys, strict=True):
         chart.draw(one)
-        if 0 < len(chart.key()) <= 5:
+        if entries and not crowded(entries):
             one.legend()
-    if max(keys) > 5:
-        most = keys.index(max(keys))
-        fig.legend(*fig.axes[most].get_legend_handles_labels(), loc="outside right upper")
+    if crowded(keys[most]):
+        entries = fig.axes[most].get_legend_handles_labels()
+        fig.legend(*entries, loc="outside right upper" if beside else "outside lower center", ncols=1 if beside else 5)
     if title:
         fig.suptitle(title, fontsize=10, x=0.01, ha="left")
     return fig
+
+
+def crowded(key: Sequence[tuple[str, str, str]]) -> bool:
+    """Whether a key has more, or longer, entries than fit inside a chart."""
+    return len(key) > 3 or any(len(words) > 16 for words, _, _ in key)

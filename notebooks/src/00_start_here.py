@@ -75,13 +75,16 @@ run = lk.Trainer(model, corpus, lk.TopK(1), config).fit()
 expect = lk.expect("00")
 expect("test", run.test_accuracy, guess="00.1")
 
+# %%
+lk.plots.network(model, lk.TopK(1))
+
 # %% [markdown] lang="zh"
-# 大约四条里对三条。不算高：只看了 400 条，只训练了头和最上面的一层。笔记 01 会从头做一遍，并且告诉你这样一个数有多大的误差。
+# 大约四条里对三条。不算高：只看了 400 条，只训练了头和最上面的一层（图里红的；灰蓝的冻着。这幅图以后每本都有）。笔记 01 会从头做一遍，并且告诉你这样一个数有多大的误差。
 #
 # 现在问它几句。横条是它给“正面”的概率，0.5 是分界。运行之后，把引号里的话换成你自己的，再运行一次，想办法骗倒它。
 
 # %% [markdown] lang="en"
-# About three in four. That is not much: it has seen only 400 reviews, and only the head and the top layer were trained. Notebook 01 does it from the beginning, and tells how large the error of such a number is.
+# About three in four. That is not much: it has seen only 400 reviews, and only the head and the top layer were trained (red in the drawing; grey-blue is frozen. Every notebook has this drawing). Notebook 01 does it from the beginning, and tells how large the error of such a number is.
 #
 # Now ask it something. The bars are the probability that it gives to "positive", and 0.5 is the border. The three sentences say "tasty, quick, will order again", "dirty, noisy, not recommended" and "waited for two hours". After running it, put sentences of your own between the quotes, run again, and try to fool it.
 

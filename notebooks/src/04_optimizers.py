@@ -438,14 +438,14 @@ lk.scored("04.8", round(kept / total, 1))  # AdamW's
 #
 # > **理论 ⑧** 学习率没有通用的刻度：换优化器，就要重找学习率；热身是给 Adam 开头几步的保险。
 #
-# 现在离开玩具山。模型是我们的小 BERT，训练它的头（下面的部分只算一遍，所以每次训练不到一眨眼，见笔记 02 第 6 节）。为了快，数据只取一部分。三种优化器，各试五种学习率，十轮。**猜**：要把训练损失降到 0.5 以下，SGD 的学习率得是 AdamW 的多少倍？
+# 现在离开玩具山。模型是我们的小 BERT，训练它的头（下面的部分只算一遍，所以每次训练不到一眨眼，见笔记 02 第 6 节）。为了快，数据只取一部分。（图里红的是要训练的，灰蓝的冻着。）三种优化器，各试五种学习率，十轮。**猜**：要把训练损失降到 0.5 以下，SGD 的学习率得是 AdamW 的多少倍？
 
 # %% [markdown] lang="en"
 # ## 9 A real model: every optimizer has its own scale
 #
 # > **Theory ⑧** Rates have no common scale: another optimizer wants another rate; warm-up is an insurance for Adam's first steps.
 #
-# Now we leave the toys. The model is our small BERT, of which we train the head (what lies below is computed once, so that each training is over in a blink; see notebook 02, section 6). To be quick we take a part of the data. Three optimizers, five rates each, ten epochs. **Guess**: to get the training loss below 0.5, how many times AdamW's rate does SGD need?
+# Now we leave the toys. The model is our small BERT, of which we train the head (what lies below is computed once, so that each training is over in a blink; see notebook 02, section 6). To be quick we take a part of the data. (In the drawing, red trains and grey-blue is frozen.) Three optimizers, five rates each, ten epochs. **Guess**: to get the training loss below 0.5, how many times AdamW's rate does SGD need?
 
 # %%
 lk.guess("04.9", 2, 20)
@@ -460,6 +460,7 @@ grids = {
     "momentum": (0.0001, 0.001, 0.01, 0.03, 0.1),
     "adamw": (0.00001, 0.0001, 0.001, 0.003, 0.01),
 }
+lk.plots.network(model, lk.HeadOnly())
 
 # %%
 fig, axes = lk.plots.figure(5.6, 2.6)

@@ -172,10 +172,13 @@ def fit(model, epochs):
 
 
 # %% [markdown] lang="zh"
-# 三个函数，三根针。现在和 labkit 的 `Trainer` 对表：同样的数据，同样的 24 步，全部参数都训练。24 个损失逐个相比：
+# 三个函数，三根针。现在和 labkit 的 `Trainer` 对表：同样的数据，同样的 24 步，全部参数都训练（下图左；从第 3 节起只训练头，右。红的训练，灰蓝的冻着）。24 个损失逐个相比：
 
 # %% [markdown] lang="en"
-# Three functions, three hands. Now set the watch by labkit's `Trainer`: the same rows, the same 24 steps, and everything trains. Compare the 24 losses one by one.
+# Three functions, three hands. Now set the watch by labkit's `Trainer`: the same rows, the same 24 steps, and everything trains (left in the drawing; from section 3 on the head alone, right. Red trains, grey-blue is frozen). Compare the 24 losses one by one.
+
+# %%
+lk.plots.network(fresh(), lk.Full(), lk.HeadOnly())
 
 # %%
 log = fit(fresh(), 2)
@@ -722,8 +725,8 @@ print(tr("恢复到最好的一轮：", "back at the best epoch:"), patient.scor
 fig, axes = lk.plots.figure(6.4, 2.8)
 numbers = [e.epoch for e in long.history]
 axes.set_xticks(numbers[1::2])
-axes.plot(numbers, [e.train_loss for e in long.history], "--", color="#4477aa", label=tr("训练", "training"))
-axes.plot(numbers, [e.valid_loss for e in long.history], "o-", color="#ee6677", ms=4, label=tr("验证", "validation"))
+axes.plot(numbers, [e.train_loss for e in long.history], color="#4477aa", lw=1.2, label=tr("训练", "training"))
+axes.plot(numbers, [e.valid_loss for e in long.history], "o-", color="#ee6677", lw=2.4, ms=5, label=tr("验证", "validation"))
 axes.axvline(short.best_epoch, color="#228833", label=tr("早停取这一轮", "early stopping takes this"))
 axes.axvline(short.epochs, color="#228833", ls=":", label=tr("早停在此停", "and stops here"))
 axes.set(title=tr("同一次训练，两种收场", "One run, two ends"), xlabel=tr("轮次", "epoch"))

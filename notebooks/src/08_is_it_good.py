@@ -75,13 +75,14 @@ def fresh():
 
 
 # %% [markdown] lang="zh"
-# 安全绳照旧：`expect` 先印你的数，再印我们的参考值和范围，出了范围印一个 ✗。范围是五个种子量出来的。
+# 图里红的，就是要训练的。安全绳照旧：`expect` 先印你的数，再印我们的参考值和范围，出了范围印一个 ✗。范围是五个种子量出来的。
 
 # %% [markdown] lang="en"
-# The safety rope is the old one: `expect` prints your number, then our reference and its range, and a ✗ outside it. The ranges were measured with five seeds.
+# What trains is red in the drawing. The safety rope is the old one: `expect` prints your number, then our reference and its range, and a ✗ outside it. The ranges were measured with five seeds.
 
 # %%
 expect = lk.expect("08")
+lk.plots.network(fresh(), lk.TopK(2))
 
 # %%
 trainer = lk.Trainer(fresh(), corpus, lk.TopK(2), replace(config, epochs=6))

@@ -74,13 +74,14 @@ def trainer(corpus, strategy, retain=None, **settings):
 
 
 # %% [markdown] lang="zh"
-# `expect` 照旧：先印你的数，再印我们的参考值和范围，出了范围印一个 ✗。范围由五个种子量出。
+# `expect` 照旧：先印你的数，再印我们的参考值和范围，出了范围印一个 ✗。范围由五个种子量出。病人里训练的多半是顶部两层，或者只是头（图里红的）。
 
 # %% [markdown] lang="en"
-# `expect` is the old one: your number, then our reference and its range, and a ✗ outside it. The ranges come from five seeds.
+# `expect` is the old one: your number, then our reference and its range, and a ✗ outside it. The ranges come from five seeds. What trains in most patients is the top two layers, or just the head (red in the drawing).
 
 # %%
 expect = lk.expect("09")
+lk.plots.network(lk.load(MODEL, labels=whole.labels), lk.TopK(2), lk.HeadOnly())
 
 # %% [markdown] lang="zh"
 # ## 1 第一个病人：背书
@@ -370,7 +371,7 @@ fig, every = lk.plots.figure(7.6, 2.3, columns=3)
 fig2, more = lk.plots.figure(7.6, 2.3, columns=3)
 for axes, (letter, run) in zip([*every, *more], ward.items(), strict=True):
     epochs = [e.epoch for e in run.history]
-    axes.plot(epochs, [e.train_loss for e in run.history], "o--", ms=4, color="#4477aa", label=tr("训练", "training"))
+    axes.plot(epochs, [e.train_loss for e in run.history], color="#4477aa", lw=1.2, label=tr("训练", "training"))
     axes.plot(epochs, [e.valid_loss for e in run.history], "o-", ms=4, color="#ee6677", label=tr("验证", "validation"))
     axes.axhline(0.693, color="#888888", ls=":")
     says = f"{letter} · {tr('准确率', 'accuracy')} {run.valid_accuracy:.2f}"

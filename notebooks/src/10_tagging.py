@@ -214,14 +214,14 @@ expect("crf", crf.test_entity_f1, guess="10.3")
 #
 # > **理论 ⑤** 一个实体是几个标签的合谋。头只能把每个位置已有的信息读出来；“这里是不是名字的第二个字”，预训练并没有写在那里。
 #
-# 笔记 02 里，只训练头能拿到全量微调的大半成绩。**猜**：这里呢？
+# 笔记 02 里，只训练头能拿到全量微调的大半成绩。**猜**：这里呢？（图里红的训练，灰蓝的冻着；头对每个词元都答。）
 
 # %% [markdown] lang="en"
 # ## 4 The head does not learn it; full fine-tuning does
 #
 # > **Theory ⑤** An entity is a conspiracy of several tags. A head can only read out what each position holds already, and "is this the second character of a name?" is nothing that pretraining wrote there.
 #
-# In notebook 02 the head alone got most of what full fine-tuning got. **Guess**: and here?
+# In notebook 02 the head alone got most of what full fine-tuning got. **Guess**: and here? (In the drawing, red trains and grey-blue is frozen; the head answers for each token.)
 
 
 # %%
@@ -234,6 +234,9 @@ def train(strategy, rows=corpus, epochs=3):
     trainer = lk.Trainer(model, rows, strategy, replace(config, epochs=epochs))
     return trainer, trainer.fit()
 
+
+# %%
+lk.plots.network(lk.load(MODEL, task=task), lk.HeadOnly(), lk.Full())
 
 # %%
 _, head = train(lk.HeadOnly())

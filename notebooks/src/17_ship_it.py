@@ -59,14 +59,14 @@ print(tr("准备好了。", "Ready."))
 #
 # > **理论 ①** 上线前要留一手：有一种输入，训练时故意不给它看，以后才知道它遇到生人会怎样。
 #
-# 自带的评论有六个领域。我们把**酒店**整个留下，只用其余五个领域的 600 行训练；酒店的评论到第 6 节才出场。训练最上面两层，两轮，几秒钟。
+# 自带的评论有六个领域。我们把**酒店**整个留下，只用其余五个领域的 600 行训练；酒店的评论到第 6 节才出场。训练最上面两层（图里红的），两轮，几秒钟。
 
 # %% [markdown] lang="en"
 # ## 1 The model to be shipped
 #
 # > **Theory ①** Keep something back before you ship: a kind of input that training never sees, to learn what happens when a stranger comes.
 #
-# The packaged reviews come from six domains. We keep **hotels** back altogether and train on 600 rows of the other five; hotels come on stage in section 6. The top two layers train for two epochs, which takes seconds.
+# The packaged reviews come from six domains. We keep **hotels** back altogether and train on 600 rows of the other five; hotels come on stage in section 6. The top two layers (red in the drawing) train for two epochs, which takes seconds.
 
 # %%
 whole = lk.reviews()
@@ -78,6 +78,9 @@ model = lk.load(MODEL, labels=corpus.labels)
 config = lk.TrainConfig(epochs=2, device=DEVICE, precision="fp32")
 run = lk.Trainer(model, corpus, lk.TopK(2), config).fit()
 print(len(corpus.train), len(corpus.test), len(hotels))
+
+# %%
+lk.plots.network(model, lk.TopK(2))
 
 # %%
 expect = lk.expect("17")
