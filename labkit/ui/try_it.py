@@ -126,11 +126,12 @@ class TryIt(Panel):
         self.take(f"{RECORDED}{number}.wav", data)
 
     def take(self, name: str, data: bytes) -> None:
+        """Ask about a file that came, however long that takes."""
         self.way.upload(name, data)
-        if self.settings["text"].value == name:  # another file of the same name
-            self.forget()
-            self.on_change()
+        self.eager = False
         self.settings["text"].value = name
+        self.eager = True
+        self.start(self.work)
 
     def text(self) -> str:
         return self.settings["text"].value.strip()

