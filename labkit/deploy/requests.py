@@ -168,9 +168,12 @@ def request_schema(task, limits: Limits) -> dict[str, Any]:
         "503": tr("还没有准备好，或正在停下", "not ready yet, or stopping"),
         "504": tr("期限内没有算完", "not done before the deadline"),
     }
+    if FORM in content:
+        words["400"] = tr("不是 JSON，或不是完整的表单", "no JSON, or no whole form")
+        words["403"] = tr("别的网站的页面发来的表单", "a form from a page of another site")
     return {
         "requestBody": {"required": True, "content": content},
-        "responses": {code: {"description": text} for code, text in words.items()},
+        "responses": {code: {"description": text} for code, text in sorted(words.items())},
     }
 
 

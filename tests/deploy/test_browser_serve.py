@@ -1,8 +1,11 @@
 """The page of a service in a real Chromium: type, read the answer and what decided it; both languages, both themes."""
 
+import re
 import shutil
 
+import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("playwright", reason="browser tests need playwright: pip install 'labkit[test]'")
 if not shutil.which("chromium"):
@@ -13,6 +16,7 @@ from playwright.sync_api import expect, sync_playwright
 from stand_ins import bert
 
 import labkit as lk
+from labkit.modalities.sounds import wav_bytes
 
 pytestmark = pytest.mark.integration
 
@@ -23,8 +27,17 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright, browser.launch(playwright) as chromium:
+def word(tmp_path_factory):
+    """A file in which somebody says a digit."""
+    path = tmp_path_factory.mktemp("word") / "word.wav"
+    path.write_bytes(wav_bytes(lk.commands().test[0].input, 16_000))
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(word):
+    flags = [flag.format(word) for flag in browser.MICROPHONE]
+    with sync_playwright() as playwright, browser.launch(playwright, flags) as chromium:
         yield chromium
 
 
@@ -46,7 +59,7 @@ def opened(chromium):
     yield open
     for context in contexts:
         context.close()
-    assert not [url for url in asked if not url.startswith(("http://127.0.0.1", "data:"))]
+    assert not [url for url in asked if not url.startswith(("http://127.0.0.1", "data:", "blob:http://127.0.0.1"))]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -116,4 +129,38 @@ def test_the_language_can_be_changed_and_the_interface_is_a_page_of_its_own(mode
         expect(page.get_by_role("button", name="问")).to_be_visible()
         page.get_by_role("link", name="接口").click()
         expect(page.get_by_text("POST /predict")).to_be_visible()
+    assert opened.said == []
+
+
+def test_a_clip_is_uploaded_or_recorded_answered_and_explained(opened, word):
+    model = lk.load("tiny-commands", task=lk.commands().task)
+    with lk.serve(model) as service:
+        page = opened(service.url, locale="en-GB")
+        page.get_by_label("a file").set_input_files(word)
+        (truth,) = lk.predict(model, [str(word)])
+        expect(page.locator("#said")).to_have_text(truth.label)
+        expect(page.locator("#map")).to_be_visible()
+        expect(page.locator("#shown audio")).to_be_visible()
+        page.locator("#said").evaluate("e => { e.textContent = '' }")
+        button = page.get_by_role("button", name="Record")
+        button.click()
+        button = page.locator("#record")
+        expect(button).to_have_text(re.compile(r"Stop \((0\.[5-9]|[1-9])"))
+        button.click()
+        expect(page.locator("#said")).to_have_text(re.compile("^[a-z]+$"), timeout=20_000)
+        expect(button).to_have_text("Record")
+        assert page.locator("#map").evaluate("e => e.naturalWidth") == 600  # the drawing is there, not only its frame
+    assert opened.said == []
+
+
+def test_a_photograph_that_is_too_large_is_made_smaller_before_it_is_sent(opened, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (1500, 1100, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.jpg", quality=95)
+    assert (tmp_path / "photo.jpg").stat().st_size > 2**20
+    with lk.serve(lk.load("tiny-resnet", task=lk.doodles(limit=64).task)) as service:
+        page = opened(service.url, locale="en-GB")
+        expect(page.locator("#record")).to_be_hidden()
+        page.get_by_label("a file").set_input_files(tmp_path / "photo.jpg")
+        expect(page.locator("#map")).to_be_visible(timeout=20_000)
+        expect(page.get_by_role("alert")).to_be_empty()
     assert opened.said == []
