@@ -136,6 +136,7 @@ class Data(Panel):
         items = corpus.task.encode(network.processor, corpus.train, self.longest)
         self.tokens, self.corpus = [corpus.task.size(item) for item in items], corpus
         self.offer_batches()
+        self.phase = ""
         yield
 
     # What it says
