@@ -30,10 +30,11 @@ from labkit.modalities.sounds import (
     read_sound,
     resampled,
 )
-from labkit.modalities.spectra import even, faster, log_mel, masked, moved, noisy, resized, trimmed
+from labkit.modalities.spectra import even, faster, log_mel, masked, moved, noisy, resized, toned, trimmed, warped
 
 SHORTEST = 0.025  # seconds: one frame; what is shorter has no pitch to be heard
 FRAME = 0.01  # seconds of a frame, where a model reads samples
+VARIED = ("speed", "shift", "warp", "tone", "noise", "mask")  # settings of what changes from epoch to epoch
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,9 @@ class Listener:
         """The picture of a clip at another tempo, in the window that the network looks at; pitch stays as it is."""
         e, frames = self.extractor, self.extractor.n_samples // self.hop
         heard = even(samples) if getattr(e, "do_normalize", False) else samples
-        picture = log_mel(heard, e.sampling_rate, window=e.n_fft, hop=self.hop, filters=e.mel_filters)
         wide = min(frames, max(1, round(lasts * self.rate / self.hop)))
+        hop = max(1, len(heard) // wide)  # so close that each column is of sound of its own
+        picture = log_mel(heard, e.sampling_rate, window=e.n_fft, hop=hop, filters=e.mel_filters)
         whole = np.full((len(picture), frames), picture.min(), np.float32)
         whole[:, :wide] = resized(picture, len(picture), wide)
         return {"sound": whole, "step": max(len(samples), 1) / self.rate / wide, "cut": False}
@@ -124,10 +126,14 @@ class Audio(Modality):
 
     trim: float = 30.0  # silence around a clip is cut off: what is so many dB softer than its loudest; 0: it stays
     lasts: float = (
-        0.5  # where clips become pictures of one size, every word is made to last so many seconds; 0: its own
+        0.9  # where clips become pictures of one size, every word is made to last so many seconds; 0: its own
     )
     speed: float = amount(0.5)  # at most this share faster or slower
     shift: float = amount(10)  # at most so many seconds earlier or later
+    warp: float = amount(
+        0.5
+    )  # pictures: frequencies at most this share higher or lower, as from a shorter or longer throat
+    tone: float = amount(40)  # pictures: bands at most about so many dB louder or softer, as by another microphone
     noise: float = amount(10)  # with noise of at most this share of the clip's strength
     mask: float = amount(0.9)  # a stretch of time and a band hidden, each of at most this share
 
@@ -144,7 +150,7 @@ class Audio(Modality):
     def __post_init__(self):
         object.__setattr__(self, "trim", checked_number("trim", self.trim, 0, 120))
         object.__setattr__(self, "lasts", checked_number("lasts", self.lasts, 0, LONGEST))
-        for name in ("speed", "shift", "noise", "mask"):
+        for name in VARIED:
             most = type(self).__dataclass_fields__[name].metadata["high"]
             object.__setattr__(self, name, checked_number(name, getattr(self, name), 0, most))
 
@@ -257,7 +263,7 @@ class Audio(Modality):
 
     @property
     def varies(self) -> bool:
-        return any((self.speed, self.shift, self.noise, self.mask))
+        return any(getattr(self, name) for name in VARIED)
 
     def varied(self, item: dict, rng) -> dict:
         """Another speed, later or earlier, with noise, with parts hidden: each drawn up to its setting."""
@@ -266,6 +272,10 @@ class Audio(Modality):
             sound = faster(sound, 1 + self.speed * rng.uniform(-1, 1))
         if self.shift:
             sound = moved(sound, round(self.shift * rng.uniform(-1, 1) / item["step"]))
+        if self.warp and sound.ndim == 2:
+            sound = warped(sound, 1 + self.warp * rng.uniform(-1, 1))
+        if self.tone and sound.ndim == 2:
+            sound = toned(sound, self.tone, rng)
         if self.noise:
             sound = noisy(sound, self.noise * rng.uniform(), rng)
         if self.mask:

@@ -118,11 +118,24 @@ def faster(values: np.ndarray, factor: float) -> np.ndarray:
         return np.interp(at, np.arange(len(values)), values, right=0.0).astype(np.float32)
     sped = along(values.T, at).T
     sped[:, at > values.shape[-1] - 1] = values.min()
-    bands = len(values)
-    pitch = (
-        np.arange(bands) - np.log(factor) * bands / 3.1
-    )  # bands to an octave times log 2, in the upper part of the scale
-    return along(sped, pitch.clip(0, bands - 1))
+    return warped(sped, factor)
+
+
+def warped(picture: np.ndarray, factor: float, rate: int = 16_000) -> np.ndarray:
+    """A picture whose frequencies all lie `factor` times as high, in the same time: what a throat shorter by so much would say
+    (Jaitly & Hinton 2013, vocal tract length perturbation)."""
+    bands, highest = len(picture), to_mel(rate / 2)
+    hertz = from_mel(highest * np.arange(1, bands + 1) / (bands + 1))
+    return along(picture, to_mel(hertz / factor) / highest * (bands + 1) - 1)
+
+
+def toned(picture: np.ndarray, decibels: float, rng) -> np.ndarray:
+    """A picture as another microphone in another room would colour it: each band louder or softer by about so many decibels at
+    most, neighbours alike."""
+    across = np.pi * (np.arange(len(picture)) + 0.5) / len(picture)
+    curve = sum(rng.uniform(-1, 1) / k * np.cos(k * across) for k in (1, 2, 3))
+    heard = picture + (decibels / 40 * curve[:, None]).astype(np.float32)
+    return np.maximum(heard, heard.max() - DEEPEST / 4)
 
 
 def along(rows: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -231,11 +231,20 @@ def test_trimming_brings_a_clip_to_its_beginning(listener):
 
 def test_a_slow_word_and_a_quick_one_lie_over_each_other(listener):
     slow, quick = tone(440, 0.8), tone(440, 0.4)
-    one, other = (i["sound"] for i in Audio().encode(listener, [slow, quick], 256))
+    one, other = (i["sound"] for i in Audio(lasts=0.5).encode(listener, [slow, quick], 256))
     assert one.shape == (48, 64) and np.abs(one[:, :32] - other[:, :32]).mean() < 0.1
     assert (one[:, 32:] == one.min()).all()  # half a second of a window of one
     own = [i["sound"] for i in Audio(lasts=0).encode(listener, [slow, quick], 256)]
     assert np.abs(own[0] - own[1]).mean() > 3 * np.abs(one - other).mean()
+
+
+def test_a_short_word_is_drawn_as_finely_as_a_long_one(listener):
+    swept = np.sin(np.cumsum(np.linspace(0.05, 1.5, 3200))).astype(
+        np.float32
+    )  # a fifth of a second that rises all the time
+    (item,) = Audio(trim=0).encode(listener, [swept], 256)
+    loudest = item["sound"][:, 2:56].argmax(0)
+    assert (np.diff(loudest) >= 0).all() and len(set(loudest)) > 30
 
 
 def test_a_level_changes_nothing(listener):
@@ -245,7 +254,7 @@ def test_a_level_changes_nothing(listener):
     assert np.abs(one["sound"] - other["sound"]).max() < 0.02 and soft["sound"].shape == loud["sound"].shape
 
 
-VARIED = {"speed": 0.3, "shift": 0.2, "noise": 1.0, "mask": 0.3}
+VARIED = {"speed": 0.3, "shift": 0.2, "warp": 0.2, "tone": 10, "noise": 1.0, "mask": 0.3}
 
 
 @pytest.mark.parametrize("name", VARIED)

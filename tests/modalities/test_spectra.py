@@ -13,7 +13,9 @@ from labkit.modalities.spectra import (
     moved,
     noisy,
     resized,
+    toned,
     trimmed,
+    warped,
 )
 
 RATE = 16_000
@@ -77,6 +79,24 @@ def test_faster_is_shorter_and_higher():
     assert np.flatnonzero(quick.max(1) > 0.5).mean() > 21
     assert np.allclose(faster(picture, 1.0), picture, atol=1e-6)
     assert len(faster(CLIP, 1.25)) == len(CLIP)
+
+
+@pytest.mark.parametrize("hertz", [300, 2000])
+def test_a_shorter_throat_raises_every_frequency_by_the_same_share_at_the_same_time(hertz):
+    tones = [np.sin(2 * np.pi * f * np.arange(RATE) / RATE).astype(np.float32) for f in (hertz, 1.25 * hertz)]
+    low, high = (log_mel(np.where(np.arange(RATE) < RATE // 2, t, 0), RATE) for t in tones)
+    risen = warped(low, 1.25)
+    assert abs(risen[:, :45].mean(1).argmax() - high[:, :45].mean(1).argmax()) <= 1
+    assert np.array_equal(risen.max(0) > 0.5, low.max(0) > 0.5) and np.allclose(warped(low, 1.0), low, atol=1e-4)
+
+
+def test_another_microphone_colours_bands_alike_at_all_times_and_neighbours_alike():
+    picture = log_mel(CLIP, RATE)
+    for seed in range(5):
+        change = 40 * (toned(picture, 10, np.random.default_rng(seed)) - picture)  # decibels
+        curve = np.median(change, axis=1)
+        assert 1 < np.abs(curve).max() <= 10 * (1 + 1 / 2 + 1 / 3) and np.abs(np.diff(curve)).max() < 3
+        assert np.median(np.abs(change - curve[:, None])) < 0.01
 
 
 @pytest.mark.parametrize("steps", [5, -5, 0])
