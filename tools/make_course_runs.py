@@ -1,9 +1,10 @@
 """Makes labkit/assets/course: the runs behind sentences of the course that no lesson has time for. About 25 minutes on one core.
 
-    .venv/bin/python tools/make_course_runs.py [NAMES] [--work DIR] [--hotels DIR]
+    .venv/bin/python tools/make_course_runs.py [NAMES] [--work DIR] [--hotels DIR] [--digits DIR]
 
 02-hotels needs reviews that don't come with labkit: DIR holds hotels_train.csv, hotels_validation.csv and hotels_test.csv
-with the columns text and label (0: negative, 1: positive).
+with the columns text and label (0: negative, 1: positive). 15-speakers needs spoken digits: DIR holds spoken_digits_train.npz,
+spoken_digits_validation.npz and spoken_digits_test.npz.
 
 What is in DIR already is not trained again, so that it can be interrupted.
 """
@@ -151,6 +152,13 @@ def labels(work: Path) -> list[lk.Run]:
     return found
 
 
+def speakers(work: Path, folder: Path) -> list[lk.Run]:
+    """15: spoken digits, each of five speakers left out in turn (bench_sounds.py)."""
+    from bench_sounds import runs
+
+    return list(runs(work, folder))
+
+
 MADE = {
     "02-hotels": hotels,
     "02-rows": rows,
@@ -158,7 +166,9 @@ MADE = {
     "05-batches": batches,
     "06-labels": labels,
     "07-memorised": memorised,
+    "15-speakers": speakers,
 }
+GIVEN = {"02-hotels": "hotels", "15-speakers": "digits"}  # what needs a folder of rows that don't come with labkit
 
 
 def main() -> None:
@@ -166,10 +176,12 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAMES", help=", ".join(MADE))
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "labkit-course-runs")
     parser.add_argument("--hotels", type=Path, help="a folder with the hotel reviews, for 02-hotels")
+    parser.add_argument("--digits", type=Path, help="a folder with the spoken digits, for 15-speakers")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    for name in args.names or [name for name in MADE if name != "02-hotels" or args.hotels]:
-        found = MADE[name](args.work / name, *([args.hotels] if name == "02-hotels" else []))
+    folders = {name: getattr(args, option) for name, option in GIVEN.items()}
+    for name in args.names or [name for name in MADE if folders.get(name, True)]:
+        found = MADE[name](args.work / name, *([folders[name]] if name in folders else []))
         ship(found, SHIPPED / f"{name}.json.gz")
         print(f"{name}: {len(found)} runs, {(SHIPPED / f'{name}.json.gz').stat().st_size / 1000:.0f} kB")
 

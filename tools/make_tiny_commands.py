@@ -1,11 +1,12 @@
-"""Pretrain a small ResNet that tells spoken words apart by their log-mel pictures, on clips that espeak-ng says.
+"""Pretrain a small ResNet that tells spoken words apart by their log-mel pictures, on clips that programs say.
 
-    python tools/make_tiny_commands.py --clips clips.npz --steps 3000 --out labkit/assets/tiny-commands
+    python tools/make_tiny_commands.py --clips clips.npz --steps 6000 --out labkit/assets/tiny-commands
 
-140 words (words.py: the digits and ten orders in seven languages; German is kept out), said by many voices. Clips are made once
-into the file `--clips`, some minutes of one core, and are not part of the project. While training, half of the pictures lose what
-a telephone does not carry, and each is varied in speed, place, noise and gaps. Interrupt it whenever you like: the same command
-goes on from the last save in OUT.partial.
+140 words (words.py: the digits and ten orders in seven languages; German is kept out), said by espeak-ng in many voices, most of
+them drawn at random (throats.py), and the English ones by flite as well. Clips are made once into the file `--clips`, some
+minutes of one core, and are not part of the project. While training, a clip is never heard twice alike: what differs between
+people, rooms and telephones is drawn anew each time (heard.py). Interrupt it whenever you like: the same command goes on from the
+last save in OUT.partial.
 """
 
 import argparse
@@ -13,21 +14,31 @@ import json
 import math
 import random
 import shutil
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+from heard import STEP, Room, plain, varied
 from make_clips import ACCENTS, HEARD, UNHEARD, say
+from throats import throats
 from words import PRETRAINED, WORDS
 
 from labkit.modalities.audio import Audio
-from labkit.modalities.spectra import even, faster, log_mel, masked, moved, noisy, trimmed
+from labkit.modalities.sounds import read_sound, resampled
+from labkit.modalities.spectra import even, log_mel, trimmed
 
 RATE, BANDS, WINDOW, HOP = 16_000, 48, 512, 250  # a second is 64 frames: the picture is 48 x 64
-TELEPHONE = 37  # bands below 4,000 Hz
-TIMES = 64  # voices that say each word in the training part; in the held-out part, the unheard ones once
-TONGUES = {**ACCENTS, "it": ("it",)}
+THROATS, TIMES, KNOWN = (
+    160,
+    80,
+    24,
+)  # random voices; of them a word in the training part, and of espeak-ng's own besides
+FLITE, TELLINGS = ("kal16", "awb", "rms", "slt"), 12  # flite's voices, and how often each says an English word
+QUIETEST = 40.0  # dB below the loudest: what is cut before a clip is kept; how much more, each epoch draws anew
+TONGUES = {**ACCENTS, "it": ("it",), "en": (*ACCENTS["en"], "en-us-nyc", "en-gb-x-rp", "en-gb-x-gbclan", "en-029")}
 
 
 def extractor():
@@ -39,24 +50,46 @@ def extractor():
 
 
 def picture(samples: np.ndarray, filters) -> np.ndarray:
-    """The picture that the packaged model's processor makes: (48, 64)."""
-    clip = even(trimmed(samples.astype(np.float32) / 32768, RATE, Audio().trim)[:RATE])
-    return log_mel(np.pad(clip, (0, RATE - len(clip))), RATE, window=WINDOW, hop=HOP, filters=filters)
+    """A clip at its own tempo, (48, frames of 5 ms)."""
+    clip = even(trimmed(samples.astype(np.float32), RATE, QUIETEST)[: 2 * RATE])
+    return log_mel(clip, RATE, window=WINDOW, hop=round(STEP * RATE), filters=filters).astype(np.float16)
+
+
+def flite(word: str, voice: str, rng: random.Random) -> np.ndarray:
+    """What flite says, at some tempo and pitch."""
+    pitch = {"slt": 170, "rms": 95}.get(voice, 115) * 2 ** rng.uniform(-0.4, 0.5)
+    set_to = {"duration_stretch": rng.uniform(0.7, 1.3), "int_f0_target_mean": pitch, "int_f0_target_stddev": pitch / 8}
+    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+        options = [x for name, value in set_to.items() for x in ("--setf", f"{name}={value:.2f}")]
+        subprocess.run(["flite", "-voice", voice, *options, "-t", word, "-o", file.name], check=True)
+        return resampled(*read_sound(file.name), RATE)
+
+
+def tellings(language: str, word: str, voices: list[str], rng: random.Random):
+    """Who says a word, whether training hears it, and the samples."""
+    known = [*rng.choices(voices, k=TIMES), *rng.choices(HEARD, k=KNOWN)]
+    for variant in [*known, *UNHEARD]:
+        voice = f"{rng.choice(TONGUES[language])}+{variant}"
+        sound = say(word, voice=voice, speed=rng.randint(110, 220), pitch=rng.randint(20, 80), rate=RATE)
+        yield variant, variant not in UNHEARD, sound
+    for voice in (v for v in FLITE if language == "en" for _ in range(TELLINGS)):
+        yield f"flite {voice}", True, flite(word, voice, rng)
 
 
 def make_clips(path: Path, seed: int = 0) -> None:
-    """Pictures of every word in many voices, and in voices that training never hears: one file."""
+    """Pictures of every word in many voices, and in voices that training never hears: one file, all frames in one row."""
     rng, filters, pictures, rows = random.Random(seed), extractor().mel_filters, [], []
-    for language in PRETRAINED:
-        for word in WORDS[language]:
-            for variant in [*(rng.choice(HEARD) for _ in range(TIMES)), *UNHEARD]:
-                voice = f"{rng.choice(TONGUES[language])}+{variant}"
-                sound = say(word, voice=voice, speed=rng.randint(110, 200), pitch=rng.randint(20, 80), rate=RATE)
-                pictures.append(picture(sound, filters).astype(np.float16))
-                rows.append((f"{language} {word}", variant, variant in HEARD))
-        tell(f"{language}: {len(rows)} clips")
+    with tempfile.TemporaryDirectory() as folder:
+        voices = throats(Path(folder), THROATS, HEARD + UNHEARD, seed)
+        for language in PRETRAINED:
+            for word in WORDS[language]:
+                for variant, known, sound in tellings(language, word, voices, rng):
+                    pictures.append(picture(sound, filters))
+                    rows.append((f"{language} {word}", variant, known))
+            tell(f"{language}: {len(rows)} clips")
+    ends = np.cumsum([0, *(p.shape[1] for p in pictures)])
     with open(path, "wb") as file:
-        np.savez(file, pictures=np.stack(pictures), rows=json.dumps(rows, ensure_ascii=False))
+        np.savez(file, frames=np.concatenate(pictures, 1), ends=ends, rows=json.dumps(rows, ensure_ascii=False))
 
 
 class CommandsPretraining:
@@ -68,7 +101,8 @@ class CommandsPretraining:
 
         self.args, self.torch, self.partial = args, torch, Path(f"{args.out}.partial")
         with np.load(args.clips) as file:
-            self.pictures, self.rows = file["pictures"], json.loads(str(file["rows"]))
+            ends, self.rows = file["ends"], json.loads(str(file["rows"]))
+            self.pictures = np.split(file["frames"], ends[1:-1], 1)
         self.labels = list(dict.fromkeys(row[0] for row in self.rows))
         self.targets = np.array([self.labels.index(row[0]) for row in self.rows])
         self.train, self.held = ([i for i, row in enumerate(self.rows) if row[2] == heard] for heard in (True, False))
@@ -88,8 +122,9 @@ class CommandsPretraining:
 
     def batch(self, rows, rng=None):
         """Pictures (rows, 1, 48, 64) and classes; with `rng` as other voices in other rooms would sound."""
+        room = Room(frames=RATE // HOP, wide=round(self.args.lasts * RATE / HOP), rate=RATE)
         found = [self.pictures[i].astype(np.float32) for i in rows]
-        found = [varied(x, rng) if rng else telephone(x) for x in found]
+        found = [varied(x, room, rng) if rng else plain(x, room) for x in found]
         return self.torch.from_numpy(np.stack(found)[:, None]), self.torch.from_numpy(self.targets[rows])
 
     def judged(self) -> float:
@@ -151,7 +186,7 @@ class CommandsPretraining:
         settings = json.loads((fresh / "preprocessor_config.json").read_text())
         settings.pop("mel_filters", None)  # made again from the numbers beside them
         (fresh / "preprocessor_config.json").write_text(json.dumps(settings, indent=2) + "\n")
-        task = {"name": "classification", "modality": Audio().card(), "labels": self.labels}
+        task = {"name": "classification", "modality": Audio(lasts=self.args.lasts).card(), "labels": self.labels}
         (fresh / "labkit.json").write_text(
             json.dumps({"source": out.name, "task": task}, ensure_ascii=False, indent=1) + "\n"
         )
@@ -159,7 +194,7 @@ class CommandsPretraining:
             "command": "python tools/make_tiny_commands.py "
             + " ".join(Path(a).name if "/" in a else a for a in sys.argv[1:]),
             "languages": PRETRAINED,
-            "voices": {"heard": HEARD, "unheard": UNHEARD},
+            "voices": {"heard": HEARD, "unheard": UNHEARD, "random": THROATS, "flite": FLITE},
             "clips": {"train": len(self.train), "held_out": len(self.held)},
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "minutes": round(self.seconds / 60, 1),
@@ -173,23 +208,6 @@ class CommandsPretraining:
         shutil.rmtree(self.partial, ignore_errors=True)
 
 
-def telephone(x: np.ndarray) -> np.ndarray:
-    """A picture without what lies above 4,000 Hz."""
-    x = x.copy()
-    x[TELEPHONE:] = x.min()
-    return x
-
-
-def varied(x: np.ndarray, rng) -> np.ndarray:
-    if rng.random() < 0.5:
-        x = telephone(x)
-    x = faster(x, 2 ** rng.uniform(-0.5, 0.4))
-    x = moved(x, int(rng.integers(-2, 9)))
-    if rng.random() < 0.5:
-        x = noisy(x, 10 ** rng.uniform(-2, 0), rng).astype(np.float32)
-    return masked(x, 0.15, rng) if rng.random() < 0.7 else x
-
-
 def tell(text) -> None:
     print(text, file=sys.stderr, flush=True)
 
@@ -198,11 +216,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, required=True, help="file of clips, made where it is not there")
     parser.add_argument("--out", required=True, help="model directory to write")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--warmup", type=int, default=100, help="steps")
     parser.add_argument("--every", type=int, default=250, help="steps between saves")
+    parser.add_argument("--lasts", type=float, default=Audio().lasts, help="seconds that every word is made to last")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if not args.clips.exists():
