@@ -300,16 +300,16 @@ class Histogram(Drawing):
 def figure_of(charts: Sequence[Drawing], title: str = "") -> Any:
     """Charts side by side in one Figure; a key that would cover the lines stands below them, a long one beside."""
     keys = [chart.key() for chart in charts]
-    most = max(range(len(charts)), key=lambda i: len(keys[i]))
-    beside = len(keys[most]) > 5
+    shown = max(range(len(charts)), key=lambda i: (crowded(keys[i]), len(keys[i])))
+    beside = len(keys[shown]) > 5
     wide = 6.4 if len(charts) == 1 else 4.3 * len(charts)
     fig, axes = figure(wide + 1.2 * beside, 3.4, columns=len(charts))
     for one, chart, entries in zip(axes if len(charts) > 1 else [axes], charts, keys, strict=True):
         chart.draw(one)
         if entries and not crowded(entries):
             one.legend()
-    if crowded(keys[most]):
-        entries = fig.axes[most].get_legend_handles_labels()
+    if crowded(keys[shown]):
+        entries = fig.axes[shown].get_legend_handles_labels()
         fig.legend(*entries, loc="outside right upper" if beside else "outside lower center", ncols=1 if beside else 5)
     if title:
         fig.suptitle(title, fontsize=10, x=0.01, ha="left")

@@ -89,6 +89,14 @@ def test_of_one_run_the_roles_are_named_of_several_the_runs():
     assert "thin: training" in loss.note and "thin: training" in figure_of([loss, score]).axes[0].get_title(loc="left")
 
 
+@pytest.mark.parametrize("names", [["a", "b", "c", "d"], ["a", "a name that is as long as a run's"]])
+def test_a_key_that_would_cover_the_lines_stands_outside_them(names):
+    fig = figure_of([LOSS, Chart("runs", [Line([(1, 0.9), (2, 0.5)], label=name) for name in names])])
+    (outside,) = fig.legends
+    assert [text.get_text() for text in outside.get_texts()] == names
+    assert fig.axes[0].get_legend() and not fig.axes[1].get_legend()
+
+
 @pytest.mark.parametrize("points", [[(1, 0.70)], [(1, 0.70), (2, 0.71), (3, 0.705)], []])
 def test_the_axis_of_a_score_is_no_narrower_than_the_interval_of_one_epochs_score(points):
     sure = Measure(0.705, 0.62, 0.78)
