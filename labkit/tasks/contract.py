@@ -230,6 +230,10 @@ class Task:
             )
         )
 
+    def asked(self, batch: Batch) -> Any:
+        """At which tokens `losses` looks, (rows, tokens) bool; None: at every one, or at one vector a row."""
+        return None
+
     # Answers
 
     def losses(self, outputs, batch: Batch) -> Any:

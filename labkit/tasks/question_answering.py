@@ -173,6 +173,9 @@ class QuestionAnswering(Task):
 
         return torch.tensor([[*item["target"], *item["span"], *item["starts"]] for item in items])
 
+    def asked(self, batch: Batch) -> Any:
+        return ~barred(batch.inputs["input_ids"], batch)
+
     # Answers
 
     def losses(self, outputs, batch: Batch) -> Any:
@@ -322,7 +325,13 @@ def outside(logits, ranges) -> Any:
 
 
 def context_logits(outputs, batch: Batch) -> tuple[Any, Any]:
-    """Start and end logits (rows, tokens) in float32; what is neither in the context nor the first token cannot be."""
-    barred = outside(outputs.start_logits, batch.target[:, 2:4])
-    barred[:, 0] = False
-    return tuple(x.float().masked_fill(barred, NONE) for x in (outputs.start_logits, outputs.end_logits))
+    """Start and end logits (rows, tokens) in float32, NONE where `barred`."""
+    never = barred(outputs.start_logits, batch)
+    return tuple(x.float().masked_fill(never, NONE) for x in (outputs.start_logits, outputs.end_logits))
+
+
+def barred(tokens, batch: Batch) -> Any:
+    """Where an answer cannot be: what is neither in the context nor the first token, (rows, tokens) bool."""
+    found = outside(tokens, batch.target[:, 2:4])
+    found[:, 0] = False
+    return found

@@ -192,6 +192,9 @@ class Tagging(Task):
         """Pieces that are asked and have a tag."""
         return float(max(1, sum(tag >= 0 for item in items for tag in item["target"])))
 
+    def asked(self, batch: Batch) -> Any:
+        return batch.target != PADDING
+
     # Answers
 
     def losses(self, outputs, batch: Batch) -> Any:

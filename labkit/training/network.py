@@ -1,8 +1,9 @@
 """One way to ask a network: for training, scoring and slices of the loss alike.
 
 Asked here, a network computes in the engine's number format, above what is kept of its frozen part, and behind the last
-attention for the one token that its head reads: a classifier of the BERT kind throws away all others' way through the last
-feed-forward part. Left out, outputs and gradients are the same (docs/LOG.md has what it saves).
+attention for the tokens alone whose answer is used: a classifier of the BERT kind throws away all but the first token's way
+through the last feed-forward part, a tagger that of padding and of pieces that have no tag. Left out, outputs and gradients
+are the same (docs/LOG.md has what it saves).
 """
 
 import contextlib
@@ -40,9 +41,11 @@ class Network:
         """Whether all that the head reads of a split is kept: then no layer computes, and inputs need not be there."""
         return bool(self.frozen and split and self.frozen.whole_of(split))
 
-    def outputs(self, batch: Batch, split: str | None = None, rows: Sequence[int] = ()) -> Any:
-        """What the network says of a batch, to be trained on: in the engine's number format."""
-        with self.engine.autocast() if self.engine else contextlib.nullcontext(), self.shortened(split, rows):
+    def outputs(self, batch: Batch, split: str | None = None, rows: Sequence[int] = (), *, every: bool = False) -> Any:
+        """What the network says of a batch, to be trained on: in the engine's number format. Tokens at which the task's loss
+        does not look are not computed to the end, unless it is wanted of `every` token."""
+        tokens = contextlib.nullcontext() if every else asked_tokens(self.model, self.task.asked(batch))
+        with self.engine.autocast() if self.engine else contextlib.nullcontext(), self.shortened(split, rows), tokens:
             return self.model(**batch.inputs)
 
     def ask(self, batch: Batch, split: str | None = None, rows: Sequence[int] = ()) -> tuple[Any, list]:
@@ -102,13 +105,57 @@ def one_token(model, task: Task) -> Iterator[None]:
 
     Does nothing where the head reads more (a tag for every token), elsewhere (GPT-2), or where layers are one (ALBERT).
     """
-    family = FAMILIES.get(model.config.model_type)
-    if not task.pooled or family is None or not family.behind_attention:
+    _, place = last_layer(model)
+    if not task.pooled or place is None:
         yield
         return
-    place = network_of(model).get_submodule(family.layers)[-1].get_submodule(family.behind_attention)
     hook = place.register_forward_pre_hook(lambda module, hidden: tuple(h[:, :1] for h in hidden))
     try:
         yield
     finally:
         hook.remove()
+
+
+@contextlib.contextmanager
+def asked_tokens(model, asked) -> Iterator[None]:
+    """Within the block, the last layer goes on from behind its attention with the tokens alone at which `asked` is true, a tensor
+    (rows, tokens). What stands in the last hidden state of the others means nothing, and no gradient may come from there.
+
+    Does nothing without `asked`, on a GPU, where layers have no such place, and where prompts have made rows longer.
+    """
+    layer, place = last_layer(model)
+    if asked is None or place is None or asked.device.type != "cpu" or not asked.any():
+        yield  # a GPU would have to be waited for, to hear how many they are
+        return
+    import torch
+
+    pick = torch.nn.functional.embedding  # rows of a matrix; the gradient of indexing is many times slower
+    chosen = asked.flatten().nonzero()[:, 0]
+    back = asked.flatten().cumsum(0).sub(1).clip(min=0)
+
+    def fewer(module, hidden):
+        fits = hidden[0].shape[:2] == asked.shape
+        return tuple(pick(chosen, h.flatten(0, 1))[None] for h in hidden) if fits else None
+
+    def spread(module, given, output):
+        last, *rest = output if isinstance(output, tuple) else (output,)
+        if last.shape[:2] != (1, len(chosen)):
+            return None
+        last = pick(back, last[0]).unflatten(0, asked.shape)
+        return (last, *rest) if isinstance(output, tuple) else last
+
+    hooks = [place.register_forward_pre_hook(fewer), layer.register_forward_hook(spread)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def last_layer(model) -> tuple[Any, Any]:
+    """A network's last layer, and the module in it that stands behind its attention; None where it has no such place."""
+    family = FAMILIES.get(model.config.model_type)
+    if family is None or not family.behind_attention:
+        return None, None
+    layer = network_of(model).get_submodule(family.layers)[-1]
+    return layer, layer.get_submodule(family.behind_attention)

@@ -149,7 +149,7 @@ class Trainer:
         for start in range(0, len(mine), size):
             piece = mine[start : start + size]
             batch = self.batch(piece)
-            outputs = self.network.outputs(batch, "train", piece)
+            outputs = self.network.outputs(batch, "train", piece, every=bool(self.retain))  # a retainer looks anywhere
             losses = self.task.losses(outputs, batch)
             loss = (losses if batch.weights is None else losses * batch.weights).sum() / units
             total = total + loss.detach()

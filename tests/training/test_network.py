@@ -1,4 +1,4 @@
-"""The last layer goes on with the token that the head reads, and nobody can tell from the results."""
+"""The last layer goes on with the tokens whose answer is used, and nobody can tell from the results."""
 
 import pytest
 import stand_ins
@@ -6,8 +6,11 @@ import torch
 from transformers.models.bert.modeling_bert import BertIntermediate
 
 import labkit as lk
+from labkit.base.records import Example
 from labkit.models.families import blocks
-from labkit.training.network import one_token
+from labkit.strategies.retaining import Distill
+from labkit.tasks import QuestionAnswering, Tagging
+from labkit.training.network import Network, one_token
 
 READ_FIRST = ("bert", "roberta", "distilbert", "electra", "macbert")
 ADDED = (lk.LoRA(rank=2), lk.Adapter(size=2), lk.PrefixTuning(tokens=2), lk.PTuningV2(tokens=2))
@@ -100,3 +103,68 @@ def test_a_model_asked_by_hand_computes_every_token(fresh, corpus):
     with pytest.raises(ZeroDivisionError), one_token(model, model.task):
         raise ZeroDivisionError
     assert tokens_of_last_layer(model, lambda: model(**inputs)) == [inputs["input_ids"].shape[1]]
+
+
+# Tasks with an answer for each token: the asked ones alone
+
+
+TEXTS = ("很好", "这个真差啊", "差", "这里的好吃的很多")
+ASKED = {  # a task and rows of it, of unequal lengths
+    "tagging": (Tagging(labels=("PER",)), [Example(text, ((0, 1, "PER"),)) for text in TEXTS]),
+    "question-answering": (QuestionAnswering(), [Example(("好吃吗", text), ((text[0], 0),)) for text in TEXTS]),
+}
+
+
+def loss_and_gradients(network, made, **how):
+    network.model.zero_grad()
+    losses = network.task.losses(network.outputs(made, **how), made)
+    losses.sum().backward()
+    return losses.detach(), {n: p.grad.clone() for n, p in network.model.named_parameters() if p.grad is not None}
+
+
+def asked_and_all(model, name):
+    """Losses and gradients with asked tokens alone and with all; how many tokens reached the last layer's end each time, and
+    how many there were to be: those asked, and all of a row."""
+    task, rows = ASKED[name]
+    network = Network(model, task)
+    made = task.collate(model.processor, task.encode(model.processor, rows, 32))
+    seen, found = [], []
+    for every in (False, True):
+        seen += tokens_of_last_layer(model, lambda e=every: found.append(loss_and_gradients(network, made, every=e)))
+    return found, seen, [int(task.asked(made).sum()), made.target.shape[1] if name == "tagging" else seen[-1]]
+
+
+@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("kind", READ_FIRST)
+def test_losses_and_gradients_are_those_of_all_tokens(fresh_for, kind, name):
+    (ours, all_of_them), seen, wanted = asked_and_all(fresh_for(kind, name), name)
+    assert seen == wanted and wanted[0] < len(TEXTS) * wanted[1]
+    torch.testing.assert_close(ours[0], all_of_them[0], atol=1e-6, rtol=1e-5)
+    assert ours[1].keys() == all_of_them[1].keys()
+    for n in ours[1]:
+        torch.testing.assert_close(ours[1][n], all_of_them[1][n], atol=1e-6, rtol=1e-4, msg=n)
+
+
+@pytest.mark.parametrize("strategy", ADDED, ids=str)
+def test_tokens_that_were_put_in_front_are_computed_whole_or_not_at_all(fresh_for, strategy):
+    (ours, all_of_them), *_ = asked_and_all(strategy.prepare(fresh_for("bert", "tagging")), "tagging")
+    torch.testing.assert_close(ours[0], all_of_them[0], atol=1e-6, rtol=1e-5)
+
+
+def test_training_computes_asked_tokens_alone_but_for_a_retainer_that_looks_at_all(fresh_for, tmp_path):
+    task, rows = ASKED["tagging"]
+    few = lk.Corpus("few", tuple(rows), tuple(rows[:1]), tuple(rows[:1]), task)
+    lk.save(fresh_for("bert", "tagging"), tmp_path / "teacher")
+    for retain in (None, Distill(tmp_path / "teacher")):
+        model = fresh_for("bert", "tagging")
+        trainer = lk.Trainer(model, few, config=lk.TrainConfig(epochs=1, device="cpu"), retain=retain)
+        seen = tokens_of_last_layer(model, lambda t=trainer: next(t.run()))
+        assert (seen[-1] == sum(map(len, TEXTS))) == (retain is None)
+
+
+@pytest.fixture(scope="module")
+def fresh_for(tmp_path_factory):
+    """`fresh_for(kind, name)`: a network of a family for one of the tasks above."""
+    root = tmp_path_factory.mktemp("asked")
+    place = {kind: stand_ins.family(kind, root / kind) for kind in READ_FIRST}
+    return lambda kind, name: lk.load(place[kind], task=ASKED[name][0])
