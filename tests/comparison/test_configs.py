@@ -1,13 +1,13 @@
 """One strategy under many settings: names, seeds and rates reach the runs, and the table has a line for each."""
 
 import pytest
+from stand_ins import bert, corpus
 
 from labkit.base.config import TrainConfig
 from labkit.base.records import BadInput
 from labkit.comparison.configs import RATES, compare_configs, optimizer_grid
 from labkit.comparison.table import table
 from labkit.strategies import HeadOnly
-from tests.stand_ins import bert, corpus
 
 
 def test_settings_are_compared_under_their_names(tmp_path):

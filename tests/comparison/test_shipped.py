@@ -1,11 +1,11 @@
 """Runs that came with labkit open as if they had been trained here."""
 
 import pytest
+from made_runs import run as made_run
 
 import labkit as lk
 from labkit.base.records import BadInput
 from labkit.comparison import shipped
-from tests.made_runs import run as made_run
 
 
 def test_shipped_runs_come_back_equal_with_baselines_beside(tmp_path, monkeypatch):

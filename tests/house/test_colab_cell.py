@@ -7,8 +7,7 @@ import types
 from pathlib import Path
 
 import pytest
-
-from tests.house.test_notebooks import builder
+from test_notebooks import builder
 
 WHEEL = "labkit-0.1.0-py3-none-any.whl"
 

@@ -6,6 +6,7 @@ import math
 import numpy
 import pytest
 import torch
+from stand_ins import bert, corpus
 
 from labkit import plots
 from labkit.base.records import BadInput
@@ -15,7 +16,6 @@ from labkit.models.loading import load
 from labkit.strategies import BitFit, Full, GradualUnfreeze, HeadOnly, LoRA, TopK
 from labkit.training.evaluation import evaluate
 from labkit.training.trainer import TrainConfig, Trainer
-from tests.stand_ins import bert, corpus
 
 
 @pytest.fixture(scope="module")

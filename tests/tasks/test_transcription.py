@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from stand_ins import reader, said, said_corpus, whisper, writer
 
 import labkit as lk
 from labkit.base.records import BadInput, Example
@@ -14,7 +15,6 @@ from labkit.modalities.sounds import resampled, wav_bytes
 from labkit.tasks import Transcription, task_of
 from labkit.tasks.ctc import beam_search, collapsed, needed
 from labkit.tasks.letters import edits, letter_counts, words
-from tests.stand_ins import reader, said, said_corpus, whisper, writer
 
 
 @pytest.fixture(scope="module")
