@@ -221,7 +221,7 @@ class Searching:
         """After an epoch of the first seed: tell how it goes, and stop it where it goes badly."""
         self.study.alive(going.number)
         epoch, total = event.epoch.epoch, going.jobs[0].config.epochs
-        total = total or going.jobs[0].strategy.usual_epochs(self.space.outline)
+        total = total or going.jobs[0].strategy.usual_epochs(self.space.outline, self.space.rows)
         while going.quarter < QUARTERS * epoch // total:
             going.quarter += 1
             going.asked.report(event.epoch.valid[self.metric.name], going.quarter)

@@ -101,7 +101,7 @@ def nested(corpus: Corpus, n: int, seed: int) -> Corpus:
 def long_enough(strategy: Strategy, config: TrainConfig, n: int, model, least_steps: int) -> TrainConfig:
     """The config with as many epochs as make `least_steps` steps of `n` rows."""
     least = math.ceil(least_steps / math.ceil(n / config.batch_size))
-    return replace(config, epochs=max(config.epochs or strategy.usual_epochs(model), least))
+    return replace(config, epochs=max(config.epochs or strategy.usual_epochs(model, n), least))
 
 
 @dataclass(frozen=True)

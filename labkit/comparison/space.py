@@ -79,6 +79,7 @@ class Space:
     training: tuple[Axis, ...]
     config: TrainConfig  # what is not searched
     outline: Any  # the model without its weights: what rates and epochs of a strategy depend on
+    rows: int | None = None  # to train on: epochs depend on them too
 
     def starts(self) -> list[dict[str, Any]]:
         """The known defaults: a point for each strategy."""
@@ -107,7 +108,8 @@ class Space:
             lr = rate * (self.config.lr or strategy.default_lr(self.outline))
             taken["lr"] = float(f"{lr:.3g}")
         if epochs != 1:
-            taken["epochs"] = max(1, round(epochs * (self.config.epochs or strategy.usual_epochs(self.outline))))
+            usual = self.config.epochs or strategy.usual_epochs(self.outline, self.rows)
+            taken["epochs"] = max(1, round(epochs * usual))
         if "weight_decay" in taken:
             taken["weight_decay"] = float(f"{taken['weight_decay']:.2g}")
         return strategy, replace(self.config, **taken)
@@ -167,7 +169,7 @@ def space_of(
                 "There is nothing to search: name at least one strategy, and with a single one leave something in space that can vary.",
             )
         )
-    return Space(found, own, training, config or TrainConfig(), model.to("meta"))
+    return Space(found, own, training, config or TrainConfig(), model.to("meta"), len(corpus.train))
 
 
 def starting(strategy: Strategy | str, model) -> tuple[str, Strategy]:

@@ -89,7 +89,7 @@ def preflight(model, corpus: Corpus, strategy: Strategy | None = None, config: T
     weights = megabytes(model.parameters())
     if free is not None and weights > SPARE * free:  # not even room for a copy
         cost = Cost(None, weights * (1 + STATE[config.optimizer]), 0.0, 0.0, n_train=len(corpus.train))
-        epochs = config.epochs or strategy.usual_epochs(model)
+        epochs = config.epochs or strategy.usual_epochs(model, len(corpus.train))
     else:
         probe = Probe(throwaway(model), corpus, strategy, config, kind, free)
         cost, epochs = probe.cost(), probe.trainer.config.epochs

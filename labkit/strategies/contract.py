@@ -31,17 +31,17 @@ class Strategy:
         return model
 
     def default_lr(self, model) -> float:
-        """A peak learning rate that suits the method: docs/LOG.md has the tries."""
-        return scaled(5e-4, 3e-5, model)
+        """A peak learning rate that suits the method and the model's task: docs/LOG.md has the tries."""
+        return getattr(getattr(model, "task", None), "rate", 1) * scaled(5e-4, 3e-5, model)
 
     def default_epochs(self, model) -> int:
         """How many epochs the method wants on about a thousand rows."""
         return 3
 
-    def usual_epochs(self, model) -> int:
-        """The same for the model's task: some heads learn more slowly than a classifier."""
+    def usual_epochs(self, model, rows: int | None = None) -> int:
+        """The same for the model's task and so many training rows: some heads learn more slowly than a classifier."""
         task = getattr(model, "task", None)
-        times = getattr(task, "epochs", 1) * getattr(getattr(task, "modality", None), "epochs", 1)
+        times = task.times(rows) * task.modality.epochs if task else 1
         return round(self.default_epochs(model) * times)
 
 

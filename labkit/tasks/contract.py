@@ -84,6 +84,7 @@ class Task:
     input_column: ClassVar[str] = "text"  # of `columns`, the one whose cells may be files or arrays instead of texts
     default_model: ClassVar[str] = "tiny-bert-zh"  # where the user names none
     epochs: ClassVar[float] = 1  # times the epochs that a strategy wants for a classification
+    rate: ClassVar[float] = 1  # times the rate at which the network's own layers train for a classification
     samples: ClassVar[tuple[str, ...]] = ()  # inputs as a person types them, to begin with
     reasons: ClassVar[dict[str, tuple[str, str]]] = {}  # why `read` drops rows beside the usual: Chinese, English
 
@@ -113,6 +114,10 @@ class Task:
                 )
             )
         return self.metrics[names.index(name) if name else 0]
+
+    def times(self, rows: int | None) -> float:
+        """Times the epochs that a strategy wants for a classification, on so many training rows (None: on about a thousand)."""
+        return self.epochs
 
     # The network
 

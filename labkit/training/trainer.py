@@ -71,7 +71,7 @@ class Trainer:
         else:
             self.model, self.batches, self.before = sharing.model, batches or sharing.batches, sharing.before
         if self.config.epochs is None:
-            self.config = replace(self.config, epochs=self.strategy.usual_epochs(self.model))
+            self.config = replace(self.config, epochs=self.strategy.usual_epochs(self.model, len(corpus.train)))
         self.lr = self.config.lr or self.strategy.default_lr(self.model)
         self.retained = retain and retain.start(self.model, self.config.seed)
         self.weights = self.batches.balance() if self.config.class_weights == "balanced" else None

@@ -11,6 +11,7 @@ from stand_ins import bert, family
 
 import labkit as lk
 from labkit.base.records import Example, from_json, to_json
+from labkit.comparison.space import space_of
 from labkit.models.loading import load
 from labkit.strategies import NAMES, TopK
 from labkit.tasks import Tagging, task_of
@@ -305,6 +306,19 @@ def test_strategies_are_compared_with_the_crf_and_the_dictionary_beside_them(pla
     assert lk.verdict(runs, "crf", "head").measure == "entity_f1"
     again = lk.compare([lk.Full(), lk.HeadOnly()], corpus(), str(place), (0, 1), settings(epochs=3), out=tmp_path)
     assert [r.seconds for r in again] == [r.seconds for r in runs]
+
+
+def test_few_rows_are_seen_more_often_and_at_twice_the_rate_of_a_classification(place):
+    model = load(place, task=TASK)
+    assert [lk.Full().usual_epochs(model, rows) for rows in (100, 320, 500, 800, 1600, 5000)] == [15, 15, 10, 6, 3, 3]
+    assert lk.Full().default_lr(model) == 2 * lk.Full().default_lr(load(place, ("no", "yes")))
+    assert lk.HeadOnly().default_lr(model) == lk.HeadOnly().default_lr(load(place, ("no", "yes")))
+    trainer = lk.Trainer(model, corpus(), config=settings(epochs=None))
+    assert (trainer.config.epochs, trainer.lr) == (15, lk.Full().default_lr(model))
+    assert lk.preflight(load(place, task=TASK), corpus(), lk.Full(), settings(epochs=None)).epochs == 15
+    space = space_of(load(place, task=TASK), corpus(), ["full"], config=settings(epochs=None))
+    _, config = space.settings(space.starts()[0] | {"epochs": 2.0})
+    assert config.epochs == 30
 
 
 def test_forecast_doctor_and_rate_test_take_it(place):
