@@ -726,7 +726,9 @@ fig, axes = lk.plots.figure(6.4, 2.8)
 numbers = [e.epoch for e in long.history]
 axes.set_xticks(numbers[1::2])
 axes.plot(numbers, [e.train_loss for e in long.history], color="#4477aa", lw=1.2, label=tr("训练", "training"))
-axes.plot(numbers, [e.valid_loss for e in long.history], "o-", color="#ee6677", lw=2.4, ms=5, label=tr("验证", "validation"))
+axes.plot(
+    numbers, [e.valid_loss for e in long.history], "o-", color="#ee6677", lw=2.4, ms=5, label=tr("验证", "validation")
+)
 axes.axvline(short.best_epoch, color="#228833", label=tr("早停取这一轮", "early stopping takes this"))
 axes.axvline(short.epochs, color="#228833", ls=":", label=tr("早停在此停", "and stops here"))
 axes.set(title=tr("同一次训练，两种收场", "One run, two ends"), xlabel=tr("轮次", "epoch"))
