@@ -24,7 +24,7 @@ from labkit.ui.inputs import corpus_of, model_choice
 from labkit.ui.panel import Panel, shown
 from labkit.ui.training_panel import bar_html, rows_of
 
-FIRST = ("full", "head", "lora")  # ticked at the beginning, where the model allows them
+FIRST, TICKED = ("full", "head", "lora", "top-2"), 3  # ticked at the beginning: the first three that the model allows
 OFFERED = ("full", "top-2", "head", "gradual", "bitfit", "lora", "prefix", "ptuning-v2", "adapter")
 SEEDS = (0, 1, 2, 3, 4)
 SETTINGS = ("epochs", "batch_size")
@@ -211,16 +211,16 @@ class Compare(Panel):
 
 
 def beginning(model: str | Path, corpus: Corpus) -> list[str]:
-    """What is ticked at the beginning: a model that writes may have no head of its own to train."""
-    if corpus.labels:
-        return list(FIRST)
+    """What is ticked at the beginning: one that writes may have no head of its own, a ResNet has nowhere for LoRA to sit."""
+    if corpus.labels and not corpus.task.modality.suffixes:  # classifiers of texts allow all
+        return list(FIRST[:TICKED])
     from labkit.models.loading import load
 
     try:
         network = load(model, task=corpus.task)
     except (BadInput, OSError):  # said where it runs
-        return list(FIRST)
-    return [name for name in FIRST if works(strategies.by_name(name), network)]
+        return list(FIRST[:TICKED])
+    return [name for name in FIRST if works(strategies.by_name(name), network)][:TICKED]
 
 
 def at_once() -> list[int]:

@@ -16,6 +16,7 @@ from labkit import strategies
 from labkit.base.config import TrainConfig
 from labkit.base.language import tr
 from labkit.base.records import EpochDone
+from labkit.comparison.space import works
 from labkit.data.corpus import Corpus
 from labkit.inspection.trainable_map import Part, TrainableMap, trainable_map, watch
 from labkit.models.families import block_words, blocks
@@ -28,6 +29,7 @@ from labkit.ui.inputs import load_line
 from labkit.ui.panel import shown
 from labkit.ui.training_panel import KNOB_FIELDS, TrainingPanel, rows_of
 
+FIRST = ("head", "top-K")  # what is shown first, where the model allows it
 OWN = "only"  # the free choice among the presets
 SETTINGS = ("epochs", "lr", "batch_size")
 
@@ -50,6 +52,9 @@ class FreezeMap(TrainingPanel):
         self.parts = blocks(plain)
         plain.processor = None
         self.bare = plain.to("meta")  # shapes without numbers: what strategies are tried on
+        self.bare.tie_weights()  # what was one tensor became two on the way
+        named = {name: "top-1" if name == "top-K" else name for name in strategies.NAMES}
+        self.offered = [name for name, one in named.items() if works(strategies.by_name(one), self.bare)]
         self.known: dict[strategies.Strategy, TrainableMap] = {}
         self.seen, self.moved, self.moving = None, None, False
         self.blocks = {control_name(part): self.block_button(part.name) for part in self.parts}
@@ -71,7 +76,8 @@ class FreezeMap(TrainingPanel):
     # Controls
 
     def preset(self) -> Any:
-        return choice("strategy", tuple(strategies.NAMES), "head", words("strategy"))
+        usual = next(name for name in (*FIRST, *self.offered) if name in self.offered)
+        return choice("strategy", tuple(self.offered), usual, words("strategy"))
 
     def layers(self) -> int:
         return sum(part.kind == "layer" for part in self.parts)
@@ -112,7 +118,7 @@ class FreezeMap(TrainingPanel):
 
     def offer_own(self, own: bool) -> None:
         """The free choice stands among the presets only while it is one."""
-        names = [(name, name) for name in strategies.NAMES]
+        names = [(name, name) for name in self.offered]
         options = tuple([*names, (tr("自己选的块", "blocks of my own"), OWN)] if own else names)
         box = self.settings["strategy"]
         if box.options != options:

@@ -50,11 +50,7 @@ class TryIt(Panel):
         options = [(tr("模型说的", "what the model says"), AUTO), *((name, name) for name in self.labels())]
         files = isinstance(self.way, Files)
         some = self.way.examples if examples is None else examples
-        written = (
-            tr("文件的路径，或在下面上传…", "a file's path, or upload below …")
-            if files
-            else tr("写一句话…", "type a text …")
-        )
+        written = tr("文件的路径…", "a file's path …") if files else tr("写一句话…", "type a text …")
         methods = [m for m in METHODS if not isinstance(self.way, Mapped) or m in self.way.methods]
         self.settings = {
             "text": named(widgets.Textarea(text, placeholder=written, rows=2 if files else 4), "text"),
@@ -207,7 +203,12 @@ class TryIt(Panel):
         if state == "done" and self.after:
             return self.way.short(self.after)
         if state in ("ready", "done"):
-            return tr("等一句话", "waiting for a text") if not self.text() else tr("按“问”", "press Ask")
+            wanted = (
+                ("等一个文件", "waiting for a file")
+                if isinstance(self.way, Files)
+                else ("等一句话", "waiting for a text")
+            )
+            return tr("按“问”", "press Ask") if self.text() else tr(*wanted)
         return super().words_for(state)
 
     def picture(self) -> str:
@@ -225,6 +226,10 @@ class TryIt(Panel):
 
     def invitation(self) -> str:
         if not self.text() and isinstance(self.way, Files):
+            if self.way.records():
+                return tr(
+                    "挑一个例子，写一个路径，上传，或录音", "choose an example, give a path, upload a file, or record"
+                )
             return tr("挑一个例子，写一个路径，或上传一个文件", "choose an example, give a path, or upload a file")
         if not self.text():
             return tr("写一句话，或挑一个例子", "type a text, or choose an example")

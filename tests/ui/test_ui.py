@@ -736,9 +736,11 @@ def test_several_runs_at_once_have_a_bar_each_and_stop_ends_them_all(folder, tmp
     assert [run.strategy for run in one.runs] == ["full", "head", "lora"] and all(not run.error for run in one.runs)
 
 
-def test_a_model_without_a_head_of_its_own_is_not_asked_to_train_it(tmp_path):
+def test_only_what_the_model_allows_is_ticked_at_the_beginning(tmp_path):
     ticked = {name: tick.value for name, tick in Compare(lk.instructions(limit=64), out=tmp_path).settings.items()}
-    assert ticked["full"] and ticked["lora"] and not ticked["head"]
+    assert ticked["full"] and ticked["lora"] and ticked["top-2"] and not ticked["head"]
+    drawn = {name: tick.value for name, tick in Compare(lk.doodles(limit=64), out=tmp_path).settings.items()}
+    assert drawn["full"] and drawn["head"] and drawn["top-2"] and not drawn["lora"]
     assert Compare(ROWS, out=tmp_path).settings["head"].value
 
 

@@ -49,6 +49,19 @@ def free(one):
 # The stack
 
 
+@pytest.mark.parametrize("rows, lacks", [(lk.instructions, "head"), (lk.doodles, "lora")])
+def test_a_strategy_that_the_model_does_not_allow_is_not_offered(rows, lacks):
+    one = FreezeMap(rows(limit=64))
+    offered = dict(one.settings["strategy"].options).values()
+    assert lacks not in offered and {"full", "top-K"} <= set(offered) and one.state == "ready"
+    for name in offered:
+        one.set(strategy=name)
+        assert one.state == "ready" and one.picture(), name
+    network = load(one.source_model, task=one.corpus.task)
+    one.set(strategy="full")
+    assert sum(part.trained for part in one.map()) == sum(p.numel() for p in network.parameters())
+
+
 @pytest.mark.parametrize("name", strategies.NAMES)
 def test_each_strategy_is_a_preset_and_counts_what_it_trains(freeze, folder, name):
     one = freeze(strategy=name)
