@@ -149,7 +149,7 @@ def test_a_clip_is_uploaded_or_recorded_answered_and_explained(opened, word):
         button.click()
         expect(page.locator("#said")).to_have_text(re.compile("^[a-z]+$"), timeout=20_000)
         expect(button).to_have_text("Record")
-        assert page.locator("#map").evaluate("e => e.naturalWidth") == 600  # the drawing is there, not only its frame
+        assert page.locator("#map").evaluate("e => e.naturalWidth") > 100  # the drawing is there, not only its frame
     assert opened.said == []
 
 
