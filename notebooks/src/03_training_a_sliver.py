@@ -708,12 +708,12 @@ print(count(by_hand) == count(library), gap < 1e-6, torch.equal(logits(by_hand),
 # %% [markdown] lang="zh"
 # 个数相同，答案相同；最后的 `False` 是在提醒：这次比的是两个真正有影响的适配器。
 #
-# 适配器能合并吗？**理论 ④** 说，要看它直不直，也就是是不是**线性**的。线性的意思是：两个输入之和的输出，等于输出之和（常数另算）。我们用随机输入问一问 LoRA 的一对，再问一个瓶颈。**猜**。
+# 适配器能合并吗？**理论 ④** 说，要看它直不直，也就是是不是**线性**的。线性的意思是：两个输入之和的输出，等于输出之和（常数另算）。我们用随机输入问一问 LoRA 的一对，再问一个瓶颈。**猜**：谁是线性的？
 
 # %% [markdown] lang="en"
 # As many parameters, and the same answers; the `False` at the end reminds you that these were two adapters with a real effect.
 #
-# Can an adapter be merged? **Theory ④** says: see whether it is straight, in other words **linear**. Linear means that the output for the sum of two inputs is the sum of the outputs (constants aside). Ask a LoRA pair with random inputs, then a bottleneck. **Guess**.
+# Can an adapter be merged? **Theory ④** says: see whether it is straight, in other words **linear**. Linear means that the output for the sum of two inputs is the sum of the outputs (constants aside). Ask a LoRA pair with random inputs, then a bottleneck. **Guess**: which is linear?
 
 # %%
 a, b = torch.randn(2, 5, plain.config.hidden_size, device=DEVICE)
