@@ -124,3 +124,12 @@ class Speech(Audio):
             inputs[processor.form.name] = pad(inputs[processor.form.name], (0, 0, 0, ROOM))
             inputs["attention_mask"] = pad(inputs["attention_mask"], (0, ROOM))
         return inputs
+
+    def trial(self, processor: Scribe, device) -> dict[str, Any]:
+        """A second of silence, and of a network with a decoder what it begins to write with."""
+        import torch
+
+        inputs = super().trial(processor, device)
+        if not processor.ctc:
+            inputs["decoder_input_ids"] = torch.tensor([[processor.config.decoder_start_token_id]], device=device)
+        return inputs

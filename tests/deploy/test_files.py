@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from stand_ins import bert
+from stand_ins import bert, said_corpus, writer
 from test_http import running
 
 import labkit as lk
@@ -146,6 +146,16 @@ def test_a_header_that_promises_an_hour_is_not_believed(client):
     hour[40:44] = struct.pack("<I", 3600 * 32_000)
     found = send(client, bytes(hour))
     assert found.status_code == 422 and "the file ends before its sound does" in found.json()["error"]
+
+
+def test_a_model_that_writes_what_it_hears_is_served_too(tmp_path):
+    rows = said_corpus()
+    model = lk.load(writer(tmp_path / "writer"), task=rows.task)
+    clips = [e.input for e in rows.test[:2]]
+    with running(model) as (_, client):
+        found = send(client, *map(clip, clips))
+    assert found.status_code == 200, found.text
+    assert [p["answer"] for p in found.json()["predictions"]] == [x.text for x in lk.predict(model, clips)]
 
 
 def test_a_model_of_texts_takes_no_form(tmp_path):
