@@ -19,8 +19,8 @@ def transcribe(model, clips: Any, *, language: str = "", beams: int = 1) -> Any:
     >>> model = lk.load("tiny-speech", task=english.task)
     >>> transcribe(model, english.test[0].input), english.test[0].target       # in Chinese, as the task says
     ('五十八', '五十八')
-    >>> transcribe(model, [e.input for e in english.test[:2]], language="en", beams=4)
-    ['fifty eight', ...]
+    >>> transcribe(model, [e.input for e in english.test[1:3]], language="en", beams=4)
+    ['twenty two', ...]
 
     With `beams` that many beginnings are kept at each step and the likeliest text is given; with one, the likeliest letter each
     time (greedy).
