@@ -230,7 +230,7 @@ lk.plots.alignment(lk.alignment(model, clip.input, language="en"))
 lk.plots.alignment(lk.alignment(model, clip.input, language="zh"))
 
 # %% [markdown] lang="zh"
-# **读图**：写英语时，颜色大体沿着对角线走：先听到的先写。写中文时只有两三行，每一行跨过好几个音。没有人告诉它哪里是哪里，这条对角线是从“声音，文字”这样的对子里自己长出来的。（很多书上画的是交叉注意力。它省事，可是编码器早已把听到的搬来搬去，小模型的注意力常常哪里都看一点；盖住声音量出来的，才是它真正离不开的。）
+# **读图**：写英语时，颜色大体沿着对角线走：先听到的先写，也有一两个点跑偏。写中文时只有三行，每一行最离不开的只是整个词里的一小处。没有人告诉它哪里是哪里，这条对角线是从“声音，文字”这样的对子里自己长出来的。（很多书上画的是交叉注意力。它省事，可是编码器早已把听到的搬来搬去，小模型的注意力常常哪里都看一点；盖住声音量出来的，才是它真正离不开的。）
 #
 # 对齐是训练里最慢长出来的东西。短的片段里，可能的对法少，所以预训练先只学数字，学会了再学长句；编码器后面还挂过一个 CTC 头，逼着每一帧早早表态，最后扔掉（记录在模型目录的 `pretraining.json` 里）。早先的一次试验没有这样做，把真人的数字连成一串直接学：单个数字的错误率 0.008，一到三个连起来 0.48。
 #
@@ -241,7 +241,7 @@ lk.plots.alignment(lk.alignment(model, clip.input, language="zh"))
 # 德语的个位在十位前面：74 是“四和七十”（vierundsiebzig）。**猜**：没有听过德语的模型，能写对几成？
 
 # %% [markdown] lang="en"
-# **Reading it**: in English the colour goes along the diagonal, by and large: what is heard first is written first. In Chinese there are two or three rows, and each spans several sounds. Nobody told it what is where; this diagonal grew by itself from pairs of sound and text. (Many books draw cross-attention. It costs less, but the encoder has moved about what it heard by then, and the attention of a small model often looks a little everywhere; what is measured by silencing is what it cannot do without.)
+# **Reading it**: in English the colour goes along the diagonal, by and large: what is heard first is written first, though a dot or two stray. In Chinese there are three rows, and each hangs most on one small place of a whole word. Nobody told it what is where; this diagonal grew by itself from pairs of sound and text. (Many books draw cross-attention. It costs less, but the encoder has moved about what it heard by then, and the attention of a small model often looks a little everywhere; what is measured by silencing is what it cannot do without.)
 #
 # Alignment is what grows most slowly in training. In short clips there are few ways to align, so the pretraining began with numbers alone and took longer phrases when these were learned; and a CTC head behind the encoder, which made every frame take a stand early, was thrown away at the end (`pretraining.json` in the model's folder keeps the record). An early probe did without, on digits of real speakers: the error rate was 0.008 for single ones, and 0.48 for runs of one to three.
 #
