@@ -88,6 +88,11 @@ def warning(truthful: bool | None) -> str:
     )
 
 
+def mark(truthful: bool | None) -> str:
+    """The same in the few words that a figure has room for."""
+    return tr("没有通过删除检验", "fails the deletion test") if truthful is False else ""
+
+
 # Over many rows
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from labkit.base.display import display_width
 from labkit.base.language import tr
 from labkit.inspection.attribution_html import AGAINST, DEEPEST, FOR, strongest
+from labkit.inspection.hiding import mark
 from labkit.plots.look import drawn, figure, short
 
 WIDE = 56  # columns of a line of tokens in a figure; a Chinese character takes two
@@ -31,6 +32,7 @@ def attribution(found, title: str | None = None, names: Sequence[str] = ()) -> A
     row = 0
     for one, block, name in zip(found, blocks, [*names, *[""] * len(found)], strict=False):
         answer = f"{name + tr('：', ': ') if name else ''}p({short(one.label)}) = {one.probabilities[one.label]:.3f}"
+        answer += tr("，", ", ") + mark(one.truthful) if mark(one.truthful) else ""
         axes.text(0.3, row + 0.7, answer, fontsize=9, color="#444444", va="center")
         for line in block:
             row += 1

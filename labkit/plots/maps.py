@@ -6,6 +6,7 @@ from typing import Any
 from labkit.base.display import COLOURS
 from labkit.base.language import tr
 from labkit.inspection.dense import Map
+from labkit.inspection.hiding import mark
 from labkit.plots.look import drawn, figure, short
 
 
@@ -31,7 +32,7 @@ def maps(found: Sequence[Map] | Map, names: Sequence[str] = ()) -> Any:
         look = {"origin": "lower", "aspect": "auto", "extent": (0, wide, 0, len(picture))} if heard else {}
         shown = axes.imshow(picture, cmap=colours, vmin=-top, vmax=top, **look)
         answer = f"p({short(one.label)}) = {one.probabilities[one.label]:.3f}"
-        axes.set_title(f"{name}{tr('：', ': ') if name else ''}{answer}")
+        axes.set_title("\n".join(filter(None, [f"{name}{tr('：', ': ') if name else ''}{answer}", mark(one.truthful)])))
         axes.grid(False)
         if heard:
             axes.set(xlabel=tr("秒", "seconds"), ylabel=tr("频带", "band"))

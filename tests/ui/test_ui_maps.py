@@ -97,6 +97,8 @@ def test_a_failed_deletion_test_stands_below_the_map_that_failed_it(panel, digit
             setattr(panel, one, dataclasses.replace(getattr(panel, one), truthful=not (fails and one == "before")))
         before, after = panel.picture().split('<div class="labkit-story">')[1:]
         assert ("deletion test" in before) is fails and "deletion test" not in after
+        titles = [axes.get_title(loc="left") for axes in panel.figure().axes[:2]]
+        assert ["fails the deletion test" in title for title in titles] == [fails, False]
 
 
 def test_what_does_not_fit_a_clip_is_not_offered(panel):
