@@ -18,7 +18,8 @@ WORDS = {  # of the page to try the model on: Chinese, English
     "pages": ("页面", "pages"),
     "interface": ("接口", "interface"),
     "first": ("一段文本", "a text"),
-    "file": ("一个文件", "a file"),
+    "picture": ("一张图片", "a picture"),
+    "sound": ("一个声音文件", "a sound file"),
     "second": ("另一段", "another text"),
     "token": ("令牌", "token"),
     "ask": ("问", "Ask"),
@@ -69,6 +70,7 @@ def try_html(task, code: str, *, token: bool, explains: bool, most: int) -> str:
     data["seconds"] = recording.SECONDS if ".wav" in kinds else 0
     words |= {"lang": code, "other": other, "other_name": {"zh": "中文", "en": "English"}[other], "about": about[code]}
     filled = {name: escape(text) for name, text in words.items()}
+    filled["file"] = escape(words["sound" if ".wav" in kinds else "picture"])
     if kinds:
         filled["why"] = escape(words["where"])
     filled["script"] = recording.script()

@@ -136,7 +136,7 @@ def test_a_clip_is_uploaded_or_recorded_answered_and_explained(opened, word):
     model = lk.load("tiny-commands", task=lk.commands().task)
     with lk.serve(model) as service:
         page = opened(service.url, locale="en-GB")
-        page.get_by_label("a file").set_input_files(word)
+        page.get_by_label("a sound file").set_input_files(word)
         (truth,) = lk.predict(model, [str(word)])
         expect(page.locator("#said")).to_have_text(truth.label)
         expect(page.locator("#map")).to_be_visible()
@@ -160,7 +160,7 @@ def test_a_photograph_that_is_too_large_is_made_smaller_before_it_is_sent(opened
     with lk.serve(lk.load("tiny-resnet", task=lk.doodles(limit=64).task)) as service:
         page = opened(service.url, locale="en-GB")
         expect(page.locator("#record")).to_be_hidden()
-        page.get_by_label("a file").set_input_files(tmp_path / "photo.jpg")
+        page.get_by_label("a picture").set_input_files(tmp_path / "photo.jpg")
         expect(page.locator("#map")).to_be_visible(timeout=20_000)
         expect(page.get_by_role("alert")).to_be_empty()
     assert opened.said == []
