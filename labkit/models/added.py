@@ -5,6 +5,7 @@ Strategies wrap with it, models saves and loads with it. Notebook 03 uses it.
 """
 
 import contextlib
+import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,8 +30,14 @@ def hushed() -> Iterator[None]:
 def peft_at_work() -> Iterator[None]:
     """peft, without what no user can do anything about."""
     ignore_old_torchao()
+    logging.getLogger("transformers.configuration_utils").addFilter(of_the_user)  # a second time changes nothing
     with hushed():
         yield
+
+
+def of_the_user(record: logging.LogRecord) -> bool:
+    """Whether a message is worth a user's time: peft 0.20 reads a name in every forward that transformers has deprecated."""
+    return "use_return_dict" not in record.getMessage()
 
 
 def ignore_old_torchao() -> None:

@@ -1,5 +1,6 @@
 """Colab ships torchao 0.10, for which peft refuses LoRA on every layer: there labkit does as if it were not installed."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from stand_ins import bert
+
+from labkit.models.added import peft_at_work
 
 TESTS = Path(__file__).resolve().parents[1]
 TRAIN = """
@@ -44,3 +47,13 @@ def test_every_strategy_trains_beside_a_torchao_that_is_too_old(tmp_path):
         f"{name} None"
         for name in ("full", "head", "top-K", "gradual", "bitfit", "lora", "prefix", "ptuning-v2", "adapter")
     ]
+
+
+def test_only_what_peft_asks_of_transformers_stays_unsaid():
+    with peft_at_work():
+        log = logging.getLogger("transformers.configuration_utils")
+    told = [
+        log.makeRecord(log.name, logging.WARNING, "", 0, f"`{name}` is deprecated!", (), None)
+        for name in ("use_return_dict", "torch_dtype")
+    ]
+    assert [bool(log.filter(record)) for record in told] == [False, True]
