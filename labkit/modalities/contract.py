@@ -26,6 +26,9 @@ class Modality:
     heads: ClassVar[dict[str, str]] = {}  # for each task by name, the transformers class that has a head for it
     suffixes: ClassVar[tuple[str, ...]] = ()  # of files that are inputs of this kind: ".png"
     model: ClassVar[str] = "tiny-bert-zh"  # packaged: what a classification takes where the user names none
+    cuts: ClassVar[bool] = (
+        True  # whether what is longer than the limit is cut; otherwise the limit is one of tokens that are written
+    )
     epochs: ClassVar[float] = 1  # times the epochs that a strategy wants for texts
     cheap: ClassVar[tuple[str, str]] = ("features", "features")  # what `features` are called: as a run's name, in words
 

@@ -68,6 +68,7 @@ class Speech(Audio):
     trim: float = 45.0  # dB: a word may begin and end softly
 
     name: ClassVar[str] = "speech"
+    cuts: ClassVar[bool] = False
 
     def packed_clips(self, arrays: Mapping[str, Any], rows: Sequence[int]) -> list:
         """Of clips in four bits a sample (`audio`, with their `lengths`) those with these numbers: the others stay packed."""

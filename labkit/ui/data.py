@@ -89,7 +89,8 @@ class Data(Panel):
     def offer_batches(self) -> None:
         """How batches are made matters only where rows differ in length."""
         for name in BATCHES:
-            self.settings[name].layout.display = "none" if self.alike() else None
+            whole = name == "max_length" and self.corpus and not self.corpus.task.modality.cuts
+            self.settings[name].layout.display = "none" if whole or self.alike() else None
 
     def config(self) -> TrainConfig:
         config = config_of(self.settings)
@@ -160,14 +161,19 @@ class Data(Panel):
 
     def lengths(self) -> list[int]:
         """Tokens of each training row, cut as the controls say."""
-        return [min(n, self.settings["max_length"].value) for n in self.tokens]
+        return [min(n, self.limit()) for n in self.tokens]
+
+    def limit(self) -> int:
+        """The longest that is read of a row; all of it where nothing is cut."""
+        longest = max(self.tokens)
+        return self.settings["max_length"].value if self.corpus.task.modality.cuts else longest
 
     def padding(self) -> dict[str, float]:
         """Share of padding in an epoch, by the way that batches are made."""
         config, lengths = self.config(), self.lengths()
         order = functools.partial(batch_order, lengths, config.batch_size, seed=config.seed, epoch=0)
         found = {self.way(b): padding_share(lengths, order(bucket=b)) for b in (True, False)}
-        full = min(config.max_length, self.longest)
+        full = min(self.limit(), self.longest)
         return found | {tr("都补到 {}", "all to {}").format(full): padding_share(lengths, order(), full)}
 
     def way(self, bucket: bool) -> str:
@@ -196,15 +202,16 @@ class Data(Panel):
     def charts(self) -> list[Drawing]:
         if self.corpus is None or self.alike():
             return []
-        limit, percent = self.settings["max_length"].value, "{:.1%}".format
+        limit, percent, modality = self.limit(), "{:.1%}".format, self.corpus.task.modality
         cut = tr("{} 的行被截断", "{} of the rows are cut").format(percent(sum(n > limit for n in self.tokens) / len(self.tokens)))  # fmt: skip
-        sounds = bool(self.corpus.task.modality.suffixes)
+        mark, note = ((limit, tr("最大长度", "max length")), cut) if modality.cuts else (None, "")
+        sounds = bool(modality.suffixes)
         counted = (
             tr("每行的帧数（10 毫秒）", "frames of a row (10 ms)") if sounds else tr("每行的词元数", "tokens of a row")
         )
         words = counted, tr("占一批的比例", "share of a batch")
         title = tr("一轮里填充所占的比例", "share of padding in an epoch")
         return [
-            Histogram(tr("长度", "lengths"), self.tokens, words[0], (limit, tr("最大长度", "max length")), note=cut),
+            Histogram(tr("长度", "lengths"), self.tokens, words[0], mark, note),
             Bars(title, self.padding(), percent, words[1], top=1.0, lit=[self.way(self.config().bucket)]),
         ]

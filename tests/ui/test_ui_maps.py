@@ -139,3 +139,12 @@ def test_pictures_have_no_lengths_and_the_data_panel_says_nothing_of_batches():
     assert panel.source().endswith("\ncorpus") and "labkit-empty" not in panel.live.value
     panel.set(source="reviews")
     assert [layout.display for layout in batches] == [None] * 3 and "Press Load" in panel.picture()
+
+
+def test_clips_that_are_heard_whole_are_not_said_to_be_cut(tmp_path):
+    writer(tmp_path / "writer")
+    panel = asked(lk.ui.Data(said_corpus(), model=str(tmp_path / "writer")))
+    assert panel.settings["max_length"].layout.display == "none" and panel.settings["bucket"].layout.display is None
+    assert "are cut" not in panel.picture() and "frames of a row" in panel.picture()
+    assert f"all to {max(panel.tokens)}" in panel.padding()
+    panel.figure()
