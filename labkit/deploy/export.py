@@ -105,6 +105,14 @@ def check(model, precision: str) -> None:
                 "This model is an exported one already: export again from the folder that it came from.",
             )
         )
+    if not model.task.plain:
+        raise BadInput(
+            tr(
+                "带 CRF 的标注模型不能导出：它的答案要用到标签之间的分数，导出的文件里没有。请用 labkit serve 直接服务它，或用 crf=False 训练。",
+                "A tagger with a CRF cannot be exported: its answers take scores between tags, which the file would not hold. "
+                "Serve the folder itself with labkit serve, or train with crf=False.",
+            )
+        )
     task = type(model.task)
     if task.go_on is not Task.go_on:
         raise BadInput(

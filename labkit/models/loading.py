@@ -187,9 +187,9 @@ def reset_head(model) -> None:
 
     for name in blocks(model)[-1].modules:
         for module in model.get_submodule(name).modules():
-            if isinstance(module, torch.nn.Linear):
+            if isinstance(module, torch.nn.Linear | torch.nn.Embedding):
                 module.weight.data.normal_(std=getattr(model.config, "initializer_range", 0.02))
-                if module.bias is not None:
+                if getattr(module, "bias", None) is not None:
                     module.bias.data.zero_()
 
 

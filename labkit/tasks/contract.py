@@ -126,6 +126,11 @@ class Task:
         """The names of what the head puts out, as its configuration has them: the labels, unless a task says more."""
         return self.labels
 
+    @property
+    def plain(self) -> bool:
+        """Whether logits are all that an answer takes of the network: then it can be exported."""
+        return True
+
     def auto_class(self, config=None) -> Any:
         """The transformers class whose head fits task, modality and the network's configuration."""
         import transformers

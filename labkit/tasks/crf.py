@@ -117,10 +117,17 @@ def pieces(text: str) -> list[tuple[int, int]]:
 def chances(scores, rows, first, after) -> tuple[float, Any, Any]:
     """Of all sequences of tags: the logarithm of their sum, how likely each tag is at each place (n, k), and how often each
     pair of neighbours is to be expected (k, k). Forward and backward; places stand in the order of `steps`."""
+    parts, kept = forwards(scores, rows, first, after)
+    return float(parts.sum()), *expected(kept)
+
+
+def forwards(scores, rows, first, after) -> tuple[Any, tuple]:
+    """Forward over all rows at once: (n,) numbers whose sum over a row's places is the logarithm of the sum of all its
+    sequences, and what `expected` needs. Each place is scaled by its own sum, so that nothing overflows."""
     import numpy as np
 
     top = scores.max(1, keepdims=True)
-    here, step, total = np.exp(scores - top), np.exp(after), float(top.sum())
+    here, step = np.exp(scores - top), np.exp(after)
     ends = np.cumsum(rows)
     forward, scale = np.empty_like(here), np.empty(len(here))
     for t, end in enumerate(ends):
@@ -129,14 +136,22 @@ def chances(scores, rows, first, after) -> tuple[float, Any, Any]:
         forward[now] = before * here[now]
         scale[now] = forward[now].sum(1)
         forward[now] /= scale[now, None]
-    total += float(np.log(scale).sum())
-    backward, between = np.ones_like(here), np.zeros_like(after)
+    return np.log(scale) + top[:, 0], (rows, ends, here, step, forward, scale)
+
+
+def expected(kept: tuple, weights=1.0) -> tuple[Any, Any]:
+    """Backward: how likely each tag is at each place (n, k), and the expected counts of neighbours (k, k), in which each place
+    weighs what `weights` (n, 1) says."""
+    import numpy as np
+
+    rows, ends, here, step, forward, scale = kept
+    backward, between, weighed = np.ones_like(here), np.zeros_like(step), forward * weights
     for t in range(len(rows) - 1, 0, -1):
         now, before = (
             slice(ends[t] - rows[t], ends[t]),
             slice(ends[t - 1] - rows[t - 1], ends[t - 1] - rows[t - 1] + rows[t]),
         )
         coming = here[now] * backward[now] / scale[now, None]
-        between += forward[before].T @ coming * step
+        between += weighed[before].T @ coming * step
         backward[before] = coming @ step.T
-    return total, forward * backward, between
+    return forward * backward, between

@@ -62,11 +62,15 @@ class Tagging(Task):
     >>> task.counts([[0, 2, "PER"]], [[0, 2, "PER"], [3, 5, "LOC"]])                 # as spans.COUNTS names them
     (2, 1, 1, 1, 0, 0, 0)
 
-    An answer to an item is the logarithms of its tags' probabilities, (pieces, k); one to an example its entities, with
-    their probabilities.
+    With `crf=True` how well tags follow each other is learned too, and the whole sequence at once: `Tagging(labels, crf=True)`,
+    or `dataclasses.replace(corpus, task=dataclasses.replace(corpus.task, crf=True))`.
+
+    An answer to an item is the logarithms of its tags' probabilities, (pieces, k), with a CRF below the (k + 1, k) scores of
+    what follows what; one to an example its entities, with their probabilities.
     """
 
     modality: Modality = field(default_factory=Text)
+    crf: bool = False  # whether the network learns how tags follow each other (chain.py)
 
     name: ClassVar[str] = "tagging"
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -90,6 +94,18 @@ class Tagging(Task):
     def outputs(self) -> tuple[str, ...]:
         """The tags, as the head's configuration has them."""
         return tag_names(self.labels)
+
+    def auto_class(self, config=None) -> Any:
+        plain = super().auto_class(config)
+        if not self.crf:
+            return plain
+        from labkit.tasks.chain import Chained
+
+        return Chained(plain)
+
+    @property
+    def plain(self) -> bool:
+        return not self.crf
 
     def configure(self, config) -> dict[str, Any]:
         return {"id2label": dict(enumerate(self.outputs)), "label2id": {tag: i for i, tag in enumerate(self.outputs)}}
@@ -203,9 +219,15 @@ class Tagging(Task):
     # Answers
 
     def losses(self, outputs, batch: Batch) -> Any:
-        """Summed cross-entropy of each row's pieces in nats."""
+        """Summed cross-entropy of each row's pieces in nats; with a CRF that of the whole sequence."""
         from torch.nn.functional import cross_entropy
 
+        if self.crf:
+            from labkit.tasks.chain import bounded, unlikely
+
+            here = batch.target != PADDING
+            table = bounded(outputs.chain, self.labels)
+            return unlikely(outputs.logits.float()[here], table, batch.target[here], here.sum(1).cpu().numpy())
         target = batch.target.where(batch.target >= 0, PADDING)
         return cross_entropy(
             outputs.logits.float().transpose(1, 2), target, reduction="none", ignore_index=PADDING
@@ -216,17 +238,30 @@ class Tagging(Task):
 
         here = batch.target != PADDING
         rows = outputs.logits.detach().float().log_softmax(-1)[here].cpu().numpy()
-        return np.split(rows, here.sum(1).cumsum(0).tolist()[:-1])
+        found = np.split(rows, here.sum(1).cumsum(0).tolist()[:-1])
+        if self.crf:  # what follows what goes with each answer: the rows that decode it
+            table = outputs.chain.detach().float().cpu().numpy()
+            found = [np.concatenate([table, rows]) for rows in found]
+        return found
 
     def merge(self, answers: list, items: Sequence[dict]) -> list[list[tuple[int, int, str, float]]]:
         """The entities of each example, from all its windows: the best legal tags, decoded in one go."""
         import numpy as np
 
         groups = [list(group) for _, group in itertools.groupby(range(len(items)), key=lambda i: items[i]["example"])]
-        scores = np.concatenate(answers)
         pieces = [[piece for i in group for piece in items[i]["pieces"]] for group in groups]
-        best = viterbi(scores, list(map(len, pieces)), *legal(self.labels))
-        sure = np.exp(scores[np.arange(len(best)), best])
+        first, after = legal(self.labels)
+        if self.crf and answers:
+            table, answers = answers[0][: len(first) + 1], [rows[len(first) + 1 :] for rows in answers]
+            first, after = first + table[0], after + table[1:]
+        scores, lengths = np.concatenate(answers), list(map(len, pieces))
+        best = viterbi(scores, lengths, first, after)
+        each = np.exp(scores)
+        if self.crf:
+            from labkit.tasks.chain import likely
+
+            each = likely(scores, first, after, lengths)
+        sure = each[np.arange(len(best)), best]
         found, at = [], 0
         for some in pieces:
             here = slice(at, at + len(some))
@@ -272,9 +307,9 @@ class Tagging(Task):
     # Faces
 
     def baselines(self, train: Sequence[Example]) -> dict[str, Callable[[], Baseline]]:
-        return {"crf": lambda: self.crf(train), "dictionary": lambda: self.dictionary(train)}
+        return {"crf": lambda: self.feature_crf(train), "dictionary": lambda: self.dictionary(train)}
 
-    def crf(self, train: Sequence[Example]) -> Baseline:
+    def feature_crf(self, train: Sequence[Example]) -> Baseline:
         """Characters and their neighbours: seconds of work, and hard to beat when labels are many."""
         from labkit.tasks.crf import CRF
 
