@@ -417,12 +417,12 @@ print("trimmed - kept:", *paired("tiny-commands", "silence kept"))
 # %% [markdown] lang="zh"
 # 看不出差别：留出 lucas 时剪了好得多，留出别人时差不多，区间很宽。这些录音本来就剪得紧，两头没有多少静音；剪不剪，要看录音，不看道理。自己的录音前后有一秒空白，就是另一回事了。
 #
-# 数据增强也是片段的设置，只在训练时起作用：每一轮把片段变快变慢（`speed`）、前后挪动（`shift`）、换个声道长短（`warp`）、换支话筒（`tone`，分贝）、加噪声（`noise`）、遮掉一块（`mask`）；存下来的模型回答时不变。
+# 数据增强也是片段的设置，只在训练时起作用：每一轮把片段变快变慢（`speed`）、前后挪动（`shift`）、换个声道长短（`warp`）、换支话筒（`tone`，分贝）、加噪声（`noise`）、遮掉一块（`mask`）；存下来的模型回答时不变。它不白来：真人那 200 段上试过一次，还是十二轮，没有看出好处（日志里有数）。变得多，就要多练几轮；值不值得，量了才知道。
 
 # %% [markdown] lang="en"
 # No difference that can be seen: with lucas left out trimming is far better, with the others it is much the same, and the interval is wide. These recordings are cut tightly, with little silence at their ends; whether to trim depends on recordings and not on principles. With a second of nothing before and behind your own, it is another matter.
 #
-# Augmentation is a setting of the clips as well, and acts in training alone: each epoch hears them faster or slower (`speed`), earlier or later (`shift`), from a shorter or longer throat (`warp`), through another microphone (`tone`, in decibels), with noise (`noise`), with parts hidden (`mask`); the saved model answers as ever.
+# Augmentation is a setting of the clips as well, and acts in training alone: each epoch hears them faster or slower (`speed`), earlier or later (`shift`), from a shorter or longer throat (`warp`), through another microphone (`tone`, in decibels), with noise (`noise`), with parts hidden (`mask`); the saved model answers as ever. It does not come free: tried once on the 200 clips of people, for the same twelve epochs, it brought nothing that can be seen (the log has the figures). What varies more takes more epochs; whether it pays is for you to measure.
 
 # %%
 varied = digits.augmented(speed=0.15, shift=0.05, warp=0.15, tone=8, noise=0.3, mask=0.15)
