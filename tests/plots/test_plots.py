@@ -204,4 +204,4 @@ def test_runs_show_mean_interval_and_time_of_each_strategy():
 def test_labels_of_every_figure_are_written_in_both_languages():
     source = "".join(path.read_text("utf-8") for path in PACKAGE.glob("plots/*.py"))
     for zh, en in re.findall(r'tr\("([^"]+)", "([^"]+)"\)', source):
-        assert any("\u4e00" <= c <= "\u9fff" for c in zh) and en.isascii(), (zh, en)
+        assert en.isascii() and not zh.isascii(), (zh, en)  # a comma between two words is one, too
