@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from importlib.metadata import PackageNotFoundError, metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -71,6 +72,11 @@ def test_every_pin_installs_on_the_oldest_patch_of_each_python():
         except PackageNotFoundError:  # for another system
             continue
         assert [v for v in ("3.11.0", "3.12.0", "3.13.0") if not accepted.contains(v)] == [], line
+
+
+def test_no_two_files_of_tests_have_one_name():
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))  # pytest imports them by it
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_no_file_is_too_large_for_git():
