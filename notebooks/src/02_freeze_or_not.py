@@ -289,18 +289,21 @@ lk.scored("02.4", len(changed))
 # %% [markdown] lang="zh"
 # 恰好那四个。labkit 每次训练都做这个对照，结果记在 `run.moved` 里；万一有冻结的张量动了，它会直接报错，而不是悄悄给你一个成绩。
 #
-# 现在只训练最后一层，池化层冻着。**猜**：少的那六十多倍参数，值几个百分点？
+# 现在只训练最后一层，池化层冻着。**猜**：参数少了六十多倍，测试准确率还有多少？
 
 # %% [markdown] lang="en"
 # Just those four. labkit makes this comparison in every run and notes the outcome in `run.moved`; should a frozen tensor ever move, it stops with an error instead of quietly giving you a score.
 #
-# Now train only the last layer, with the pooler frozen. **Guess**: the parameters are sixty times fewer. How many points is that worth?
+# Now train only the last layer, with the pooler frozen. **Guess**: with sixty times fewer parameters, what test accuracy is left?
+
+# %%
+lk.guess("02.4b", 0.55, 0.65)
 
 # %%
 narrow = lk.Trainer(fresh(), corpus, lk.HeadOnly(pooler=False), config).fit()
 print(*narrow.moved)
 expect("head", head_only.test_accuracy)
-expect("narrow", narrow.test_accuracy)
+expect("narrow", narrow.test_accuracy, guess="02.4b")
 
 # %% [markdown] lang="zh"
 # 几个百分点，只差在一个词的读法上（只跑了一个种子，还不算定论，为什么，第 9 节说）。以后看到“冻结不行”的结论，先问一句：池化层冻了没有？
@@ -331,14 +334,17 @@ lk.scored("02.5", round(100 * sum(top) / sum(parameter.numel() for parameter in 
 #
 # 下面的**冻结地图**把楼画成一叠积木：点一块，冻结或放开；红的在训练，灰蓝的不动，右边的数跟着变，底下是替你写好的代码。点出来的若正好是某种策略，它就用那个名字，比如放开第 4、第 3 层，就是 `top-K`，k = 2。还有预设：选 `bitfit` 或 `lora`，看看积木怎样变。
 #
-# 全量微调时，全楼都是红的，没什么看头。可是红不等于真的动了。按“运行”，面板会在训练时旁观，记下每一块收到的梯度和走过的路（代码里是 `lk.watch`，孪生格子就在面板后面）。**猜**：64 条评论练一轮之后，哪一块的权重变化最大？头，中间，还是嵌入层？
+# 全量微调时，全楼都是红的，没什么看头。可是红不等于真的动了。按“运行”，面板会在训练时旁观，记下每一块收到的梯度和走过的路（代码里是 `lk.watch`，孪生格子就在面板后面）。**猜**：64 条评论练一轮之后，哪一块的权重变化最大（占自己长度的比例）？头，中间某一层，还是嵌入层？
 
 # %% [markdown] lang="en"
 # A layer has about two hundred thousand parameters, so two of them and the head make some four hundred thousand, a little over a quarter of the 1.6 million; the largest block is the embeddings.
 #
 # The **freeze map** below draws the house as a stack of blocks. Click one to freeze or free it: red trains, grey-blue stays, the numbers on the right follow, and at the bottom stands the code. If what you clicked happens to be a strategy, it goes by that name: free layers 4 and 3, and you have `top-K` with k = 2. There are presets as well; choose `bitfit` or `lora` and see what the blocks do.
 #
-# With full fine-tuning the whole house is red, and there is not much to see. But being red does not mean to move. Press Run, and the panel looks on while the model trains, and notes the gradient that each block receives and the way that it goes (in code that is `lk.watch`; the twin cell stands right behind). **Guess**: after one epoch on 64 reviews, in which block have the weights changed most? The head, the middle, the embeddings?
+# With full fine-tuning the whole house is red, and there is not much to see. But being red does not mean to move. Press Run, and the panel looks on while the model trains, and notes the gradient that each block receives and the way that it goes (in code that is `lk.watch`; the twin cell stands right behind). **Guess**: after one epoch on 64 reviews, in which block have the weights changed most, as a share of their own length? The head, a layer in the middle, the embeddings?
+
+# %%
+lk.guess("02.5b", choice="embeddings")
 
 # %%
 some = corpus.limit(64)
@@ -352,7 +358,9 @@ panel
 trainer = lk.Trainer(fresh(), some, lk.Full(), lk.TrainConfig(epochs=1))
 with lk.watch(trainer.model) as seen:
     trainer.fit()
-print(tr("和面板相同：", "as in the panel:"), lk.trainable_map(trainer.model, seen) == panel.moved)
+moved = lk.trainable_map(trainer.model, seen)
+print(tr("和面板相同：", "as in the panel:"), moved == panel.moved)
+lk.scored("02.5b", max(moved, key=lambda part: part.change or 0).name.split()[0])
 
 # %% [markdown] lang="zh"
 # **读图**：中间是每一块收到的平均梯度，右边是权重走过的路占原来长度的百分之几（图上的范数就是长度）。头从随机开始，路最远；各层走了头的一半多一点。最有意思的是嵌入层：收到的梯度仅次于头，是各层的两到三倍，走的路却最短。一条评论只碰到表里的几十行，没出现过的字原地不动；而 AdamW 给每个参数各定步幅，梯度大不等于步子大。再看横轴上的数：这一轮下来，谁也没走出百分之一点几。既然都走得这么近，那么干脆不许下面的动，又会损失多少？这个问题要一层一层地问（第 7 节）。
@@ -458,15 +466,19 @@ gap = max(abs(a - b) for (_, a, _), (_, b, _) in zip(kept.steps, again.steps, st
 lk.about(tr("八步里损失最大的差", "largest difference of the loss in eight steps"), gap, 0, 1e-5)
 
 # %% [markdown] lang="zh"
-# 一个头便宜到这个地步，就可以做一件平时舍不得做的事：把学习率从小到大全试一遍。`LiveHead` 只读一遍文字，之后每次重练都不到一眨眼。我们试七种学习率，每种十轮。**猜**：最好的和最差的差几个百分点？最好的在哪一头？（看的是验证成绩：选设置，不许用测试集。）
+# 一个头便宜到这个地步，就可以做一件平时舍不得做的事：把学习率从小到大全试一遍。`LiveHead` 只读一遍文字，之后每次重练都不到一眨眼。我们试七种学习率，每种十轮。**猜**：两头里哪一头考得更差，最小的 `1e-5`，还是最大的 `1e-1`？（看的是验证成绩：选设置，不许用测试集。）
 
 # %% [markdown] lang="en"
-# With a head as cheap as this, you can do what one usually can't afford: try all the learning rates from small to large. `LiveHead` reads the texts once; after that, each new training is over in a blink. We try seven rates, ten epochs each. **Guess**: how many points lie between the best and the worst, and at which end is the best? (We look at the validation score: the test set is not for choosing.)
+# With a head as cheap as this, you can do what one usually can't afford: try all the learning rates from small to large. `LiveHead` reads the texts once; after that, each new training is over in a blink. We try seven rates, ten epochs each. **Guess**: which end does worse, the smallest rate, `1e-5`, or the largest, `1e-1`? (We look at the validation score: the test set is not for choosing.)
+
+# %%
+lk.guess("02.6", choice="large")
 
 # %%
 live = lk.LiveHead(lk.Trainer(fresh(), corpus, lk.HeadOnly(), config))
 rates = [1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1]
 scores = [live.trainer(lr=lr).fit().valid_accuracy for lr in rates]
+lk.scored("02.6", "small" if scores[0] < scores[-1] else "large")
 
 # %%
 fig, axes = lk.plots.figure(6.4, 2.8)
@@ -547,24 +559,29 @@ fig
 #
 # > **理论 ⑤** 上面的层离任务近，该多改；下面的层存着语言，该少改：越往下，步幅越小，也越晚放开。
 #
-# 不必一开始就决定冻几层。2018 年的 ULMFiT 提出两个至今好用的主意。一是**逐步解冻**：头还是随机的时候，它传下去的梯度是胡话，先别让楼听；练一轮头，再放开最上面一层，再一轮，再一层。下面走一遍 `GradualUnfreeze` 的时间表，不训练，只看谁醒着。**猜**：我们这栋楼，几轮之后全部醒来？
+# 不必一开始就决定冻几层。2018 年的 ULMFiT 提出两个至今好用的主意。一是**逐步解冻**：头还是随机的时候，它传下去的梯度是胡话，先别让楼听；练一轮头，再放开最上面一层，再一轮，再一层。下面走一遍 `GradualUnfreeze` 的时间表，不训练，只看谁醒着。**猜**：我们这栋楼，第几轮起全部醒着？
 
 # %% [markdown] lang="en"
 # ## 8 Thawing step by step, each at its own stride
 #
 # > **Theory ⑤** Layers on top are near the task and should change more; those below hold the language and should change less: the lower, the shorter the stride, and the later the thaw.
 #
-# You need not decide at the start how many layers stay frozen. ULMFiT, in 2018, had two ideas that still serve. One is **gradual unfreezing**: while the head is random, the gradients it sends down are nonsense, and the house had better not listen; so train the head for an epoch, then open the topmost layer, then, after another epoch, one more. Here we walk through the timetable of `GradualUnfreeze` without training, just to see who is awake. **Guess**: in our house, after how many epochs is everybody up?
+# You need not decide at the start how many layers stay frozen. ULMFiT, in 2018, had two ideas that still serve. One is **gradual unfreezing**: while the head is random, the gradients it sends down are nonsense, and the house had better not listen; so train the head for an epoch, then open the topmost layer, then, after another epoch, one more. Here we walk through the timetable of `GradualUnfreeze` without training, just to see who is awake. **Guess**: in our house, in which epoch is everybody up?
+
+# %%
+lk.guess("02.8b", 3, 5)
 
 # %%
 from labkit import block_words
 
-plan = lk.GradualUnfreeze()
+plan, numbers = lk.GradualUnfreeze(), []
 model = plan.prepare(fresh())
 for epoch in range(1, plan.default_epochs(model) + 1):
     awake = [block_words(part.name) for part in lk.trainable_map(model) if part.trained]
     print(tr(f"第 {epoch} 轮：", f"epoch {epoch}: ") + tr("，", ", ").join(reversed(awake)))
+    numbers.append(len(awake))
     plan.on_epoch(model, epoch)
+lk.scored("02.8b", 1 + numbers.index(max(numbers)))
 
 # %% [markdown] lang="zh"
 # 六块，第六轮全醒，第七轮一起再练一遍。另一个主意是**分层学习率**：每往下一块，步幅除以 2.6。**猜**：嵌入层的步幅是头的几分之一？（除了五次。）
@@ -646,15 +663,20 @@ lk.plots.pareto(steps, cost="parameters")
 # %% [markdown] lang="zh"
 # **读图**：灰线叫**帕累托前沿**（Pareto front）：线上的策略，没有谁既比它便宜又比它准。在我们这里线上只有 `head` 和 `top-1`：`top-2` 和 `full` 训练得更多，这一次却没有考得更好。这条前沿告诉你该在谁和谁之间选，但它只看平均值，不看竖线；竖线重叠的两个点，前沿也排不出真名次。
 #
-# 那么到底怎么判？把两种策略在**同样的行、同样的种子**上一一配对，只看差值（**配对检验**）：难的行对谁都难，配对以后这份运气就抵消了，所以差值的区间比两条横线看上去要窄。区间整个在 0 的一边，才叫“优于”；跨过 0，就是“分不出高下”。**猜**：顶部两层和只训练头，是哪一种？
+# 那么到底怎么判？把两种策略在**同样的行、同样的种子**上一一配对，只看差值（**配对检验**）：难的行对谁都难，配对以后这份运气就抵消了，所以差值的区间比两条横线看上去要窄。区间整个在 0 的一边，才叫“优于”；跨过 0，就是“分不出高下”。**猜**：顶部两层比只训练头，是哪一种？
 
 # %% [markdown] lang="en"
 # **Reading it**: the grey line is the **Pareto front**; for a strategy on it, no other is both cheaper and better. With us only `head` and `top-1` are on it: `top-2` and `full` train more and, this time, did no better. The front tells you between which ones to choose, but it only looks at means and not at the bars; two points whose bars overlap are not ranked by it either.
 #
-# How to judge, then? Pair the two strategies on **the same rows and the same seeds**, and look at the difference only: a hard row is hard for both, and in pairs this luck cancels out, so that the interval of the difference is narrower than the two bars make one think. Only if the whole of it lies on one side of 0 do we say "better"; if it holds 0, the two are "inside the noise". **Guess**: the top two layers and the head alone, which is it?
+# How to judge, then? Pair the two strategies on **the same rows and the same seeds**, and look at the difference only: a hard row is hard for both, and in pairs this luck cancels out, so that the interval of the difference is narrower than the two bars make one think. Only if the whole of it lies on one side of 0 do we say "better"; if it holds 0, the two are "inside the noise". **Guess**: the top two layers beside the head alone, which is it?
+
+# %%
+lk.guess("02.9", choice="unknown")
 
 # %% tags=["nbval-ignore-output"]
+word = lk.verdict(runs, "top-2", "head").word
 print(lk.verdict(runs, "top-2", "head"))
+lk.scored("02.9", "unknown" if word == "noise" else word)
 print(lk.verdict(runs, "top-2", "tf-idf"))
 print(lk.verdict(runs, "head", "tf-idf"))
 
@@ -711,12 +733,15 @@ lk.scored("02.10", round(100 * lk.verdict(every, "full 40", "head 40").differenc
 # %% [markdown] lang="zh"
 # 现在可以判了，三种说法分开判。“数据多了还冻结，**要吃亏**”：240 行时成立，全量好四个点，区间在 0 以上。“数据少，冻结**更准**”：没有证据，40 和 80 行时领先的反而是全量，领先不到一个点。“数据少，冻结**不吃亏**”：要看多少算亏。40 行时区间是 −2.5 到 +4.1：不会差出五个点，差三个点却排除不了。你若不在乎四个点，这句话成立；在乎，就是**不知道**，不是“一样”。还有 TF-IDF：到 240 行，只训练头仍然没有明显赢过它。
 #
-# 换一个领域，还站得住吗？短评论是为这套工具写的；真正的客人写的酒店点评，长得多，七成是好评。同样的问题，40 行和 240 行，三个种子，记录也带来了（点评本身不能随包，`tools/make_course_runs.py` 写着怎样重做）。**猜**：240 行时，还是全量在前吗？40 行时，谁赢得了“一律说好”的 70 %？
+# 换一个领域，还站得住吗？短评论是为这套工具写的；真正的客人写的酒店点评，长得多，七成是好评。同样的问题，40 行和 240 行，三个种子，记录也带来了（点评本身不能随包，`tools/make_course_runs.py` 写着怎样重做）。**猜**：240 行时，全量比只训练头高几个点？（落后写负数。）再想一想：40 行时，谁赢得了“一律说好”的 70 %？
 
 # %% [markdown] lang="en"
 # Now one can judge, and the claim is three. "Freezing with plenty of data **loses**" holds at 240 rows: full is better by four points, with an interval above 0. "With little data freezing **is better**" has no evidence: at 40 and 80 rows it is full that leads, by less than a point. "With little data freezing **loses nothing**" depends on what you call a loss. At 40 rows the interval runs from −2.5 to +4.1: five points are ruled out, three are not. If four points are nothing to you, the claim holds; if they are something, the answer is **unknown**, which is not "equal". And TF-IDF: up to 240 rows the head alone has not clearly beaten it.
 #
-# Does it stand in another domain? The short reviews were written for this kit; hotel reviews by real guests are much longer, and seven in ten are positive. The same question with 40 and 240 rows and three seeds; those records came along, too (the reviews themselves could not; `tools/make_course_runs.py` says how to make the runs again). **Guess**: at 240 rows, is full in front again? And at 40, who beats the 70 % of "always positive"?
+# Does it stand in another domain? The short reviews were written for this kit; hotel reviews by real guests are much longer, and seven in ten are positive. The same question with 40 and 240 rows and three seeds; those records came along, too (the reviews themselves could not; `tools/make_course_runs.py` says how to make the runs again). **Guess**: at 240 rows, by how many points is full above the head alone? (Behind is negative.) And think: at 40, who beats the 70 % of "always positive"?
+
+# %%
+lk.guess("02.10b", -3, 2)
 
 # %%
 hotels = lk.runs("02-hotels")
@@ -724,6 +749,7 @@ every = [*hotels, *hotels.beside]
 for n in (40, 240):
     print(lk.verdict(every, f"full {n}", f"head {n}"))
     print(lk.verdict(every, f"full {n}", f"tf-idf {n}"))
+lk.scored("02.10b", round(100 * lk.verdict(every, "full 240", "head 240").difference, 1))
 for line in lk.table(every):
     print(f"{line.strategy:<12}{line.accuracy:.3f} {line.macro_f1:.3f}")
 

@@ -213,12 +213,15 @@ fig
 # %% [markdown] lang="zh"
 # **读图**：前三段照**理论 ①** 的价目表缩短：顶部两层剩四分之一，LoRA 和头几乎不剩。最长的却是激活值。在我们这里，全量微调 35 MB，顶部两层 17 MB，LoRA 24 MB，头不到 1 MB。LoRA 只训练百分之二的参数，激活值还留着七成：最底下那一对矩阵也要梯度，回程得穿过所有的层（笔记 02 的理论 ①）；省下的三成，是冻结的矩阵用不着的输入。所以“LoRA 省内存”说的是前三段，批大、句子长的时候，大头在第四段。
 #
-# 算出来的账，机器认不认？另开一个程序，只许它比起步时多用 115 MB（Linux 的 `setrlimit`），各走两步，一批 48 行。**猜**：四种里谁走不动？还有别的办法让它走得动吗？
+# 算出来的账，机器认不认？另开一个程序，只许它比起步时多用 115 MB（Linux 的 `setrlimit`），各走两步，一批 48 行。**猜**：四种里谁走不动？（再想一想：有别的办法让它走得动吗？）
 
 # %% [markdown] lang="en"
 # **Reading it**: the first three pieces shrink as **theory ①** has it: the top two layers keep a quarter of gradients and moments, LoRA and the head next to nothing. The longest piece is another one, the activations: with us 35 MB for full fine-tuning, 17 MB for the top two layers, 24 MB for LoRA, less than 1 MB for the head. LoRA trains two per cent of the parameters and keeps seven tenths of the activations. Its lowest pair of matrices wants a gradient too, so the way back leads through all layers (theory ① of notebook 02); the three tenths saved are inputs that frozen matrices have no use for. "LoRA saves memory" is said of the other three pieces; with large batches and long texts, most of the bill is the fourth.
 #
-# So much for sums on paper; does a machine agree? Another process may take just 115 MB more than it starts with (`setrlimit` on Linux), for two steps of 48 rows by each. **Guess**: which of the four can't go? And is there another way to make it go?
+# So much for sums on paper; does a machine agree? Another process may take just 115 MB more than it starts with (`setrlimit` on Linux), for two steps of 48 rows by each. **Guess**: which of the four can't go? (And think: is there another way to make it go?)
+
+# %%
+lk.guess("03.1d", choice="lora")
 
 # %%
 import os
@@ -260,6 +263,8 @@ weak = subprocess.run(
     [sys.executable, "-c", WEAK, MODEL], env=os.environ | whole_blocks, capture_output=True, text=True
 )
 print(weak.stdout or tr("这里限制不了内存：要 Linux。", "No memory limit can be set here: it takes Linux."))
+if stuck := [line.split()[0] for line in weak.stdout.splitlines() if "memory" in line]:
+    lk.scored("03.1d", stuck[0])
 
 # %% [markdown] lang="zh"
 # 认账：只有全量微调走不动，LoRA 勉强走得动。再看最后一行，同样的全量微调，把 48 行分成三份，每份反向一次，攒够了再迈步（**梯度累积**，笔记 05），就走得动了，梯度一点没变。所以“机器弱，就冻结”只说了一半：弱在内存，分份也行，付出的是时间；弱在时间，冻结才省得多。只有权重、梯度、动量自己就放不下的大模型，才非冻结不可。
@@ -377,15 +382,18 @@ def cut(model, rank):
 
 
 # %% [markdown] lang="zh"
-# r = 0 就是把各层的改动全部抹掉，只留下练过的嵌入和分类头。**猜**：r 要多大，九成五的验证句子答案不变？
+# r = 0 就是把各层的改动全部抹掉，只留下练过的嵌入和分类头。**猜**：每处只留 8 个方向，几成的验证句子答案不变？
 
 # %% [markdown] lang="en"
-# With r = 0 all that the layers learned is wiped out, and only the trained embeddings and head remain. **Guess**: how large must r be, so that 95 in 100 validation texts get the same answer as before?
+# With r = 0 all that the layers learned is wiped out, and only the trained embeddings and head remain. **Guess**: with 8 directions left of each change, what share of the validation texts gets the same answer as before?
+
+# %%
+lk.guess("03.2b", 0.6, 0.9)
 
 # %%
 answers = logits(tuned).argmax(-1)
 same = {r: (logits(cut(tuned, r)).argmax(-1) == answers).float().mean().item() for r in (0, 1, 2, 4, 8, 16)}
-expect("kept", same[8])
+expect("kept", same[8], guess="03.2b")
 title = tr("每处改动只留 r 个方向", "Each change cut to r directions")
 lk.plots.bars({f"r = {r}": 100 * share for r, share in same.items()}, title, tr("答案不变，%", "same answers, %"))
 
@@ -507,10 +515,14 @@ theirs = lk.Trainer(fresh(), corpus, lk.LoRA(rank=8, alpha=16), config).model
 print(type(theirs).__name__, count(theirs) == count(mine))
 
 # %% [markdown] lang="zh"
-# 参数个数相同。下面训练我们自己的。在 labkit 里，“训练哪些”是一个策略，策略最要紧的是 `prepare`：拿到模型，还回一个准备好的。于是手写的 LoRA 只要三行就成了正式的策略。**猜**：练完以后，验证准确率和第 2 节的全量微调差多少？
+# 参数个数相同。下面训练我们自己的。在 labkit 里，“训练哪些”是一个策略，策略最要紧的是 `prepare`：拿到模型，还回一个准备好的。于是手写的 LoRA 只要三行就成了正式的策略。**猜**：练完以后，验证准确率是多少？
 
 # %% [markdown] lang="en"
-# As many parameters. Now train our own. In labkit, what trains is a strategy, and the heart of a strategy is `prepare`, which takes a model and gives back one that is ready. So three lines make a proper strategy out of our LoRA. **Guess**: after training, how far will its validation accuracy be from that of the full fine-tune in section 2?
+# As many parameters. Now train our own. In labkit, what trains is a strategy, and the heart of a strategy is `prepare`, which takes a model and gives back one that is ready. So three lines make a proper strategy out of our LoRA. **Guess**: after training, what is its validation accuracy?
+
+
+# %%
+lk.guess("03.4", 0.6, 0.75)
 
 
 # %%
@@ -523,7 +535,7 @@ trainer = lk.Trainer(fresh(), corpus, MyLoRA(), config)
 mine = trainer.model
 carry(theirs, mine)
 my_run = trainer.fit()
-expect("mine", my_run.valid_accuracy)
+expect("mine", my_run.valid_accuracy, guess="03.4")
 
 # %% [markdown] lang="zh"
 # 只动了百分之二的参数，成绩就到了同一带。现在反向搬一次：把练好的 $A$、$B$ 和头装进 peft 的模型，比两边的 logits。
@@ -716,6 +728,9 @@ print(count(by_hand) == count(library), gap < 1e-6, torch.equal(logits(by_hand),
 # Can an adapter be merged? **Theory ④** says: see whether it is straight, in other words **linear**. Linear means that the output for the sum of two inputs is the sum of the outputs (constants aside). Ask a LoRA pair with random inputs, then a bottleneck. **Guess**: which is linear?
 
 # %%
+lk.guess("03.6", choice="both")
+
+# %%
 a, b = torch.randn(2, 5, plain.config.hidden_size, device=DEVICE)
 
 
@@ -723,7 +738,9 @@ def linear(f):
     return torch.allclose(f(a + b) + f(0 * a), f(a) + f(b), atol=1e-4)
 
 
-print(linear(pairs[0]), linear(by_hand.bert.encoder.layer[0].output.dense[1]))
+straight = linear(pairs[0]), linear(by_hand.bert.encoder.layer[0].output.dense[1])
+print(*straight)
+lk.scored("03.6", {(True, False): "lora", (False, True): "adapter"}.get(straight, "both"))
 
 # %% [markdown] lang="zh"
 # 便签是线性的，可以印进书里；讲义是非线性的，只能一直夹着，每次读到这里都要多翻两页：使用时慢一点，永远如此。弯也不是白弯的：同样的个数，弯的能表示直的表示不了的东西。
@@ -810,27 +827,35 @@ fig
 # %% [markdown] lang="zh"
 # 对上了。**读图**：一行是一个字的目光，颜色越深看得越多（几个注意力头的平均），各行的和都是 1；竖线左边是十个前缀位置，右边是真字。左边分走的，就是右边少掉的：前缀主要靠这个影响结果（下一格会看到它还有一个小小的副作用）。现在左边很淡，没练过的前缀，几乎没人看它。没有一个权重变了，也就没有什么可以合并。
 #
-# 由此还有两个后果。**猜**：没训练过的前缀，会改变答案吗？512 个位置，还剩几个给真字？
+# 由此还有两个后果。**猜**：没训练过的前缀，会改变答案吗？第二个是位置：512 个里少了十个。
 
 # %% [markdown] lang="en"
 # They agree. **Reading it**: each row is the gaze of one character, the darker the more (a mean over the attention heads), and adds up to 1; left of the upright line are the ten places of the prefix, right of it the real text. What goes to the left is missing on the right: that is how a prefix acts, above all (the next cell shows a small side effect). For now the left is pale: a prefix that has not trained is hardly looked at. No weight has changed, so there is nothing to merge.
 #
-# Two things follow. **Guess**: does a prefix that has not trained change the answers? And of 512 positions, how many are left for the text?
+# Two things follow. **Guess**: does a prefix that has not trained change the answers? The second is room: of 512 positions ten are gone.
 
 # %%
-print(torch.allclose(logits(prompted), logits(plain), atol=1e-3))
+lk.guess("03.7", choice="no")
+
+# %%
+same = torch.allclose(logits(prompted), logits(plain), atol=1e-3)
+print(same)
+lk.scored("03.7", "no" if same else "yes")
 room = plain.config.max_position_embeddings
 print(room, room - prompted.active_peft_config.num_virtual_tokens)
 
 # %% [markdown] lang="zh"
 # 会改变：扉页上先写了十句胡话，真字的位置也都往后挪了十格。LoRA 和适配器从零影响出发，前缀不能，这是它学得慢的一个原因。另一个原因在图里：梯度要穿过一层层的目光才能传到前缀，目光分给它多少，它就收到多少。
 #
-# **前缀微调**（prefix tuning）的作者为此加了一个小网络：练的时候，键和值由它从十个短向量生成，十个位置借着共同的网络互相带动；练完把结果抄下来，网络就扔掉。**P-tuning v2** 说不用，直接练，多给些轮数就是。**猜**：训练时和存盘时，两者各有多少个数？
+# **前缀微调**（prefix tuning）的作者为此加了一个小网络：练的时候，键和值由它从十个短向量生成，十个位置借着共同的网络互相带动；练完把结果抄下来，网络就扔掉。**P-tuning v2** 说不用，直接练，多给些轮数就是。**猜**：前缀微调训练的数，是存下来的几倍？
 
 # %% [markdown] lang="en"
 # It does: ten lines of nonsense were written on the flyleaf first, and every real character moved back by ten places. LoRA and the adapter begin without effect, a prefix can't, and that is one reason why it learns slowly. The other is in the picture: the gradient must come through the gaze of layer upon layer to reach a prefix, and it gets as much as it is looked at.
 #
-# The authors of **prefix tuning** therefore added a small network: while training, it makes the keys and values from ten short vectors, so that the ten places move one another along; when done, the result is written down and the network thrown away. **P-tuning v2** says there is no need: train them directly, just for more epochs. **Guess**: how many numbers has each while training, and how many when saved?
+# The authors of **prefix tuning** therefore added a small network: while training, it makes the keys and values from ten short vectors, so that the ten places move one another along; when done, the result is written down and the network thrown away. **P-tuning v2** says there is no need: train them directly, just for more epochs. **Guess**: in prefix tuning, how many times as many numbers train as are saved?
+
+# %%
+lk.guess("03.7b", 2, 10)
 
 # %%
 import tempfile
@@ -843,7 +868,10 @@ for strategy in (lk.PrefixTuning(tokens=10), lk.PTuningV2(tokens=10)):
     model = strategy.prepare(fresh())
     lk.save(model, box / strategy.name)
     kept = load_file(box / strategy.name / "adapter_model.safetensors")["prompt_embeddings"]
-    print(f"{strategy.name:<11}{count(model) - count(head_only(fresh())):>8,} → {kept.numel():,}")
+    trained = count(model) - count(head_only(fresh()))
+    print(f"{strategy.name:<11}{trained:>8,} → {kept.numel():,}")
+    if strategy.name == "prefix":
+        lk.scored("03.7b", round(trained / kept.numel(), 1))
 
 # %% [markdown] lang="zh"
 # 前缀微调训练时大了十几倍，存下来的却完全一样多。脚手架拆了，房子一样大。
@@ -969,7 +997,13 @@ print(len(differences), tr("步，损失相同：", "steps, same losses:"), max(
 # **Reading it**: the bars are 95 % intervals; with 199 test rows they reach about six points to each side. First look at the overlaps: all five bars lie over one another, and one seed does not tell who is steadier. The next picture judges every pair; where a square has no colour, do not rank. **Guess**: five strategies make ten pairs. How many of them get a colour?
 
 # %%
-lk.plots.verdicts(lk.verdicts(runs))
+lk.guess("03.9b", 4, 8)
+
+# %%
+judged = lk.verdicts(runs)
+five = [run.strategy for run in runs]
+expect("told apart", sum(v.word == "better" for v in judged if v.a in five and v.b in five), guess="03.9b")
+lk.plots.verdicts(judged)
 
 # %% [markdown] lang="zh"
 # **读图**：左上角一片空白，十对里没有一对分得出高下，连头尾相差的 5 个点也在噪声之内。上色的只有右边和下边：五种策略都赢了 TF-IDF 和“永远猜多数”。一个种子的“分不出”是**不知道**，不是“一样”。
@@ -1001,10 +1035,13 @@ print(lk.verdict(every, "lora", "full, 10 epochs"))
 # Now we can judge. LoRA, prefix tuning and adapters really are better than the head, by four to six points, with intervals all above 0: what they add **is of use**, it is not the head's doing. P-tuning v2 and full fine-tuning can't be told from the head with 160 rows. LoRA's 4.4 points over three epochs of full fine-tuning are real as well; but let full go ten epochs, and 2.6 are left, in an interval that holds 0: part of that lead was only a longer walk (**theory ⑦**). So this can be said: **with few rows, two per cent of the parameters are no worse than all of them, and better than the head alone**. "LoRA beats full fine-tuning" can't. The TF-IDF beside them, 67.8 % in the mean, took next to no time, and every strategy has to be worth more than that first.
 
 # %% [markdown] lang="zh"
-# 有一件事倒是看得清楚，看损失就行。**猜**：前三轮里，谁的训练损失（细线）降得最快，谁最慢？到了最后，慢的那一位追上来没有？
+# 有一件事倒是看得清楚，看损失就行。**猜**：前三轮里，谁的训练损失（细线）降得最慢？到了最后，它追上来没有？
 
 # %% [markdown] lang="en"
-# One thing is plain to see, though, in the losses. **Guess**: over the first three epochs, whose training loss (thin) falls fastest, and whose most slowly? And does the slow one catch up in the end?
+# One thing is plain to see, though, in the losses. **Guess**: over the first three epochs, whose training loss (thin) falls most slowly? And does it catch up in the end?
+
+# %%
+lk.guess("03.9c", choice="prefix")
 
 # %%
 lk.plots.curves(*runs)
@@ -1013,6 +1050,7 @@ lk.plots.curves(*runs)
 third = {run.strategy: run.history[2].train_loss for run in runs}
 print(tr("第三轮损失最低：", "lowest loss in epoch 3:"), min(third, key=third.get))
 print(tr("第三轮损失最高：", "highest:"), max(third, key=third.get))
+lk.scored("03.9c", max(third, key=third.get))
 
 # %% [markdown] lang="zh"
 # **读图**：前三轮里全量微调降得最快，P-tuning v2 最慢，第二轮还先升了一截，尽管它的学习率最大；其余几种在中间。第 7 节说过原因：起点带着胡话，梯度要穿过目光。可是看完十轮：它追了上来，细线最后降到 0.1 以下，和前缀微调一样低，训练行已经背熟了。再看粗线：除了三轮就停的全量微调，验证损失都掉头向上，P-tuning v2 的升得最高，超过了 1。所以它若想考得更好，缺的不是轮数：题已经背得太熟了。参数少，并不自动免疫过拟合。
@@ -1058,15 +1096,18 @@ with lk.quiet():
 print((logits(loaded) - logits(theirs)).abs().max().item() < 1e-6)
 
 # %% [markdown] lang="zh"
-# 要交给完全不认识 peft 的程序呢？先合并，存成普通模型。labkit 里，`lk.LoRA().merge` 做的就是第 5 节手写的事。**猜**：文件多大？
+# 要交给完全不认识 peft 的程序呢？先合并，存成普通模型。labkit 里，`lk.LoRA().merge` 做的就是第 5 节手写的事。**猜**：文件有几 MB？
 
 # %% [markdown] lang="en"
-# And for a program that has never heard of peft? Merge first, and save a plain model. In labkit, `lk.LoRA().merge` does what we wrote in section 5. **Guess** how large the file is.
+# And for a program that has never heard of peft? Merge first, and save a plain model. In labkit, `lk.LoRA().merge` does what we wrote in section 5. **Guess** how many MB the file has.
+
+# %%
+lk.guess("03.10", 0.1, 1)
 
 # %%
 lk.save(lk.LoRA().merge(theirs), box / "merged")
 whole = lk.load(box / "merged").to(DEVICE)
-print(f"{(box / 'merged' / 'model.safetensors').stat().st_size / 1e6:.1f} MB")
+lk.scored("03.10", round((box / "merged" / "model.safetensors").stat().st_size / 1e6, 1))
 gap = (logits(whole) - logits(theirs)).abs().max() / logits(theirs).abs().max()
 print(type(whole).__name__, gap.item() < 1e-5)
 

@@ -330,7 +330,7 @@ expect("long", examine(scholar, exam)[1])
 # - **百科**：`tiny-bert-zh-general`，13 分钟，一条评论也没读过；
 # - **评论**：`tiny-bert-zh`，139 分钟。
 #
-# 旁边照例坐着 TF-IDF。**猜**：写下五个名字的名次。几秒能赢随机几个百分点？百科呢？
+# 旁边照例坐着 TF-IDF。**猜**：它的测试准确率是多少？（再在纸上写下五个名字的名次。）
 
 # %% [markdown] lang="en"
 # ## 3 The same labels, four starting points
@@ -344,13 +344,16 @@ expect("long", examine(scholar, exam)[1])
 # - **general**: `tiny-bert-zh-general`, 13 minutes, never saw a review;
 # - **reviews**: `tiny-bert-zh`, 139 minutes.
 #
-# As always TF-IDF sits beside them. **Guess**: write down the order of the five. By how many points do the seconds beat random? And general?
+# As always TF-IDF sits beside them. **Guess**: what is its test accuracy? (And write down the order of the five on paper.)
 
 # %% [markdown] lang="zh"
 # `hand_in` 把自己做的模型存成目录，`lk.load` 就能像读别的模型一样读它：骨干照搬，头换新的。验证集只留 20 行，因为今天不用它选任何东西。
 
 # %% [markdown] lang="en"
 # `hand_in` saves a home-made model as a folder, and `lk.load` then reads it like any other: the backbone as it is, the head new. Of the validation set we keep 20 rows only, since nothing is chosen by it today.
+
+# %%
+lk.guess("06.3", 0.5, 0.6)
 
 # %%
 import tempfile
@@ -395,7 +398,7 @@ fig.axes[0].axvline(50, color="#888888", ls=":")
 fig
 
 # %%
-expect("tf-idf", scores["TF-IDF"])
+expect("tf-idf", scores["TF-IDF"], guess="06.3")
 best = max(starts, key=scores.get)
 print(tr("四个起点里最好的：", "the best of the four starts:"), best)
 
@@ -418,19 +421,23 @@ print(tr("四个起点里最好的：", "the best of the four starts:"), best)
 #
 # > **理论 ④** 读什么比读没读更要紧：预训练的文字离任务越近，起点越好。
 #
-# 百科那一个读过两百多万字，是小册子的五十倍，为什么一点用也没有？问它两份考卷：没读过的评论，和普通文字。让它和读评论的那一个都来猜。**猜**：百科在评论上的损失，比那个一元模型（6.29）低多少？
+# 百科那一个读过两百多万字，是小册子的五十倍，为什么一点用也没有？问它两份考卷：没读过的评论，和普通文字。让它和读评论的那一个都来猜。**猜**：百科在评论上的损失，比那个一元模型（6.29）低还是高？
 
 # %% [markdown] lang="en"
 # ## 4 What has it read?
 #
 # > **Theory ④** What was read matters more than that something was: the nearer its text to the task, the better the start.
 #
-# General has read more than two million characters, fifty booklets. Why was that of no use at all? Give it two papers, unseen reviews and plain text, and let the reader of reviews guess on both, too. **Guess**: on reviews, how far below the unigram model (6.29) is general?
+# General has read more than two million characters, fifty booklets. Why was that of no use at all? Give it two papers, unseen reviews and plain text, and let the reader of reviews guess on both, too. **Guess**: on reviews, is general below the unigram model (6.29), or above it?
+
+# %%
+lk.guess("06.4", choice="below")
 
 # %%
 papers = {tr("评论", "reviews"): exam, tr("普通文字", "plain text"): encode(general)}
 pair = {tr("百科", "general"): jurist, tr("评论", "reviews"): scholar}
 losses = {name: [examine(lm, paper)[0] for paper in papers.values()] for name, lm in pair.items()}
+lk.scored("06.4", "below" if losses[tr("百科", "general")][0] < by_table else "above")
 fig, axes = lk.plots.figure(6.4, 3.0)
 for shift, colour, (name, values) in zip((-0.18, 0.18), lk.plots.COLOURS, losses.items(), strict=False):
     drawn = axes.bar([shift, 1 + shift], values, 0.34, color=colour, label=tr(f"读{name}的", f"has read {name}"))
@@ -594,10 +601,14 @@ fig
 # Let general read our reviews, text only and no labels. It is a size larger and a step takes several times as long, so it gets 20 steps of 32 reviews, less than half the booklet. **Guess**: will 6.4 come down below the dashed line?
 
 # %%
+lk.guess("06.7", choice="no")
+
+# %%
 pupil = lk.load_masked_lm("tiny-bert-zh-general").to(DEVICE).requires_grad_(True)
 further = pretrain(pupil, encode([row.input for row in corpus.train]), 20, lr=1e-3, every=20)
 print(tr("起点高过一元模型：", "above the table at the start:"), further[0][1] > by_table)
 print(tr("20 步之后低于它：", "below it after 20 steps:"), further[-1][1] < by_table)
+lk.scored("06.7", "yes" if further[-1][1] < by_table else "no")
 
 # %% [markdown] lang="zh"
 # **读结果**：20 步，半本小册子，就从虚线以上走到了虚线以下；我们从零读的那一个，花了一百多步，才到同一个地方。认得字的人换一种书读，快得多：这是继续预训练的全部道理。

@@ -75,13 +75,14 @@ def fresh():
 
 
 # %% [markdown] lang="zh"
-# 安全绳照旧：`expect` 先印你的数，再印我们的参考值和范围，出了范围印一个 ✗。范围是五个种子量出来的。
+# 图里红的，就是要训练的。安全绳照旧：`expect` 先印你的数，再印我们的参考值和范围，出了范围印一个 ✗。范围是五个种子量出来的。
 
 # %% [markdown] lang="en"
-# The safety rope is the old one: `expect` prints your number, then our reference and its range, and a ✗ outside it. The ranges were measured with five seeds.
+# What trains is red in the drawing. The safety rope is the old one: `expect` prints your number, then our reference and its range, and a ✗ outside it. The ranges were measured with five seeds.
 
 # %%
 expect = lk.expect("08")
+lk.plots.network(fresh(), lk.TopK(2))
 
 # %%
 trainer = lk.Trainer(fresh(), corpus, lk.TopK(2), replace(config, epochs=6))
@@ -124,9 +125,13 @@ expect("lazy f1", lazy.macro_f1, guess="08.1b")
 # 按准确率，懒人赢了十四个百分点；按 macro-F1，他输了。他的差评 F1 是 0，好评 F1 接近 1，平均不到一半：一个没有本事的人，macro-F1 就该在那一带。**再猜**：我们的模型说了“差评”的行里，有几成真是差评？
 
 # %% [markdown] lang="en"
-# By accuracy the lazy one wins by fourteen points; by macro-F1 he loses. His F1 is 0 for the bad reviews and nearly 1 for the good, less than a half on average, which is where someone without any skill belongs. **Guess again**: of the rows that our model calls "bad", how many really are?
+# By accuracy the lazy one wins by fourteen points; by macro-F1 he loses. His F1 is 0 for the bad reviews and nearly 1 for the good, less than a half on average, which is where someone without any skill belongs. **Guess again**: of the rows that our model calls "bad", what share really is?
 
 # %%
+lk.guess("08.1d", 0.5, 0.8)
+
+# %%
+expect("street precision", honest.parts[0].precision, guess="08.1d")
 lk.plots.confusion(honest)
 
 # %% [markdown] lang="zh"
@@ -378,14 +383,18 @@ for mistake in lk.worst(model, reading, 8, max_length=64):
 #
 # > **理论 ⑤** 校准：说八成的时候，就该对八成。练得太久，置信度就会涨过头；除以一个数，不改一个答案，就能压回来。
 #
-# 面馆老板想这样用：模型有九成以上把握的，直接处理；其余的人来看。那么“九成”得是真的。把测试行按模型的**置信度**（它给自己答案的概率，也就是它的把握）分成五档（两类里选一个，置信度至少五成），每一档里数一数对了几成。**猜**：它说“九成以上”的那些行，真对了几成？它说“九成以上”的行有多少？
+# 面馆老板想这样用：模型有九成以上把握的，直接处理；其余的人来看。那么“九成”得是真的。把测试行按模型的**置信度**（它给自己答案的概率，也就是它的把握）分成五档（两类里选一个，置信度至少五成），每一档里数一数对了几成。**猜**：它说“九成以上”的那些行，真对了几成？
 
 # %% [markdown] lang="en"
 # ## 5 It says ninety per cent. Is it?
 #
 # > **Theory ⑤** Calibration: what is said with 80 % ought to be right in 80 %. Trained too long, a model grows too sure; dividing by one number, which changes no answer, brings it back.
 #
-# The owner wants to use it like this: what the model is more than 90 % sure of is dealt with at once, the rest is read by people. Then the 90 % had better be true. Sort the test rows into five bins by how sure the model is (of two classes it picks one, so at least 50 %), and count in each bin how many are right. **Guess**: of those said with "over 90 %", how many are right? And how many rows are said so?
+# The owner wants to use it like this: what the model is more than 90 % sure of is dealt with at once, the rest is read by people. Then the 90 % had better be true. Sort the test rows into five bins by how sure the model is (of two classes it picks one, so at least 50 %), and count in each bin how many are right. **Guess**: of those said with "over 90 %", what share is right?
+
+
+# %%
+lk.guess("08.5b", 0.9, 1)
 
 
 # %%
@@ -401,6 +410,7 @@ def calibration_error(logits, truth):
 
 
 expect("ece", calibration_error(logits, truth))
+expect("over 90", bins_of(logits, truth)[-1][2], guess="08.5b")
 
 # %% [markdown] lang="zh"
 # **校准误差**（ECE）是每一档“置信度”和“对的比例”差多少，按行数平均。修的办法简单得让人不信：把 logits 除以一个数 $T$，叫**温度**。$T>1$，所有置信度都往五成缩；谁大谁小不变，所以一个答案也不变。$T$ 用**验证集**来选，选让损失最小的那个，绝不用测试集。**猜**：$T$ 会是多少？准确率变多少？
@@ -501,7 +511,11 @@ read = right_on(reading)
 # Beside it we put a grey band. Take 60 rows **at random** as a slice, ten times, note the **lowest** of the ten, and repeat that three hundred times. To look as bad as the band needs no explanation at all. **Guess**: by how many points is the lowest of ten below the average?
 
 # %%
+lk.guess("08.6b", 1, 4)
+
+# %%
 lowest = torch.tensor([min(read[torch.randperm(360)[:60]].mean() for _ in range(10)) for _ in range(300)])
+expect("lowest of ten", 100 * (read.mean() - lowest.median()), guess="08.6b")
 fig, axes = lk.plots.figure(6.8, 3.8)
 axes.axvspan(*lowest.quantile(torch.tensor([0.025, 0.975])), color="#888888", alpha=0.3, lw=0)
 axes.axvline(read.mean(), color="#888888", ls="--")
@@ -634,14 +648,17 @@ lk.scored("08.7", "higher" if with_marks > 100 * run.test_accuracy else "lower")
 #
 # **同一来源的测试集夸它**，因为测试行里有同样的捷径。这就是为什么第 1 节说，成绩是“模型加上这批行”的。
 #
-# 没有埋过标记的人怎么发现它？一个办法不用模型：在训练行里数，哪些两个字的组合最偏向一边。**猜**：前几名是什么？会是“好吃”“垃圾”吗？
+# 没有埋过标记的人怎么发现它？一个办法不用模型：在训练行里数，哪些两个字的组合最偏向一边。**猜**：第一名是什么？会是“好吃”“垃圾”这样的词吗？
 
 # %% [markdown] lang="en"
 # A test score of ninety, higher than ever before! Had you looked at the test set only, you would ship it today. But turn the marks around and the score drops to twenty, far below guessing; for eight or nine reviews in ten all that counts is the phone. It has not read the reviews at all.
 #
 # **A test set of the same source praises it**, since the test rows offer the same short cut. This is why section 1 said that a score belongs to "the model and these rows".
 #
-# How would someone find it who did not plant it? One way takes no model: count in the training rows which pairs of characters lean most to one side. **Guess**: what comes first? "Tasty", "rubbish"?
+# How would someone find it who did not plant it? One way takes no model: count in the training rows which pairs of characters lean most to one side. **Guess**: what comes first? A word such as "tasty" or "rubbish"?
+
+# %%
+lk.guess("08.7c", choice="word")
 
 # %%
 from collections import Counter
@@ -651,6 +668,7 @@ for row in biased:
     often[row.target].update({row.input[i : i + 2] for i in range(len(row.input) - 1)})
 leaning = sorted(often[0] | often[1], key=lambda pair: (-abs(often[0][pair] - often[1][pair]), pair))
 print(leaning[:9])
+lk.scored("08.7c", "mark" if set(leaning[0]) <= set("【星海手机用户】") else "word")
 
 # %% [markdown] lang="zh"
 # 一眼就看见了：标记的七个片段占了前七名，排在所有真正的好话坏话之前。训练之前，先数一数，不到一秒。

@@ -227,10 +227,13 @@ print(
 )
 
 # %% [markdown] lang="zh"
-# 头还没有训练，指得当然是乱的。现在训练：600 行，只练三轮，好留出犯错误的余地。
+# 头还没有训练，指得当然是乱的。现在训练：600 行，只练三轮，好留出犯错误的余地。全部都练（图里红的），最上面是那两个头。
 
 # %% [markdown] lang="en"
-# The heads have not been trained, and of course they point at random. Now train: 600 rows, and three epochs only, so that there is room for mistakes.
+# The heads have not been trained, and of course they point at random. Now train: 600 rows, and three epochs only, so that there is room for mistakes. Everything trains (red in the drawing); on top are the two heads.
+
+# %%
+lk.plots.network(model, lk.Full())
 
 # %%
 config = lk.TrainConfig(epochs=3, batch_size=8, lr=1e-3, device=DEVICE, precision="fp32")

@@ -114,7 +114,7 @@ for block in lk.blocks(model):
 #
 # > **理论 ②** 头只会用冻结的特征现有的样子；最后一段能把特征改一改；全部微调连最下面的边缘也能改。能改的越多，要的数据越多，花的时间也越多。
 #
-# **猜**：八十张（每类十张），只训头、训最后一段、全部微调，测试准确率各是多少？
+# **猜**：八十张（每类十张），只训头、训最后一段、全部微调，测试准确率各是多少？（图里红的训练，灰蓝的冻着。）
 
 # %% [markdown] lang="en"
 # Most parameters are in the topmost layer: higher up, maps get smaller and channels more. Keep that shape in mind: "only the last layer" may mean the head (some thousand parameters) or the last stage of convolutions (half a million). They are far apart.
@@ -123,15 +123,18 @@ for block in lk.blocks(model):
 #
 # > **Theory ②** A head can only use the frozen features as they are; the last stage can change them; full fine-tuning changes the lowest edges, too. The more may change, the more data and time it takes.
 #
-# **Guess**: with eighty pictures, ten a class, what is the test accuracy of the head alone, of the last stage, of everything?
+# **Guess**: with eighty pictures, ten a class, what is the test accuracy of the head alone, of the last stage, of everything? (In the drawing, red trains and grey-blue is frozen.)
 
 # %%
 lk.guess("14.1", 0.5, 0.8)
 
 # %%
+ways = [lk.HeadOnly(), lk.TopK(1), lk.Full()]
+lk.plots.network(model, *ways)
+
+# %%
 few = corpus.limit(80)
 few = replace(few, valid=few.valid[:40])
-ways = [lk.HeadOnly(), lk.TopK(1), lk.Full()]
 runs = [lk.Trainer(lk.load(MODEL, task=few.task), few, way, config).fit() for way in ways]
 expect("head", runs[0].test_accuracy, guess="14.1")
 expect("last", runs[1].test_accuracy)

@@ -59,14 +59,14 @@ print(tr("准备好了。", "Ready."))
 #
 # > **理论 ①** 上线前要留一手：有一种输入，训练时故意不给它看，以后才知道它遇到生人会怎样。
 #
-# 自带的评论有六个领域。我们把**酒店**整个留下，只用其余五个领域的 600 行训练；酒店的评论到第 6 节才出场。训练最上面两层，两轮，几秒钟。
+# 自带的评论有六个领域。我们把**酒店**整个留下，只用其余五个领域的 600 行训练；酒店的评论到第 6 节才出场。训练最上面两层（图里红的），两轮，几秒钟。
 
 # %% [markdown] lang="en"
 # ## 1 The model to be shipped
 #
 # > **Theory ①** Keep something back before you ship: a kind of input that training never sees, to learn what happens when a stranger comes.
 #
-# The packaged reviews come from six domains. We keep **hotels** back altogether and train on 600 rows of the other five; hotels come on stage in section 6. The top two layers train for two epochs, which takes seconds.
+# The packaged reviews come from six domains. We keep **hotels** back altogether and train on 600 rows of the other five; hotels come on stage in section 6. The top two layers (red in the drawing) train for two epochs, which takes seconds.
 
 # %%
 whole = lk.reviews()
@@ -80,6 +80,9 @@ run = lk.Trainer(model, corpus, lk.TopK(2), config).fit()
 print(len(corpus.train), len(corpus.test), len(hotels))
 
 # %%
+lk.plots.network(model, lk.TopK(2))
+
+# %%
 expect = lk.expect("17")
 expect("test", run.test_accuracy)
 
@@ -90,7 +93,7 @@ expect("test", run.test_accuracy)
 #
 # `lk.export` 把网络画成一个 ONNX 文件，分词器、标签、长度上限放在旁边。`precision="int8"` 再把每个权重从 4 个字节压成 1 个：一组权重共用一个尺度，每个数变成 −127 到 127 的整数。导出以后它拿真实的行去问两边：短的、长的、一个一个的、一批一批的（批里短的要填充），把最大的差写进卡片。
 #
-# **猜**：int8 的文件是原来的几分之一？24 行里，有几行的答案会变？
+# **猜**：原来的权重是 6.4 MB，int8 的文件几 MB？（再想一想：24 行里，有几行的答案会变？）
 
 # %% [markdown] lang="en"
 # ## 2 Export: is it the same answer?
@@ -99,7 +102,10 @@ expect("test", run.test_accuracy)
 #
 # `lk.export` draws the network into an ONNX file, with tokenizer, labels and limits beside it. `precision="int8"` then presses every weight from 4 bytes into 1: a group of weights shares a scale, and each number becomes a whole one from −127 to 127. Afterwards both sides are asked real rows: short and long, alone and in batches (where short ones are padded), and the largest difference is written on a card.
 #
-# **Guess**: by which factor is the int8 file smaller? And of 24 rows, how many are answered otherwise?
+# **Guess**: the weights were 6.4 MB; how many MB has the int8 file? (And think: of 24 rows, how many are answered otherwise?)
+
+# %%
+lk.guess("17.2", 2, 4)
 
 # %%
 shelf = Path(tempfile.mkdtemp())
@@ -109,7 +115,7 @@ print(sorted(p.name for p in (shelf / "int8").iterdir()))
 print(card["onnx"]["precision"], card["onnx"]["limit"], card["onnx"]["parity"]["rows"])
 
 # %%
-expect("megabytes", exported.megabytes)
+expect("megabytes", exported.megabytes, guess="17.2")
 expect("changed", exported.parity.changed)
 quantized = lk.load(shelf / "int8")
 print([p.label for p in lk.predict(quantized, ["等了两小时，面都坨了", "味道好，老板人也好"])])
@@ -121,7 +127,7 @@ print([p.label for p in lk.predict(quantized, ["等了两小时，面都坨了",
 #
 # > **理论 ③** 压缩没有免费的：省了多少（大小、时间）和丢了多少（准确率）要在**同样的行**上、**成对**地量。
 #
-# 四个候选：原来的；int8；拿掉最上面一层；剪掉一半注意力头和四分之三的前馈层（先在训练行上量哪些最没用）。后两个不再训练，这是故意的。**猜**：谁最快？谁丢得最多？
+# 四个候选：原来的；int8；拿掉最上面一层；剪掉一半注意力头和四分之三的前馈层（先在训练行上量哪些最没用）。后两个不再训练，这是故意的。**猜**：谁的准确率丢得最多？（再看谁最快。）
 
 # %% [markdown] lang="en"
 # `lk.load` reads it like any other folder, and `predict`, `evaluate` and `serve` take it; it just does not train any more. An export with `precision="float"` is within 1e-5 of the original, and one that came out wrong is not written; int8 is an approximation on purpose, and so it is reported.
@@ -130,7 +136,10 @@ print([p.label for p in lk.predict(quantized, ["等了两小时，面都坨了",
 #
 # > **Theory ③** No compression is free: what it saves (size, time) and what it loses (accuracy) are measured on the **same rows**, in **pairs**.
 #
-# Four candidates: the original; int8; the same without its top layer; and one that lost half of its attention heads and three quarters of its feed-forward parts (those that matter least, measured on training rows). The last two are not trained again, on purpose. **Guess**: which is fastest, and which loses most?
+# Four candidates: the original; int8; the same without its top layer; and one that lost half of its attention heads and three quarters of its feed-forward parts (those that matter least, measured on training rows). The last two are not trained again, on purpose. **Guess**: which loses most accuracy? (And see which is fastest.)
+
+# %%
+lk.guess("17.3", choice="pruned")
 
 # %%
 candidates = {
@@ -146,6 +155,7 @@ lk.plots.compressed(found)
 for name in ("int8", "3 layers", "pruned"):
     expect(name, 100 * found[name].verdict.difference)
 print({v.name: v.verdict.word for v in found.variants if v.name == "3 layers"})
+lk.scored("17.3", min(("int8", "3 layers", "pruned"), key=lambda name: found[name].verdict.difference))
 
 # %% [markdown] lang="zh"
 # **读图**：int8 小了近四倍，一行的时间也短得多，准确率的变化在噪声里。拿掉一层，掉了好几个点，超出了噪声：没有再训练过的网络经不起这样的手术。剪枝的那个平均只掉一两个点，区间碰到 0，看起来很划算。时间随机器而变，没有比对；你这里的表：
@@ -157,10 +167,14 @@ print({v.name: v.verdict.word for v in found.variants if v.name == "3 layers"})
 print(found)
 
 # %% [markdown] lang="zh"
-# 可是平均数会骗人。把测试行**切**开：差评一片，好评一片，每片里剪枝以后对了几个点。**猜**：两片掉得一样多吗？
+# 可是平均数会骗人。把测试行**切**开：差评一片，好评一片，每片里剪枝以后对了几个点。**猜**：剪枝以后，差评那一片变了几个点？（掉了写负数。）
 
 # %% [markdown] lang="en"
-# But averages deceive. **Slice** the test rows, negative reviews here and positive ones there, and look at what pruning did within each. **Guess**: do both slices lose the same?
+# But averages deceive. **Slice** the test rows, negative reviews here and positive ones there, and look at what pruning did within each. **Guess**: by how many points does pruning change the slice of negative reviews? (A loss is negative.)
+
+
+# %%
+lk.guess("17.3b", -5, 2)
 
 
 # %%
@@ -183,7 +197,7 @@ axes.set_xlabel(tr("压缩后减压缩前", "after minus before compression"))
 fig
 
 # %%
-expect("pruned negative", change("pruned", "negative")[0])
+expect("pruned negative", change("pruned", "negative")[0], guess="17.3b")
 expect("pruned positive", change("pruned", "positive")[0])
 
 # %% [markdown] lang="zh"
@@ -322,7 +336,7 @@ print(tr("被请走的不止一个：", "more than one was sent away:"), codes[4
 #
 # > **理论 ⑥** 没有标签，就不知道答得对不对；可是能知道**问得像不像**。输入变了是警报，不是判决。
 #
-# `labkit serve --log FILE` 给每个回答记一行：长度、标签、概率、用时，**不记文字**。现在酒店的评论来了，全是训练时没见过的领域；对照组是老领域的测试行。`lk.drift` 拿日志和训练数据比，只说超出不确定度的变化。**猜**：它会说什么变了？准确率呢？
+# `labkit serve --log FILE` 给每个回答记一行：长度、标签、概率、用时，**不记文字**。现在酒店的评论来了，全是训练时没见过的领域；对照组是老领域的测试行。`lk.drift` 拿日志和训练数据比，只说超出不确定度的变化。**猜**：酒店上的准确率是多少（老领域约 0.76）？再看它说什么变了。
 
 # %% [markdown] lang="en"
 # 36 requests, none lost and none a 500: each got a 200 or a **429** (too busy; the header `Retry-After` says when to come again), and when the crowd had gone the service was itself again at once. A 429 is a promise: you are told **now**, and don't wait for nothing.
@@ -331,7 +345,11 @@ print(tr("被请走的不止一个：", "more than one was sent away:"), codes[4
 #
 # > **Theory ⑥** Without labels nobody knows whether answers are right; but it can be known whether the **questions look alike**. Inputs that moved are an alarm, and no verdict.
 #
-# `labkit serve --log FILE` keeps a line for each answer: length, label, probability, milliseconds, and **never the text**. Now hotel reviews come in, a domain that training never saw; the control group are test rows of the old domains. `lk.drift` compares a log with the training data and says only what moved beyond its uncertainty. **Guess**: what will it say has moved? And the accuracy?
+# `labkit serve --log FILE` keeps a line for each answer: length, label, probability, milliseconds, and **never the text**. Now hotel reviews come in, a domain that training never saw; the control group are test rows of the old domains. `lk.drift` compares a log with the training data and says only what moved beyond its uncertainty. **Guess**: what is the accuracy on hotels (at home: some 0.76)? And see what it says has moved.
+
+
+# %%
+lk.guess("17.6", 0.5, 0.7)
 
 
 # %%
@@ -351,7 +369,7 @@ lk.plots.drift(away)
 
 # %%
 expect("home", lk.evaluate(model, corpus.test).accuracy)
-expect("hotels", lk.evaluate(model, hotels).accuracy)
+expect("hotels", lk.evaluate(model, hotels).accuracy, guess="17.6")
 
 # %% [markdown] lang="zh"
 # **读图**：警报响了，酒店的评论长得多，特别长的也多。对照组没有响：不是什么都叫。可是准确率并没有掉！输入变了，不等于答错了；反过来，长度、标签都没变，也可能答错（比如大家都改用一个新词来骂）。所以警报之后只有一件事可做：从新的输入里抽几十条，标上标签，`lk.evaluate`。
@@ -360,7 +378,7 @@ expect("hotels", lk.evaluate(model, hotels).accuracy)
 #
 # > **理论 ⑦** 一张解释图说“这几个字最要紧”。检验很简单：按它说的次序把字遮住，答案应该比随便遮**消失得早**。
 #
-# 三种给字打分的办法：**积分梯度**（从全遮住走到看见全文，一路把斜率加起来）、**梯度 × 输入**（只看终点的斜率）、**注意力展开**（顺着注意力一层层乘下去）。三种都能涂出好看的颜色。**猜**：哪几种说的是真话？
+# 三种给字打分的办法：**积分梯度**（从全遮住走到看见全文，一路把斜率加起来）、**梯度 × 输入**（只看终点的斜率）、**注意力展开**（顺着注意力一层层乘下去）。三种都能涂出好看的颜色。**猜**：哪一种最说真话？
 
 # %% [markdown] lang="en"
 # **Reading it**: the alarm went off, hotel reviews are much longer, and more of them are very long. The control group was silent: it does not cry at everything. And yet the accuracy did not fall! Inputs that moved are not yet wrong answers; and the other way round, with lengths and labels as before the answers may be wrong (say, because everybody curses with a new word). So after an alarm there is one thing to do: draw a few dozen of the new inputs, label them, and `lk.evaluate`.
@@ -369,7 +387,10 @@ expect("hotels", lk.evaluate(model, hotels).accuracy)
 #
 # > **Theory ⑦** A picture says: these characters matter most. The test is simple: hide characters in the order that it gives, and the answer should go **sooner** than when they are hidden in any order.
 #
-# Three ways to score characters: **integrated gradients** (walk from a text that is all hidden to the text itself and add up the slopes), **gradient × input** (the slope at the end alone) and **attention rollout** (follow attention, layer times layer). All three paint pretty colours. **Guess**: which of them tell the truth?
+# Three ways to score characters: **integrated gradients** (walk from a text that is all hidden to the text itself and add up the slopes), **gradient × input** (the slope at the end alone) and **attention rollout** (follow attention, layer times layer). All three paint pretty colours. **Guess**: which of them tells most of the truth?
+
+# %%
+lk.guess("17.7", choice="rollout")
 
 # %%
 pictures = lk.deletion_curves(model, texts[:6], ["integrated", "gradient", "rollout"])
@@ -378,6 +399,7 @@ lk.plots.deletions(pictures)
 # %%
 for one in pictures:
     expect(one.method, one.gain)
+lk.scored("17.7", max(pictures, key=lambda one: one.gain).method)
 
 # %% [markdown] lang="zh"
 # **读图**：按积分梯度的次序遮，答案早早就没了，区间离 0 很远。梯度 × 输入的区间碰到 0：和**抽签**决定的次序分不出高下，颜色再好看也没有用。注意力展开比抽签好一点，可是只有积分梯度的零头：注意力走到哪里，和答案靠什么，是两回事。`lk.attribute` 对每一段文字都做这个检验（要早过 19 个随机次序的每一个），没通过的，图下面会写明。看一个没通过的：
@@ -385,7 +407,7 @@ for one in pictures:
 # %% [markdown] lang="en"
 # **Reading it**: hidden in the order of integrated gradients, the answer is gone early, and the interval is far from 0. That of gradient × input touches 0: it cannot be told from an order that was drawn by **lot**, however pretty the colours. Attention rollout is a little better than a lot, and by a fraction of what integrated gradients gain: where attention goes and what the answer rests on are two things. `lk.attribute` tests every single text (it has to beat each of 19 random orders), and says so below the picture where it fails. Here is one that does:
 
-# %%
+# %% tags=["nbval-ignore-output"]
 every = lk.attribute(model, texts[:3], method="rollout")
 next(one for one in every if not one.truthful)
 
