@@ -164,8 +164,8 @@ class Pretraining:
     def make_tokenizer(self, texts):
         from transformers import BertTokenizer
 
-        if self.args.start:
-            return BertTokenizer.from_pretrained(self.args.start)
+        if self.args.vocabulary or self.args.start:
+            return BertTokenizer.from_pretrained(self.args.vocabulary or self.args.start)
         extra = [t for f in self.args.vocab_text for t in read_texts(f)]
         vocab = build_vocabulary(texts + extra, self.args.min_count)
         return BertTokenizer(vocab={t: i for i, t in enumerate(vocab)}, model_max_length=512)
@@ -220,7 +220,7 @@ class Pretraining:
         inputs, attention, position, ids, chosen = (
             t.to(self.device) for t in (inputs, attention, position, ids, chosen)
         )
-        with self.torch.autocast(self.device, self.torch.bfloat16, enabled=self.device == "cuda"):
+        with self.torch.autocast(self.device, self.torch.bfloat16):
             hidden = self.model.bert(inputs, attention_mask=attention, position_ids=position).last_hidden_state
             logits = self.model.cls(hidden[chosen])
             said = self.model.cls(hidden[:, 0]).float().log_softmax(-1) if summary else None
@@ -369,6 +369,7 @@ def main():
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--min-count", type=int, default=5, help="characters rarer than this become [UNK]")
+    parser.add_argument("--vocabulary", help="a model whose vocabulary the new one gets")
     parser.add_argument("--vocab-text", nargs="*", default=[], help="more files to count characters in")
     parser.add_argument(
         "--compile", action="store_true", help="torch.compile: a minute to start, then 1.25 times faster"
