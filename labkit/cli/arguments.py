@@ -197,6 +197,11 @@ def data_flags(command: Parser) -> None:
         ),
     )
     group.add_argument(
+        "--crf",
+        action="store_true",
+        help=tr("标注：也学标签之间的次序", "tags: learn how they follow each other, too"),
+    )
+    group.add_argument(
         "--limit", type=whole, metavar="N", help=tr("只用 N 行训练（分层抽取）", "train on a stratified N rows")
     )
     group.add_argument(
@@ -260,7 +265,7 @@ def rows_flags(command: Parser, help: str) -> None:
     command.add_argument("--columns", default="", metavar="NAME=COLUMN,…", help=more)
     command.add_argument("--test", metavar="FILE", help=tr("测试集", "test rows"))
     command.add_argument("--groups", metavar="COLUMN", help=tr("训练时用的 --groups", "the --groups of the training"))
-    command.set_defaults(valid=None, limit=None, task=None, augment="")
+    command.set_defaults(valid=None, limit=None, task=None, augment="", crf=False)
 
 
 def serve_flags(command: Parser) -> None:

@@ -1,7 +1,7 @@
 """What the arguments of `labkit` mean: rows, settings, a model's folder, a token."""
 
 import os
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from labkit.base.config import TrainConfig
@@ -31,13 +31,7 @@ def corpus_of(options):
             )
         )
     if options.data in PACKAGED and not Path(options.data).exists():
-        if options.valid or options.test:
-            raise BadInput(
-                tr(
-                    f"自带的数据 {options.data} 已划分好：请去掉 --valid 和 --test。",
-                    f"The packaged {options.data} come with their splits: leave out --valid and --test.",
-                )
-            )
+        refuse_columns(options)
         corpus = PACKAGED[options.data](options.limit)
         if options.task not in (None, corpus.task.name):
             raise BadInput(
@@ -47,13 +41,44 @@ def corpus_of(options):
                     "Leave out --task.",
                 )
             )
+        corpus = corpus.augmented(**settings_of(options.augment)) if options.augment else corpus
     else:
         asked = {"valid": options.valid, "test": options.test, "limit": options.limit, "task": options.task}
         asked |= {"text_pair": options.text_pair, "columns": columns_of(options.columns)}
         asked |= {"groups": options.groups, "augment": settings_of(options.augment)}
         corpus = load_csv(options.data, options.text, options.label, **asked)
     options.model = options.model or corpus.task.default_model
-    return corpus
+    return with_crf(corpus) if options.crf else corpus
+
+
+def refuse_columns(options) -> None:
+    """What says where rows stand in a file says nothing of packaged data."""
+    untold = {"text": "text", "label": "label", "columns": ""}
+    names = ("valid", "test", "text", "label", "text_pair", "columns", "groups")
+    flags = ["--" + n.replace("_", "-") for n in names if getattr(options, n) != untold.get(n)]
+    if flags:
+        said = ", ".join(flags)
+        raise BadInput(
+            tr(
+                f"{said} 不行：自带的数据 {options.data} 的列和划分已定好。请去掉。",
+                f"{said} won't do: the packaged {options.data} come with their columns and splits; "
+                f"leave {'it' if len(flags) == 1 else 'them'} out.",
+            )
+        )
+
+
+def with_crf(corpus):
+    """The same rows, for a network that learns how tags follow each other."""
+    from labkit.tasks.tagging import Tagging
+
+    if not isinstance(corpus.task, Tagging):
+        raise BadInput(
+            tr(
+                f"--crf 只用于标注（tagging）；这些行的任务是 {corpus.task.name}。请去掉 --crf。",
+                f"--crf goes only with tags (tagging); the task of these rows is {corpus.task.name}. Leave out --crf.",
+            )
+        )
+    return replace(corpus, task=replace(corpus.task, crf=True))
 
 
 def columns_of(text: str) -> dict[str, str]:

@@ -151,7 +151,12 @@ DATA = {
         "damaged gzip file. Download or pack it again",
     ),
     "a name too long for a file": (["x" * 300 + ".csv"], "x" * 300, r"too long|No file"),
-    "own splits": (["reviews", "--test", "good.csv"], "--test", "leave out --valid and --test"),
+    "own splits": (["reviews", "--test", "good.csv"], "--test", "leave it out"),
+    "own columns": (["names", "--columns", "text=t"], "--columns", "leave it out"),
+    "own groups": (["reviews", "--groups", "shop"], "--groups", "leave it out"),
+    "own texts": (["reviews", "--text", "words", "--label", "mood"], "--text, --label", "leave them out"),
+    "turned texts": (["reviews", "--augment", "rotate=10"], "rotate", "no setting rotate; there are"),
+    "a CRF for one label": (["reviews", "--crf"], "--crf", "goes only with tags"),
 }
 CHOICES = {
     "unknown strategy": (["--strategy", "lorra"], "'lorra'", "there are: full, head, top-K"),

@@ -187,6 +187,21 @@ def test_the_packaged_reviews_train_by_name(here, lab, labkit):
     assert (status, json.loads(out)["n_train"]) == (0, 16)
 
 
+def test_tags_train_with_a_crf_on_top_where_that_is_asked_for(lab, here, labkit):
+    given = ["train", "names", "--limit", 16, "--model", lab / "tiny", "--epochs", 1, "--out", "out", "--crf"]
+    assert labkit(*given)[0] == 0
+    assert json.loads((here / "out/labkit.json").read_text("utf-8"))["task"]["crf"] is True
+    assert labkit("predict", "out", "张三去北京")[0] == 0
+
+
+def test_packaged_pictures_are_varied_as_asked():
+    from labkit.cli import given
+    from labkit.cli.arguments import arguments
+
+    options = arguments().parse_args(["train", "doodles", "--augment", "shift=0.1"])
+    assert given.corpus_of(options).task.modality.shift == 0.1
+
+
 def test_every_flag_of_the_config_reaches_the_run(lab, here, labkit):
     given = {
         **{"--batch-size": 8, "--max-length": 12, "--seed": 2, "--optimizer": "sgd", "--weight-decay": 0.5},
