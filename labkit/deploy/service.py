@@ -3,6 +3,7 @@
 Leans on the batcher, and on the task's contract: `receive`, `encode`, `merge`, `decode`.
 """
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from labkit.deploy.batcher import Batcher, Late
 from labkit.deploy.journal import Journal
 from labkit.deploy.limits import Limits
 from labkit.deploy.metrics import Metrics
+from labkit.deploy.requests import takes_files
 from labkit.models.loading import fitting
 from labkit.models.state import asking, device_of
 from labkit.training.network import Network
@@ -102,7 +104,7 @@ class Service:
     async def predict(self, values: Sequence, seconds: float | None = None) -> list[Any]:
         """An answer for people, or Refused, to each JSON value; a bad one fails alone. Raises what `Batcher.offer` raises."""
         began = time.monotonic()
-        found: list[Any] = [self.received(value) for value in values]
+        found: list[Any] = await self.opened(values)
         good = [i for i, x in enumerate(found) if not isinstance(x, Refused)]
         if not good:
             return found
@@ -115,6 +117,13 @@ class Service:
         if lines:
             self.journal.write(lines)
         return found
+
+    async def opened(self, values: Sequence) -> list[Any]:
+        """The inputs that JSON values are. Pictures and clips are opened beside the loop, which answers others meanwhile; for
+        a text the way there and back would cost more than the text."""
+        if takes_files(self.task):
+            return await asyncio.to_thread(lambda: list(map(self.received, values)))
+        return list(map(self.received, values))
 
     def received(self, value) -> Any:
         """The input that a JSON value is, or Refused."""
@@ -159,7 +168,7 @@ class Service:
 
     async def explained(self, value) -> Any:
         """What `explain` says of one JSON value, or Refused."""
-        input = self.received(value)
+        (input,) = await self.opened([value])
         if isinstance(input, Refused):
             return input
         outcome: Any = await self.batcher.aside(lambda: self.explain(self.model, input))

@@ -1,9 +1,11 @@
 """Pictures and clips over HTTP: as they are in a form, or in base64 in JSON; one limit and one clear word for both."""
 
+import asyncio
 import base64
 import io
 import json
 import struct
+import threading
 import zlib
 
 import numpy as np
@@ -14,6 +16,7 @@ from test_http import running
 
 import labkit as lk
 from labkit.deploy.limits import Limits
+from labkit.deploy.service import Service
 from labkit.inspection.attribution import attribute_one
 from labkit.modalities.sounds import wav_bytes
 
@@ -183,3 +186,24 @@ def given_to(client, lang):
     """What the page was given."""
     text = client.get("/", params={"lang": lang}).text
     return text.split('id="data">', 1)[1].split("</script>", 1)[0]
+
+
+def test_others_are_answered_while_a_picture_is_opened(monkeypatch):
+    service, looked = Service(lk.load("tiny-resnet", task=lk.doodles(limit=64).task)), threading.Event()
+    opened, waited = type(service.task).receive, []
+
+    def slowly(task, value):
+        waited.append(looked.wait(20))
+        return opened(task, value)
+
+    async def scenario():
+        asked = asyncio.create_task(service.predict([base64.b64encode(picture()).decode()]))
+        while not waited and not asked.done():
+            await asyncio.sleep(0.01)
+            looked.set()  # what the loop does for others
+        return await asked
+
+    monkeypatch.setattr(type(service.task), "receive", slowly)
+    (answer,) = asyncio.run(scenario())
+    service.close()
+    assert waited == [True] and answer.label in service.task.labels
