@@ -6,7 +6,7 @@ Tables (table.py), verdicts (verdict.py) and figures are made from the runs and 
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from labkit.comparison.job import Job
 from labkit.comparison.workers import Workers, refuse_unclear
 from labkit.data.corpus import Corpus
 from labkit.models.loading import load
-from labkit.strategies import Strategy, name_of
+from labkit.strategies import Strategy, as_strategy, name_of
 from labkit.training.engine import Engine, patient
 from labkit.training.identity import differences
 
@@ -47,11 +47,11 @@ class Comparison(list):
 
 
 def compare(
-    strategies: Sequence[Strategy],
+    strategies: Sequence[Strategy | str],
     corpus: Corpus,
     model: str | None = None,
     seeds: Sequence[int] = (0,),
-    config: TrainConfig | Mapping[Strategy, TrainConfig] | None = None,
+    config: TrainConfig | Mapping[Strategy | str, TrainConfig] | None = None,
     *,
     forgetting: bool = False,
     retry: bool = True,
@@ -109,11 +109,11 @@ class Comparing:
 
     def __init__(
         self,
-        strategies: Sequence[Strategy],
+        strategies: Sequence[Strategy | str],
         corpus: Corpus,
         model: str | None = None,
         seeds: Sequence[int] = (0,),
-        config: TrainConfig | Mapping[Strategy, TrainConfig] | None = None,
+        config: TrainConfig | Mapping[Strategy | str, TrainConfig] | None = None,
         *,
         forgetting: bool = False,
         retry: bool = True,
@@ -216,9 +216,15 @@ class Comparing:
         return run
 
 
+def several(strategies: Sequence[Strategy | str] | Strategy | str) -> list[Strategy]:
+    """The strategies, some of them by name; one alone is a list of one."""
+    alone = isinstance(strategies, str | type) or not isinstance(strategies, Iterable)
+    return [as_strategy(s) for s in ([strategies] if alone else strategies)]
+
+
 def planned(strategies, seeds, config) -> list[tuple[Strategy, TrainConfig]]:
     """Strategy and settings of every run to do, a seed after the other."""
-    strategies, seeds = list(strategies), list(seeds)
+    strategies, seeds = several(strategies), list(seeds)
     names = [name_of(s) for s in strategies]
     for what, given in ((tr("策略", "strategies"), names), (tr("种子", "seeds"), seeds)):
         twice = [x for x in dict.fromkeys(given) if given.count(x) > 1]
@@ -230,7 +236,8 @@ def planned(strategies, seeds, config) -> list[tuple[Strategy, TrainConfig]]:
                     "Give each once, and at least one.",
                 )
             )
-    of = config if isinstance(config, Mapping) else dict.fromkeys(strategies, config)
+    named = isinstance(config, Mapping)
+    of = {as_strategy(s): c for s, c in config.items()} if named else dict.fromkeys(strategies, config)
     return [(s, replace(of.get(s) or TrainConfig(), seed=seed)) for seed in seeds for s in strategies]
 
 

@@ -14,7 +14,7 @@ from labkit.base.language import tr
 from labkit.base.records import BadInput
 from labkit.comparison.compare import Comparing, Comparison
 from labkit.data.corpus import Corpus
-from labkit.strategies import Full, Strategy
+from labkit.strategies import Strategy, as_strategy
 
 RATES = {  # for tiny-bert-zh, up to a third of where it stops learning; a wide network wants smaller ones
     "sgd": (0.03, 0.1, 0.3),
@@ -27,7 +27,7 @@ RATES = {  # for tiny-bert-zh, up to a third of where it stops learning; a wide 
 def compare_configs(
     configs: Mapping[str, TrainConfig],
     corpus: Corpus,
-    strategy: Strategy | None = None,
+    strategy: Strategy | str | None = None,
     model: str | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     *,
@@ -50,7 +50,7 @@ def compare_configs(
     named = Comparison()
     for name, config in configs.items():
         folder = Path(out) / re.sub(r"[^-\w.+=]+", "_", name) if out else None
-        plan = Comparing([strategy or Full()], corpus, model, seeds, config, out=folder)
+        plan = Comparing([as_strategy(strategy)], corpus, model, seeds, config, out=folder)
         runs = plan.fit(*([listen] if listen else []))
         named.extend(replace(run, strategy=name) for run in runs)
         named.beside = runs.beside

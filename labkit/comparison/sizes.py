@@ -13,7 +13,7 @@ from labkit.base.config import TrainConfig
 from labkit.base.display import aligned
 from labkit.base.language import tr
 from labkit.base.records import BadInput, Measure, Notice
-from labkit.comparison.compare import Comparing, Comparison
+from labkit.comparison.compare import Comparing, Comparison, several
 from labkit.comparison.summary import Summary, common_task, summarise, title_on_test, with_baselines
 from labkit.comparison.table import clipped, plus_minus, span
 from labkit.comparison.verdict import verdict
@@ -25,7 +25,7 @@ SIZES = (50, 100, 200, 500, 1000, None)
 
 
 def when_to_freeze(
-    strategies: Sequence[Strategy],
+    strategies: Sequence[Strategy | str],
     corpus: Corpus,
     sizes: Sequence[int | None] = SIZES,
     model: str | None = None,
@@ -46,7 +46,7 @@ def when_to_freeze(
     there the epochs are raised until every run makes `least_steps`, for else the small sets would show too little
     training and not too few rows. Ctrl-C gives the sizes that are finished.
     """
-    cells, wanted = [], counts(corpus, sizes)
+    strategies, cells, wanted = several(strategies), [], counts(corpus, sizes)
     example = load(model or corpus.task.default_model, task=corpus.task)
     for n in wanted:
         finished, cheap = [], []

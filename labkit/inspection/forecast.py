@@ -13,7 +13,7 @@ from labkit.base.language import tr
 from labkit.base.records import BadInput
 from labkit.data.corpus import Corpus
 from labkit.inspection.probe import SPARE, STATE, Cost, Probe, megabytes, throwaway
-from labkit.strategies import Full, Strategy, name_of
+from labkit.strategies import Strategy, as_strategy, name_of
 from labkit.training.batches import check
 
 
@@ -64,7 +64,9 @@ class Forecast:
         return box(table_html([tr("预计", "forecast"), ""], self.rows(), left=2))
 
 
-def preflight(model, corpus: Corpus, strategy: Strategy | None = None, config: TrainConfig | None = None) -> Forecast:
+def preflight(
+    model, corpus: Corpus, strategy: Strategy | str | None = None, config: TrainConfig | None = None
+) -> Forecast:
     """Seconds and peak memory of `Trainer(model, corpus, strategy, config).fit()`, told from a few steps.
 
     >>> print(preflight(model, corpus, LoRA(), TrainConfig(batch_size=32)))
@@ -80,7 +82,7 @@ def preflight(model, corpus: Corpus, strategy: Strategy | None = None, config: T
                 "preflight works in one process: ask it without accelerate launch, beforehand.",
             )
         )
-    strategy, config = strategy or Full(), config or TrainConfig()
+    strategy, config = as_strategy(strategy), config or TrainConfig()
     check(model, corpus, config)
     kind = machine.device() if config.device == "auto" else config.device
     memory.hand_back()

@@ -14,7 +14,7 @@ from labkit.base.records import BadInput
 from labkit.data.corpus import Corpus
 from labkit.inspection.probe import throwaway
 from labkit.models.loading import broken_weights
-from labkit.strategies import Full, Strategy, name_of
+from labkit.strategies import Strategy, as_strategy, name_of
 from labkit.training.trainer import Trainer
 
 LOW, HIGH = 1e-6, 1.0
@@ -46,7 +46,12 @@ class RateSweep:
 
 
 def find_lr(
-    model, corpus: Corpus, strategy: Strategy | None = None, config: TrainConfig | None = None, *, steps: int = 100
+    model,
+    corpus: Corpus,
+    strategy: Strategy | str | None = None,
+    config: TrainConfig | None = None,
+    *,
+    steps: int = 100,
 ) -> RateSweep:
     """Losses of `steps` batches while the rate grows from 1e-6 to 1, and the rate that they suggest.
 
@@ -71,7 +76,7 @@ def find_lr(
                 "to look at. Load a sound model again.",
             )
         )
-    strategy, rates, losses = strategy or Full(), [], []
+    strategy, rates, losses = as_strategy(strategy), [], []
     for rate, loss in climb(model, corpus, strategy, config or TrainConfig(), steps):
         rates.append(rate)
         losses.append(loss)

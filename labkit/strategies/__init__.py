@@ -26,6 +26,7 @@ __all__ = [
     "PrefixTuning",
     "Strategy",
     "TopK",
+    "as_strategy",
     "by_name",
     "freeing",
     "head_parts",
@@ -45,6 +46,25 @@ NAMES = {
     "ptuning-v2": PTuningV2,
     "adapter": Adapter,
 }
+
+
+def as_strategy(given: Strategy | str | None) -> Strategy:
+    """A strategy from itself or from its name, full fine-tuning from None; BadInput for anything else.
+
+    >>> as_strategy("top-2"), as_strategy(None)
+    (TopK(k=2), Full(decay=1.0))
+    """
+    if isinstance(given, Strategy):
+        return given
+    if given is None or isinstance(given, str):
+        return by_name(given or "full")
+    made = f"lk.{given.__name__}()" if isinstance(given, type) and issubclass(given, Strategy) else "lk.Full()"
+    raise BadInput(
+        tr(
+            f"strategy={given!r} 不行：请给一个策略，如 {made}，或它的名字：{listing(NAMES, 20)}。",
+            f"strategy={given!r} won't do: give a strategy, such as {made}, or its name: {listing(NAMES, 20)}.",
+        )
+    )
 
 
 def by_name(name: str) -> Strategy:

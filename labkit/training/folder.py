@@ -19,7 +19,7 @@ from labkit.base.language import listing, tr
 from labkit.base.records import BadInput, Run
 from labkit.data.corpus import Corpus
 from labkit.models.loading import load, save
-from labkit.strategies import Full, Strategy
+from labkit.strategies import Strategy, as_strategy
 from labkit.strategies.retaining import Retainer
 from labkit.training.checkpoint import Checkpoints
 from labkit.training.engine import patient
@@ -156,14 +156,14 @@ class RunFolder:
         out,
         model: str,
         corpus: Corpus,
-        strategy: Strategy | None = None,
+        strategy: Strategy | str | None = None,
         config: TrainConfig | None = None,
         *,
         retain: Retainer | None = None,
         resume: bool = False,
     ):
         self.out, self.source, self.corpus = Path(out), str(model), corpus
-        self.strategy, self.config, self.retain = strategy or Full(), config or TrainConfig(), retain
+        self.strategy, self.config, self.retain = as_strategy(strategy), config or TrainConfig(), retain
         if machine.main_process():
             check_folder(self.out, resume)
         self.trainer, self.model, self.result, self.found = None, None, None, self.contents()
@@ -267,7 +267,9 @@ class RunFolder:
         return error
 
 
-def train_into(out, corpus: Corpus, strategy: Strategy | None = None, config: TrainConfig | None = None, **more) -> Run:
+def train_into(
+    out, corpus: Corpus, strategy: Strategy | str | None = None, config: TrainConfig | None = None, **more
+) -> Run:
     """Train into a folder, crash-safe: `train_into("runs/mine", corpus, LoRA(), model="tiny-bert-zh")`; see RunFolder."""
     model, listen = more.pop("model", corpus.task.default_model), more.pop("listen", None)
     return RunFolder(out, model, corpus, strategy, config, **more).fit(*([listen] if listen else []))

@@ -21,7 +21,7 @@ from labkit.base.records import Epoch, EpochDone, Notice, Run, Scores, StepDone
 from labkit.data.corpus import Corpus
 from labkit.models.loading import fitting
 from labkit.models.state import fingerprints, frozen_modules, modes_kept, moving, put_back
-from labkit.strategies import Full, Strategy
+from labkit.strategies import Strategy, as_strategy
 from labkit.strategies.retaining import Retainer
 from labkit.training.batches import Batches, check, encoded
 from labkit.training.checkpoint import Checkpoints, go_on, pack
@@ -49,7 +49,7 @@ class Trainer:
         self,
         model,
         corpus: Corpus,
-        strategy: Strategy | None = None,
+        strategy: Strategy | str | None = None,
         config: TrainConfig | None = None,
         *,
         retain: Retainer | None = None,
@@ -58,7 +58,7 @@ class Trainer:
         sharing: "Trainer | None" = None,
         batches: Batches | None = None,
     ):
-        self.strategy, self.config, self.retain = strategy or Full(), config or TrainConfig(), retain
+        self.strategy, self.config, self.retain = as_strategy(strategy), config or TrainConfig(), retain
         check(model, corpus, self.config)
         self.corpus, self.task, self.source = corpus, corpus.task, model.source
         self.engine = Engine(self.config.device, self.config.precision)

@@ -46,6 +46,24 @@ def test_each_strategy_and_seed_is_one_run_on_a_fresh_model(runs, place):
     assert alone.steps == runs[-1].steps and alone.test == runs[-1].test
 
 
+def test_strategies_go_by_name_too_and_one_alone_is_a_list_of_one(place):
+    def asked(strategies, config=CONFIG):
+        return [(job.name, job.config.lr) for job in Comparing(strategies, ROWS, place, config=config).jobs]
+
+    assert asked(["full", HeadOnly(), "top-1"]) == [("full", 3e-3), ("head", 3e-3), ("top-1", 3e-3)]
+    assert asked("lora") == asked(LoRA()) == [("lora", 3e-3)]
+    assert asked(["full", "head"], {"head": TrainConfig(lr=1e-4), Full(): CONFIG}) == [("full", 3e-3), ("head", 1e-4)]
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [(Full, r"such as lk\.Full\(\)"), ([HeadOnly], r"lk\.HeadOnly\(\)"), ([3], "strategy=3"), ("lorra", "'lorra'")],
+)
+def test_what_is_no_strategy_is_refused_with_those_that_there_are(given, said, place):
+    with pytest.raises(BadInput, match=f"(?s){said}.*ptuning-v2"):
+        Comparing(given, ROWS, place, config=CONFIG)
+
+
 def test_runs_are_kept_and_read_instead_of_repeated(place, tmp_path):
     first, seen = compare(BOTH, ROWS, place, config=CONFIG, out=tmp_path / "out"), []
     files = sorted(p.name for p in (tmp_path / "out").iterdir())

@@ -704,6 +704,12 @@ def test_a_batch_is_cut_into_no_more_pieces_than_it_has_rows(pieces, rows):
     assert TrainConfig(accumulation=rows, batch_size=rows)
 
 
+def test_a_strategy_may_be_given_by_its_name_and_what_is_none_is_refused(make):
+    assert make(strategy="top-1").strategy == TopK(1)
+    with pytest.raises(BadInput, match=r"such as lk\.HeadOnly\(\), or its name: full"):
+        make(strategy=HeadOnly)
+
+
 def test_rows_longer_than_the_model_takes_are_refused_and_the_default_is_cut(make):
     with pytest.raises(BadInput, match=r"8192 .*64 tokens a row.*Give 4 to 64"):
         make(max_length=8192)
