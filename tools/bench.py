@@ -258,10 +258,14 @@ def speed(options) -> None:
     corpus = bench_corpus(options)
     rows = list(corpus.train)
     vocab = lk.load("tiny-bert-zh", corpus.labels).config.vocab_size
-    shapes = {
-        "tiny-bert-zh": lambda: lk.load("tiny-bert-zh", corpus.labels),
-        "6x384": lambda: bert(6, 384, vocab, corpus.labels),
-    }
+
+    def made(name: str):
+        """A BERT with random weights for "6x384", layers by width; else the model of that name."""
+        layers, times, width = name.partition("x")
+        if times and layers.isdigit() and width.isdigit():
+            return bert(int(layers), int(width), vocab, corpus.labels)
+        return lk.load(name, corpus.labels)
+
     ways = {
         "article": lambda m: article(m, rows),
         "transformers Trainer": lambda m: trainer(m, rows, grouped=False),
@@ -270,7 +274,7 @@ def speed(options) -> None:
         "labkit": lambda m: ours(m, corpus),
     }
     for name in options.shapes.split(","):
-        found = interleaved({w: lambda c=c, name=name: c(shapes[name]()) for w, c in ways.items()}, options.rounds)
+        found = interleaved({w: lambda c=c, name=name: c(made(name)) for w, c in ways.items()}, options.rounds)
         compared(f"{name}: full fine-tuning, {len(rows)} rows, batch 16, {options.rounds} rounds", found, len(rows))
 
 
@@ -415,7 +419,9 @@ def main() -> None:
     parser.add_argument("--rows", default=None, help="speed and frozen: rows to train on (1600); quality: 200,1000,all")
     parser.add_argument("--width", type=int, default=384, help="frozen: of the 12-layer model")
     parser.add_argument("--sets", default="waimai")
-    parser.add_argument("--shapes", default="tiny-bert-zh,6x384", help="speed: the models to train")
+    parser.add_argument(
+        "--shapes", default="tiny-bert-zh,6x384", help="speed: the models to train, packaged or LAYERSxWIDTH"
+    )
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--model", default="tiny-bert-zh")
     parser.add_argument("--ways", default="majority,tf-idf,full,random,head")
