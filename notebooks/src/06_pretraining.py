@@ -296,7 +296,7 @@ gaps = ["味道很[MASK]，下次还会再来。", "物流很[MASK]，第二天�
 readers = {
     tr("没读过", "never read"): newborn(),
     tr("读了几秒", "some seconds"): reader,
-    tr("百科，13 分钟", "general, 13 min"): jurist,
+    tr("百科，77 分钟", "general, 77 min"): jurist,
     tr("评论，139 分钟", "reviews, 139 min"): scholar,
 }
 for gap in gaps:
@@ -313,10 +313,10 @@ expect("right", examine(reader, exam)[1])
 expect("long", examine(scholar, exam)[1])
 
 # %% [markdown] lang="zh"
-# **读结果**：没读过的，填的是生僻字，不管哪一句都差不多。读了几秒的，不管空在哪里，都填那几个最常见的：逗号、“了”、“的”。它没有理解，它在背一元模型。读百科 13 分钟的，第三句开始挑**句子里附近的字**和“法”、“国”：它看出了这是哪一类文字，还说不出缺的是哪个字（公**民**）。读评论 139 分钟的，前两句填得像个食客：“好、香、甜”，“快”；第三句它很有把握地填“公**司**”，因为在它读过的世界里，只有公司，没有公民。字频，邻居（句子里附近的字），意思：这就是**理论 ②** 的三段路；而走到哪里，还要看走的是哪条路，第 4 节用数来说。
+# **读结果**：没读过的，填的是生僻字，不管哪一句都差不多。读了几秒的，不管空在哪里，都填那几个最常见的：逗号、“了”、“的”。它没有理解，它在背一元模型。读百科 77 分钟的，第三句想到了“公**民**”，旁边还有“公**益**”“公**共**”：都是法条里的词；前两句它只会填“多、好、大”，放在哪里都通，不是食客的话。读评论 139 分钟的，前两句填得像个食客：“好、香、甜”，“快”；第三句它很有把握地填“公**司**”，因为在它读过的世界里，只有公司，没有公民。字频，邻居，意思：这就是**理论 ②** 的三段路；而走到哪里，还要看走的是哪条路，第 4 节用数来说。
 
 # %% [markdown] lang="en"
-# **Reading it**: the one that never read fills in rare characters, much the same whatever the sentence. The one with some seconds always says the commonest, wherever the gap is: the comma, 了, 的. It has not understood; it has learned the table by heart. In the third sentence ("the state protects the lawful rights of citi■ens", 公民) general, with 13 minutes, takes **characters that stand nearby**, and 法 ("law"), 国 ("state"): it sees what kind of text this is, and cannot yet say which character is missing. With 139 minutes of reviews, the first two are answered as a guest would: 好香甜 ("good, fragrant, sweet"), 快 ("fast"); and in the third it is very sure of 公司, "company", because in the world it has read of there are companies and no citizens. Frequencies, neighbours (the characters nearby), meaning: these are the three stretches of **theory ②**. And where the way leads depends on what is read; section 4 says so in numbers.
+# **Reading it**: the one that never read fills in rare characters, much the same whatever the sentence. The one with some seconds always says the commonest, wherever the gap is: the comma, 了, 的. It has not understood; it has learned the table by heart. In the third sentence ("the state protects the lawful rights of citi■ens", 公民) general, with 77 minutes, thinks of 公**民**, "citizen", beside 公**益** and 公**共** ("public"): all words of statutes; in the first two it has 多好大 ("much, good, big"), which fit anywhere and are not what a guest would say. With 139 minutes of reviews, the first two are answered as a guest would: 好香甜 ("good, fragrant, sweet"), 快 ("fast"); and in the third it is very sure of 公司, "company", because in the world it has read of there are companies and no citizens. Frequencies, neighbours, meaning: these are the three stretches of **theory ②**. And where the way leads depends on what is read; section 4 says so in numbers.
 
 # %% [markdown] lang="zh"
 # ## 3 同样的标签，四个起点
@@ -327,7 +327,7 @@ expect("long", examine(scholar, exam)[1])
 #
 # - **随机**：2 层宽 64，什么也没读过；
 # - **几秒**：同样大小，刚刚读完小册子；
-# - **百科**：`tiny-bert-zh-general`，13 分钟，一条评论也没读过；
+# - **百科**：`tiny-bert-zh-general`，百科、法条、报纸，77 分钟，一条评论也没读过；
 # - **评论**：`tiny-bert-zh`，139 分钟。
 #
 # 旁边照例坐着 TF-IDF。**猜**：它的测试准确率是多少？（再在纸上写下五个名字的名次。）
@@ -341,7 +341,7 @@ expect("long", examine(scholar, exam)[1])
 #
 # - **random**: 2 layers, width 64, never read anything;
 # - **seconds**: of the same size, and just done with the booklet;
-# - **general**: `tiny-bert-zh-general`, 13 minutes, never saw a review;
+# - **general**: `tiny-bert-zh-general`, 77 minutes of encyclopaedia, statutes and newspaper, never saw a review;
 # - **reviews**: `tiny-bert-zh`, 139 minutes.
 #
 # As always TF-IDF sits beside them. **Guess**: what is its test accuracy? (And write down the order of the five on paper.)
@@ -421,17 +421,17 @@ print(tr("四个起点里最好的：", "the best of the four starts:"), best)
 #
 # > **理论 ④** 读什么比读没读更要紧：预训练的文字离任务越近，起点越好。
 #
-# 百科那一个读过两百多万字，是小册子的五十倍，为什么一点用也没有？问它两份考卷：没读过的评论，和普通文字。让它和读评论的那一个都来猜。**猜**：百科在评论上的损失，比那个一元模型（6.29）低还是高？
+# 百科那一个读过三百七十万字，是小册子的七十多倍，为什么没有把“随机”甩在后面？给它两份考卷：没读过的评论，和普通文字。让它和读评论的那一个都来猜。**猜**：百科在评论上的损失，比那个一元模型（6.29）低还是高？
 
 # %% [markdown] lang="en"
 # ## 4 What has it read?
 #
 # > **Theory ④** What was read matters more than that something was: the nearer its text to the task, the better the start.
 #
-# General has read more than two million characters, fifty booklets. Why was that of no use at all? Give it two papers, unseen reviews and plain text, and let the reader of reviews guess on both, too. **Guess**: on reviews, is general below the unigram model (6.29), or above it?
+# General has read 3.7 million characters, more than seventy booklets. Why has it not left "random" far behind? Give it two papers, unseen reviews and plain text, and let the reader of reviews guess on both, too. **Guess**: on reviews, is general below the unigram model (6.29), or above it?
 
 # %%
-lk.guess("06.4", choice="below")
+lk.guess("06.4", choice="above")
 
 # %%
 papers = {tr("评论", "reviews"): exam, tr("普通文字", "plain text"): encode(general)}
@@ -452,18 +452,22 @@ axes.legend(ncols=3)
 fig
 
 # %% [markdown] lang="zh"
-# **读图**：先看左边。百科在评论上的损失，竟在虚线**以上**一点：读了五十本小册子，猜评论还不如一个一元模型，因为它以为天下的文字都像法条。读评论的低了两个多 nat。这就是第 3 节名次的来由；而这个距离，在看到第一条标签**之前**就量得出来。
+# **读图**：先看左边。百科在评论上比一元模型低 0.8 nat：上下文它是会读的，不只是数字频。可是离读评论的那一个，还差 1.7。再看右边，倒过来了：普通文字上百科领先。两个同样大小的模型，各在自己读过的那一种文字上强；读得更久的，并没有处处都强。
 #
-# 再看右边，这里有个陷阱：普通文字上，读评论的**也**领先一个 nat。它先读过同样的百科，此后又读了两个小时，字和字怎样搭配，在评论里也学得到。所以百科输在两处，书不对，读得也不够；这幅图分不开它们。要分开，得让两个同样大小的模型读同样久、读不同的书：那要几个小时，这里没有做。
+# 时间没有对齐：一个读了 77 分钟，一个 139 分钟，而且后者先读过 13 分钟百科。所以左边那 1.7，有一部分可能是读得少。右边帮了忙：要是只因为读得少，右边也该落后。
 #
-# 所以挑预训练模型，不要只看名气和大小。拿几百条自己的文字（不要标签），量一量遮字的损失；高过一元模型的，多半不用试了。这是**理论 ④**，也是一个只要几秒的检查。
+# 能不能教呢？第 3 节只有一个种子。用 400 条标签、五个种子再教：读评论的平均 77.1 %，百科 66.1 %，随机 65.0 %。百科比读评论的低 11.0 ± 4.5 个点，和随机分不出（+1.1 ± 5.9）。读了 77 分钟，在这个任务上看不出好处；而这，在看到第一条标签**之前**就有了兆头。
+#
+# 所以挑预训练模型，不要只看名气和大小。拿几百条自己的文字（不要标签），量一量遮字的损失：词表相同的，哪个低就先试哪个；比一元模型还高的不用试；**比一元模型低，还不够**。这是**理论 ④**，也是一个只要几秒的检查。
 
 # %% [markdown] lang="en"
-# **Reading it**: first the left. On reviews the loss of general lies a little **above** the dashed line: after fifty booklets it guesses reviews worse than a unigram model, because it believes that all the world writes like a statute. The reader of reviews is more than two nats lower. There is the reason for the ranking of section 3; and this distance could be measured **before** anybody saw the first label.
+# **Reading it**: first the left. On reviews general is 0.8 nats below the unigram model: it does read context, and not only count characters. Yet the reader of reviews is another 1.7 lower. Then the right, where it is the other way round: on plain text general leads. Of two models of one size each is strong on the kind of text that it has read; the one that read for longer is not the stronger everywhere.
 #
-# Then the right, and mind the trap: on plain text, too, the reader of reviews leads, by a nat. It had read the same encyclopaedia and then went on for two hours, and how characters go together can be learned from reviews as well. So general lost for two reasons, the wrong books and too little of them, and this picture does not separate the two. To separate them, two models of one size would have to read different books for equally long: that takes hours, and was not done here.
+# The times are not equal: 77 minutes for one, 139 for the other, which began with 13 minutes of encyclopaedia, too. So part of the 1.7 on the left may come from having read less. The right helps: had it been that alone, general would be behind there as well.
 #
-# So don't choose a pretrained model by fame or size alone. Take some hundred texts of your own, without labels, and measure the masked loss; what lies above the unigram model is hardly worth trying. That is **theory ④**, and a check that takes seconds.
+# And can they be taught? Section 3 had one seed. With 400 labels and five seeds: reviews 77.1 % on average, general 66.1 %, random 65.0 %. General is 11.0 ± 4.5 points below reviews, and not to be told from random (+1.1 ± 5.9). Of 77 minutes of reading nothing is to be seen in this task; and there was a sign of it **before** anybody saw the first label.
+#
+# So don't choose a pretrained model by fame or size alone. Take some hundred texts of your own, without labels, and measure the masked loss: with equal vocabularies, try the lower one first; what lies above the unigram model need not be tried; **to lie below it is not enough**. That is **theory ④**, and a check that takes seconds.
 
 # %% [markdown] lang="zh"
 # ## 5 标签多起来
@@ -542,11 +546,16 @@ lk.scored("06.5", round(100 * lk.verdict(every, "reviews 50", "tf-idf 50").diffe
 #
 # **Guess**: 139 minutes of reading, and one lesson with 150 labels: how many times as long is the former? (On the axis below each mark is ten times the last.)
 
+
 # %%
-record = json.loads((lk.files.ASSETS / "tiny-bert-zh" / "pretraining.json").read_text("utf-8"))
+def seconds_of(name):
+    record = json.loads((lk.files.ASSETS / name / "pretraining.json").read_text("utf-8"))
+    return 60 * sum(stage["minutes"] for stage in record["stages"])
+
+
 spent = {
-    tr("预训练：评论", "pretraining: reviews"): 60 * sum(stage["minutes"] for stage in record["stages"]),
-    tr("预训练：百科", "pretraining: general"): 60 * record["stages"][0]["minutes"],
+    tr("预训练：评论", "pretraining: reviews"): seconds_of("tiny-bert-zh"),
+    tr("预训练：百科", "pretraining: general"): seconds_of("tiny-bert-zh-general"),
     tr("预训练：小册子", "pretraining: booklet"): reading_seconds,
     tr("微调：150 条标签", "fine-tuning: 150 labels"): teaching_seconds,
 }
@@ -563,7 +572,7 @@ fig
 # |---|---|---|
 # | 数据 | 小册子 5 万字；真的一次，近五万条评论，加两百多万字百科 | 150 条评论，不到五千字 |
 # | 标签 | 0 条：答案在污渍下面（1） | 每一条都要人写 |
-# | 时间 | 几秒；13 分钟；139 分钟 | 几秒（6） |
+# | 时间 | 几秒；77 分钟；139 分钟 | 几秒（6） |
 # | 目标 | 遮住的字是什么 | 这条评论是好是坏 |
 # | 结果 | 每字损失 8.7 → 6.2；读了很久的，3.8 | 50 %（瞎猜）→ 68 %；150 条标签（3） |
 # | 换个任务 | 不用重来 | 重来一次，换一个头 |
@@ -578,7 +587,7 @@ fig
 # |---|---|---|
 # | data | a booklet of 50,000 characters; in earnest, nearly fifty thousand reviews and two million characters of encyclopaedia | 150 reviews, under 5,000 characters |
 # | labels | none: the answer lies under the stain (1) | one for each, written by somebody |
-# | time | seconds; 13 minutes; 139 minutes | seconds (6) |
+# | time | seconds; 77 minutes; 139 minutes | seconds (6) |
 # | goal | which character is hidden? | is this review good or bad? |
 # | result | loss a character 8.7 → 6.2; having read for long, 3.8 | 50 % (guessing) → 68 % with 150 labels (3) |
 # | another task | no need to start again | again, with another head |
@@ -591,34 +600,33 @@ fig
 #
 # > **理论 ⑦** 读错了书，可以接着读对的：从通用的模型出发，在自己的文字上继续预训练。
 #
-# 从百科出发，让它读我们的评论（只是文字，没有标签）。它大一号，一步要慢几倍，所以只走 20 步，每步 32 条，半本小册子都不到。**猜**：6.4 能降到虚线以下吗？
+# 从百科出发，让它读我们的评论（只是文字，没有标签）。它大一号，一步要慢几倍，所以只走 20 步，每步 32 条，半本小册子都不到。它在评论上现在是 5.5，读评论的那一个是 3.8。**猜**：20 步之后呢？
 
 # %% [markdown] lang="en"
 # ## 7 Reading on
 #
 # > **Theory ⑦** Who read the wrong books can go on with the right ones: start from the general model, and continue pretraining on text of your own.
 #
-# Let general read our reviews, text only and no labels. It is a size larger and a step takes several times as long, so it gets 20 steps of 32 reviews, less than half the booklet. **Guess**: will 6.4 come down below the dashed line?
+# Let general read our reviews, text only and no labels. It is a size larger and a step takes several times as long, so it gets 20 steps of 32 reviews, less than half the booklet. On reviews it stands at 5.5 now, and the reader of reviews at 3.8. **Guess**: where will it be after 20 steps?
 
 # %%
-lk.guess("06.7", choice="no")
+lk.guess("06.7", 4.5, 5)
 
 # %%
 pupil = lk.load_masked_lm("tiny-bert-zh-general").to(DEVICE).requires_grad_(True)
 further = pretrain(pupil, encode([row.input for row in corpus.train]), 20, lr=1e-3, every=20)
-print(tr("起点高过一元模型：", "above the table at the start:"), further[0][1] > by_table)
-print(tr("20 步之后低于它：", "below it after 20 steps:"), further[-1][1] < by_table)
-lk.scored("06.7", "yes" if further[-1][1] < by_table else "no")
+expect("general", further[0][1])
+expect("further", further[-1][1], guess="06.7")
 
 # %% [markdown] lang="zh"
-# **读结果**：20 步，半本小册子，就从虚线以上走到了虚线以下；我们从零读的那一个，花了一百多步，才到同一个地方。认得字的人换一种书读，快得多：这是继续预训练的全部道理。
+# **读结果**：20 步，半本小册子，下来了四分之一个 nat 左右。量过更多的：读到 60 步是 4.96。每一步都有用，可是离 3.8 还远，那一个读了四万多条。同样大小、从零开始的呢？20 步时还在 8 以上，60 步是 6.86：认得字的人换一种书读，起步就在前面，这是继续预训练的全部道理。
 #
-# 但是别忘了第 3 节的教训：损失不是目的。损失降了，用标签去教时会不会也更好，这里没有量；一千多条评论多半太少：`tiny-bert-zh` 接着读的，是四万多条。**动手**：有自己的文字的话，把它们放进 `pages`，`STEPS` 改成几千，再走一遍第 3 节。
+# 但是别忘了第 4 节的教训：损失低一点，不等于教得会。损失降了，用标签去教时会不会也更好，这里没有量；一千多条评论多半太少。**动手**：有自己的文字的话，把它们放进 `pages`，`STEPS` 改成几千，再走一遍第 3 节。
 
 # %% [markdown] lang="en"
-# **Reading it**: 20 steps, half a booklet, and it went from above the dashed line to below; the one that read from nothing took more than a hundred to come to the same place. Whoever knows the characters changes books much faster: that is all there is to continued pretraining.
+# **Reading it**: 20 steps, half a booklet, and it came down by about a quarter of a nat. Some more were measured: after 60 steps it is 4.96. Every step helps, and 3.8 is still far; that one read forty-odd thousand reviews. And a model of this size that starts from nothing? Above 8 after 20 steps, 6.86 after 60: whoever knows the characters has a head start in other books, and that is all there is to continued pretraining.
 #
-# But keep the lesson of section 3 in mind: the loss is not the goal. The loss fell; whether it would also do better when taught with labels was not measured here. A thousand and some reviews are likely too few: what `tiny-bert-zh` went on with was forty-odd thousand. **Try it**: if you have text of your own, put it into `pages`, make `STEPS` some thousands, and go through section 3 again.
+# But keep the lesson of section 4 in mind: a lower loss is not yet a better pupil. The loss fell; whether it would also do better when taught with labels was not measured here, and a thousand and some reviews are likely too few. **Try it**: if you have text of your own, put it into `pages`, make `STEPS` some thousands, and go through section 3 again.
 
 # %% [markdown] lang="zh"
 # ## 8 小结
@@ -628,7 +636,7 @@ lk.scored("06.7", "yes" if further[-1][1] < by_table else "no")
 # | ① | 文字自带答案 | 成立：一条标签也没读（1） |
 # | ② | 先字频，再邻居，再意思 | 成立：悬崖全是字频，250 步只到虚线下一点点（2） |
 # | ③ | 起点好，走得远 | 有条件：读评论的领先随机八九个点；读几秒的没有领先（3、5） |
-# | ④ | 读什么更要紧 | 成立：百科猜评论，不如一个一元模型（4） |
+# | ④ | 读什么更要紧 | 成立：各在自己读过的文字上强；百科教出来和随机分不出（4） |
 # | ⑤ | 标签越少，好处越大 | 50 和 150 条都领先随机八九个点，看不出变化；和 TF-IDF 分不出（5） |
 # | ⑥ | 大钱花一次，小钱次次花 | 成立：几千倍（6） |
 # | ⑦ | 读错了可以接着读 | 损失很快跟上；成绩要多得多的文字（7） |
@@ -641,7 +649,7 @@ lk.scored("06.7", "yes" if further[-1][1] < by_table else "no")
 # | ① | text brings its own answers | holds: not a label was read (1) |
 # | ② | frequencies, then neighbours, then meaning | holds: the cliff is all frequencies, and 250 steps end just below the dashed line (2) |
 # | ③ | a good start leads further | on a condition: reviews lead random by eight or nine points; seconds of reading don't lead (3, 5) |
-# | ④ | what was read matters more | holds: on reviews, general loses to a unigram model (4) |
+# | ④ | what was read matters more | holds: each is strong on what it has read; taught, general can't be told from random (4) |
 # | ⑤ | the fewer labels, the greater the gain | eight or nine points above random at 50 and at 150 labels, no change to be seen; level with TF-IDF (5) |
 # | ⑥ | much money once, a little each time | holds: thousands of times (6) |
 # | ⑦ | wrong books? read on with the right ones | the loss follows quickly; the score needs far more text (7) |
@@ -673,7 +681,7 @@ lk.scored("06.7", "yes" if further[-1][1] < by_table else "no")
 #
 # <details><summary>展开答案</summary>
 #
-# 读小册子几秒的模型，第 3 节里没有胜过什么也没读过的（一个种子，所以是“没有看见好处”，不是“有害”）；而读错书的百科，猜评论还不如一元模型（理论 ③、④）。原因：读得太少时，骨干学到的是“到处都说最常见的字”，各处交出的东西雷同，分类头无从下手；随机的骨干至少让不同的句子保持不同。时间也是坏处：它花掉的秒数，够 TF-IDF 练上十几遍。
+# 读小册子几秒的模型，第 3 节里没有胜过什么也没读过的（一个种子，所以是“没有看见好处”，不是“有害”）；而读了 77 分钟别的书的百科，用 400 条标签教出来，和随机分不出（理论 ③、④）。原因：读得太少时，骨干学到的是“到处都说最常见的字”，各处交出的东西雷同，分类头无从下手；随机的骨干至少让不同的句子保持不同。时间也是坏处：它花掉的秒数，够 TF-IDF 练上十几遍。
 #
 # </details>
 
@@ -704,7 +712,7 @@ lk.scored("06.7", "yes" if further[-1][1] < by_table else "no")
 #
 # <details><summary>Open the answer</summary>
 #
-# In section 3 the model that read the booklet for seconds did not beat the one that never read (one seed, so "no gain was seen", not "it harms"); and the one that read the wrong books guesses reviews worse than a unigram model (theories ③, ④). The reason: with too little read, what the backbone has learned is to say the commonest character everywhere; what it hands up is alike at all places, and the head has little to go by, whereas a random backbone at least keeps different sentences different. And there is the time: its seconds would train TF-IDF ten times over and more.
+# In section 3 the model that read the booklet for seconds did not beat the one that never read (one seed, so "no gain was seen", not "it harms"); and the one that read other books for 77 minutes can't be told from random when taught with 400 labels (theories ③, ④). The reason: with too little read, what the backbone has learned is to say the commonest character everywhere; what it hands up is alike at all places, and the head has little to go by, whereas a random backbone at least keeps different sentences different. And there is the time: its seconds would train TF-IDF ten times over and more.
 #
 # </details>
 
