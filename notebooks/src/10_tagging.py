@@ -408,7 +408,7 @@ lk.scored("10.7b", round(100 * (full_f1 - random_f1)))
 #
 # 再看 `random` 和 `head`。预训练把同样的网络从两成提到四成（三个种子配对的差：0.20 ± 0.05）；只训练头不到一成。CRF 高出全量微调 0.09 ± 0.05：每一行都是三个种子的平均，± 是 95% 区间，这几个名次站得住。
 #
-# 怎样追 CRF？两条路都在表里。换成读过新闻的起点：它在没读过的新闻上猜遮住的字，每字损失比 `tiny-bert-zh` 低 1.1 nat，F1 却没有变（−0.004 ± 0.009），低的损失又一次不等于好的成绩（笔记 06）。在网络上面加一层 CRF：`general` 长了 0.05 ± 0.01，靠的是少说错；`full` 的三个种子里长得不一样多，还分不清（0.04 ± 0.06）。两条路一起走，离 CRF 还差 0.04 ± 0.04，三个种子分不出高下；再练两个种子，差是 0.04 ± 0.02：CRF 仍然领先。自己试：`labkit train DATA --task tagging --crf`。
+# 怎样追 CRF？两条路都在表里。换成读过新闻的起点：它在没读过的新闻上猜遮住的字，每字损失比 `tiny-bert-zh` 低 1.1 nat，F1 却没有变（−0.004 ± 0.009），低的损失又一次不等于好的成绩（笔记 06）。在网络上面加一层 CRF：`general` 长了 0.05 ± 0.01，靠的是少说错；`full` 的三个种子里长得不一样多，还分不清（0.04 ± 0.06）。两条路一起走，离 CRF 还差 0.04 ± 0.04，三个种子分不出高下；再练两个种子，差是 0.04 ± 0.02：CRF 仍然领先。批再小一半，一步 8 行（这是在验证集上挑的），五个种子的差是 0.02 ± 0.03：这才分不出高下。自己试：`labkit train DATA --task tagging --crf --batch-size 8`。
 
 # %% [markdown] lang="en"
 # The dictionary first: it learns by heart as before, and here it gets more than four tenths. Names in the news recur; a place that is in the paper today will be in it tomorrow, while the packaged test rows keep them apart on purpose. **How strong an opponent is depends on your data**, so put it up anew for each data set.
@@ -417,7 +417,7 @@ lk.scored("10.7b", round(100 * (full_f1 - random_f1)))
 #
 # Then `random` and `head`. Pretraining takes the same network from two tenths to four (difference in pairs over three seeds: 0.20 ± 0.05); the head alone stays below a tenth. The CRF is 0.09 ± 0.05 above full fine-tuning. Each line is the mean of three seeds with its 95 % interval, and these ranks hold.
 #
-# How to catch up with the CRF? Two ways are in the table. A start that has read news: on unseen news its loss for a hidden character is 1.1 nats below that of `tiny-bert-zh`, and the F1 is the same (−0.004 ± 0.009); once more a lower loss is not a better score (notebook 06). A CRF on top of the network: `general` gains 0.05 ± 0.01, by saying fewer wrong things; with `full` the three seeds gain unequally and it is not clear (0.04 ± 0.06). Both together are 0.04 ± 0.04 short of the CRF, which three seeds cannot tell apart; with two seeds more it is 0.04 ± 0.02, and the CRF is still ahead. Try it: `labkit train DATA --task tagging --crf`.
+# How to catch up with the CRF? Two ways are in the table. A start that has read news: on unseen news its loss for a hidden character is 1.1 nats below that of `tiny-bert-zh`, and the F1 is the same (−0.004 ± 0.009); once more a lower loss is not a better score (notebook 06). A CRF on top of the network: `general` gains 0.05 ± 0.01, by saying fewer wrong things; with `full` the three seeds gain unequally and it is not clear (0.04 ± 0.06). Both together are 0.04 ± 0.04 short of the CRF, which three seeds cannot tell apart; with two seeds more it is 0.04 ± 0.02, and the CRF is still ahead. With batches half as large, 8 rows a step (chosen on validation rows), five seeds are 0.02 ± 0.03 short: now they cannot be told apart. Try it: `labkit train DATA --task tagging --crf --batch-size 8`.
 
 # %% [markdown] lang="zh"
 # ## 8 自己写一句
