@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from slow_jobs import SEEN, Slow
+from slow_jobs import HELD, SEEN, Slow
 from stand_ins import bert, corpus
 
 from labkit.base.config import TrainConfig
@@ -39,6 +39,14 @@ def seen(tmp_path, monkeypatch):
     (tmp_path / "seen").mkdir()
     monkeypatch.setenv(SEEN, str(tmp_path / "seen"))
     return tmp_path / "seen"
+
+
+@pytest.fixture
+def held(tmp_path, monkeypatch):
+    """A file: while it is there, no run but those of full fine-tuning ends, however slow this machine is to press Ctrl-C."""
+    (tmp_path / "held").touch()
+    monkeypatch.setenv(HELD, str(tmp_path / "held"))
+    return tmp_path / "held"
 
 
 @pytest.fixture
@@ -264,7 +272,9 @@ def until_a_run_ends(process):
 
 @POSIX
 @pytest.mark.integration
-def test_when_the_parent_is_killed_nothing_goes_on_and_the_same_call_finishes_the_rest(tmp_path, seen, monkeypatch):
+def test_when_the_parent_is_killed_nothing_goes_on_and_the_same_call_finishes_the_rest(
+    tmp_path, seen, held, monkeypatch
+):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     process = script(tmp_path)
@@ -276,6 +286,7 @@ def test_when_the_parent_is_killed_nothing_goes_on_and_the_same_call_finishes_th
     assert not list((tmp_path / "temporary").glob("labkit-workers-*"))
     first = {p.name: p.read_bytes() for p in (tmp_path / "out").glob("*.json")}
     assert first and all(load_run(tmp_path / "out" / name).error is None for name in first)
+    held.unlink()
     said, errors = script(tmp_path).communicate()
     assert (said.splitlines()[-1], errors) == ("finished 9 2", "")
     assert said.count("RunEnds") == 9 + 2 - len(first)
@@ -284,7 +295,7 @@ def test_when_the_parent_is_killed_nothing_goes_on_and_the_same_call_finishes_th
 
 @POSIX
 @pytest.mark.integration
-def test_ctrl_c_in_the_terminal_gives_what_is_finished_at_once(tmp_path, seen):
+def test_ctrl_c_in_the_terminal_gives_what_is_finished_at_once(tmp_path, seen, held):
     process = script(tmp_path)
     until_a_run_ends(process)
     os.killpg(process.pid, signal.SIGINT)
@@ -299,7 +310,7 @@ def test_ctrl_c_in_the_terminal_gives_what_is_finished_at_once(tmp_path, seen):
 
 @POSIX
 @pytest.mark.integration
-def test_when_the_whole_group_is_ended_nothing_is_left_of_it(tmp_path, seen, monkeypatch):
+def test_when_the_whole_group_is_ended_nothing_is_left_of_it(tmp_path, seen, held, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     process = script(tmp_path)
