@@ -226,13 +226,20 @@ def bits(pixels, side: int = 8, middle=None):
 
 
 def pair(seed: int, kind: str):
-    """Two pictures: one and the same (noisy, larger, a little brighter), nearly so, or of something else."""
+    """Two pictures: one and the same (noisy, larger, a little brighter), nearly so, or of something else; or level: some cells
+    as bright as the whole picture, and then a little brighter."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
     one = np.kron(rng.integers(20, 160, (8, 8)), np.ones((2, 2))).astype(np.float64)
     if kind == "other":
         return one, np.kron(rng.integers(20, 160, (8, 8)), np.ones((3, 2)))
+    if kind == "level":
+        cells = rng.permutation([100] * 26 + [140] * 26 + [120] * 12)
+        brighter = np.where(cells == 120, 121, np.where((cells == 100) & (np.cumsum(cells == 100) <= 12), 99, cells))
+        return tuple(np.kron(c.reshape(8, 8), np.ones((2, 2))).astype(np.float64) for c in (cells, brighter))
+    if kind == "large":
+        return one, np.kron(one, np.ones((4, 5)))
     other = np.kron(one, np.ones((2, 3))) + rng.normal(0, 1.0, (32, 48)) + 25
     if kind == "near":  # some cells are others
         for i in rng.choice(64, int(rng.integers(3, 10)), replace=False):
@@ -244,6 +251,7 @@ def pair(seed: int, kind: str):
 @exercise("14.5")
 def near_duplicates(answer):
     fixed = ((2, "other"), (0, "same"), (1, "same"), (2, "near"), (21, "near"), (4, "near"), (1, "near"))
+    fixed += ((0, "large"), (0, "level"))
     for seed, kind in cases(fixed, lambda rng: (rng.getrandbits(20), rng.choice(["same", "near", "near", "other"]))):
         one, other = pair(seed, kind)
         apart = int((bits(one) != bits(other)).sum())
@@ -276,6 +284,8 @@ SETS = (
     (("cat", "dog"), False),
     (("cat", "dog"), True),
     (("a", "b"), True),
+    (("ahead", "turn left"), False),
+    (("turn right", "stop"), False),
 )
 
 

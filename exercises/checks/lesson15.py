@@ -243,7 +243,7 @@ def confidences(seed: int, known: int, unknown: int, far: float):
 
 @exercise("15.6")
 def silent(answer):
-    fixed = ((0, 60, 60, 2.0), (1, 100, 40, 3.0), (2, 40, 200, 1.0), (3, 30, 19, 4.0))
+    fixed = ((0, 60, 60, 2.0), (2, 100, 40, 1.5), (1, 100, 40, 3.0), (2, 40, 200, 1.0), (3, 30, 19, 4.0))
     for seed, n, m, far in cases(
         fixed, lambda rng: (rng.getrandbits(20), rng.randint(20, 90), rng.randint(20, 90), rng.uniform(0.5, 4)), 4
     ):

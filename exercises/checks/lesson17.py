@@ -12,7 +12,7 @@ from labkit import tr
 @exercise("17.1")
 def tail(answer):
     rng = random.Random(0)
-    for n, share in ((1000, 0.99), (100, 0.99), (100, 0.5), (7, 0.5), (10, 0.95), (1, 0.99)):
+    for n, share in ((1000, 0.99), (100, 0.99), (195, 0.99), (100, 0.5), (7, 0.5), (10, 0.95), (1, 0.99)):
         times = [round(rng.lognormvariate(2.5, 0.8), 2) for _ in range(n)]
         ordered = sorted(times)
         place = max(1, math.ceil(share * n - 1e-9))
@@ -168,6 +168,7 @@ def deletion_test(answer):
     falls, soon = [1.0, 0.6, 0.3, 0.2, 0.1], [1.0, 0.6, 0.3, 0.2, 0.05]
     slow = [[1.0, 0.9, 0.7, 0.5, 0.1], [1.0, 0.8, 0.6, 0.4, 0.1], [1.0, 0.95, 0.8, 0.3, 0.1]]
     one_better = [*slow, [1.0, 0.3, 0.2, 0.2, 0.1]]
+    at_once = [1.0, 0.2, 0.6, 0.5, 0.1]
     late = [1.0, 0.99, 0.97, 0.2, 0.1]
     ends_low = [1.0, 0.9, 0.9, 0.9, 0.0]
     noise = [[1.0, *sorted((round(rng.random(), 2) for _ in range(4)), reverse=True)] for _ in range(19)]
@@ -179,6 +180,7 @@ def deletion_test(answer):
         (falls, one_better),
         (falls, slow),
         (even, slow),
+        (at_once, slow),
         (late, slow),
         (late, noise),
     ):

@@ -145,7 +145,8 @@ assert lk.check("17.4", batches)
 def passes(curve, others):
     # BEGIN SOLUTION
     def height(one):
-        return sum(one[1:]) / (len(one) - 1)
+        hidden = one[1:]
+        return sum(hidden) / len(hidden)
 
     return height(curve) < min(height(other) for other in others)
     # END SOLUTION

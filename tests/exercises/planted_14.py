@@ -234,6 +234,12 @@ def never_flips(labels, centred):
 @wrong("14.6", "vary more")
 def always_the_same(labels, centred):
     settings = {"shift": 0.1, "rotate": 10}
+    return settings if any(len(x) == 1 or "left" in x or "right" in x for x in labels) else {**settings, "flip": True}
+
+
+@wrong("14.6", "turn right is no more itself in a mirror")
+def knows_left_alone(labels, centred):
+    settings = {"shift": 0.05 if centred else 0.1}
     return settings if any(len(x) == 1 or "left" in x for x in labels) else {**settings, "flip": True}
 
 
