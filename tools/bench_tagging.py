@@ -19,6 +19,7 @@ import torch
 from bench import DATA, compared, interleaved, interval, random_weights, say
 
 import labkit as lk
+from labkit.strategies import as_strategy
 from labkit.tasks.spans import spans_of
 
 FILE = lk.files.ASSETS / "tagging.csv"
@@ -42,11 +43,11 @@ def run_of(way: str, corpus, options, seed: int) -> dict:
         scores, raw = lk.baseline(corpus, way).test, None
     else:
         start, _, crf = way.partition("+")
-        strategy = {"head": lk.HeadOnly(), "top-2": lk.TopK(2), "lora": lk.LoRA()}.get(start, lk.Full())
+        strategy = as_strategy("full" if start in ("random", "general") else start)
         corpus = replace(corpus, task=replace(corpus.task, crf=crf == "crf"))
         model = lk.load("tiny-bert-zh-general" if start == "general" else options.model, task=corpus.task, seed=seed)
         model = random_weights(model, seed) if start == "random" else model
-        config = lk.TrainConfig(epochs=options.epochs or 10, lr=None if way == "head" else options.lr, seed=seed)
+        config = lk.TrainConfig(epochs=options.epochs or 10, lr=None if start == "head" else options.lr, seed=seed)
         trainer = lk.Trainer(model, corpus, strategy, config)
         scores, raw = trainer.fit().test, None if crf else raw_f1(trainer)
     values = {name: f"{getattr(scores, name):.4f}" for name in SCORES}
@@ -71,7 +72,7 @@ def key(way: str, options, seed: int) -> dict[str, str]:
         way,
         options.rows,
         (options.epochs or 10) if trained else "",
-        (options.lr or "") if trained and way != "head" else "",
+        (options.lr or "") if trained and not way.startswith("head") else "",
         seed,
     )
     return dict(zip(KEY, map(str, settings), strict=True))

@@ -265,7 +265,7 @@ def rows_flags(command: Parser, help: str) -> None:
     command.add_argument("--columns", default="", metavar="NAME=COLUMN,…", help=more)
     command.add_argument("--test", metavar="FILE", help=tr("测试集", "test rows"))
     command.add_argument("--groups", metavar="COLUMN", help=tr("训练时用的 --groups", "the --groups of the training"))
-    command.set_defaults(valid=None, limit=None, task=None, augment="", crf=False)
+    command.set_defaults(valid=None, limit=None, task=None, augment="")
 
 
 def serve_flags(command: Parser) -> None:

@@ -141,6 +141,7 @@ def rows_for(options, model):
             return None
     if options.data not in PACKAGED or Path(options.data).exists():
         options.task = model.task.name
+    options.crf = getattr(model.task, "crf", False)
     corpus = corpus_of(options)
     options.model = source
     if corpus.task != model.task:

@@ -6,7 +6,7 @@ Tables (table.py), verdicts (verdict.py) and figures are made from the runs and 
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from labkit.comparison.job import Job
 from labkit.comparison.workers import Workers, refuse_unclear
 from labkit.data.corpus import Corpus
 from labkit.models.loading import load
-from labkit.strategies import Strategy, as_strategy, name_of
+from labkit.strategies import Strategy, as_strategy, listed, name_of
 from labkit.training.engine import Engine, patient
 from labkit.training.identity import differences
 
@@ -216,15 +216,9 @@ class Comparing:
         return run
 
 
-def several(strategies: Sequence[Strategy | str] | Strategy | str) -> list[Strategy]:
-    """The strategies, some of them by name; one alone is a list of one."""
-    alone = isinstance(strategies, str | type) or not isinstance(strategies, Iterable)
-    return [as_strategy(s) for s in ([strategies] if alone else strategies)]
-
-
 def planned(strategies, seeds, config) -> list[tuple[Strategy, TrainConfig]]:
     """Strategy and settings of every run to do, a seed after the other."""
-    strategies, seeds = several(strategies), list(seeds)
+    strategies, seeds = [as_strategy(s) for s in listed(strategies)], list(seeds)
     names = [name_of(s) for s in strategies]
     for what, given in ((tr("策略", "strategies"), names), (tr("种子", "seeds"), seeds)):
         twice = [x for x in dict.fromkeys(given) if given.count(x) > 1]

@@ -23,7 +23,7 @@ from labkit.comparison.workers import Workers
 from labkit.data.corpus import Corpus
 from labkit.inspection.forecast import duration, preflight
 from labkit.models.loading import load
-from labkit.strategies import Strategy, name_of
+from labkit.strategies import Strategy, listed, name_of
 
 ORDER = (
     "head",
@@ -160,7 +160,7 @@ class Advisor:
     def look(self, strategies: Sequence[Strategy | str]) -> None:
         """What each strategy would cost here; those that do not work or do not fit are left out, and that is said."""
         network, unfit, large, skipped = load(self.model, task=self.corpus.task), [], [], []
-        for _, strategy in (starting(s, network) for s in strategies):
+        for _, strategy in (starting(s, network) for s in listed(strategies)):
             name = name_of(strategy)
             if not works(strategy, network):
                 unfit.append(name)

@@ -13,13 +13,13 @@ from labkit.base.config import TrainConfig
 from labkit.base.display import aligned
 from labkit.base.language import tr
 from labkit.base.records import BadInput, Measure, Notice
-from labkit.comparison.compare import Comparing, Comparison, several
+from labkit.comparison.compare import Comparing, Comparison
 from labkit.comparison.summary import Summary, common_task, summarise, title_on_test, with_baselines
 from labkit.comparison.table import clipped, plus_minus, span
 from labkit.comparison.verdict import verdict
 from labkit.data.corpus import Corpus
 from labkit.models.loading import load
-from labkit.strategies import Strategy
+from labkit.strategies import Strategy, as_strategy, listed
 
 SIZES = (50, 100, 200, 500, 1000, None)
 
@@ -46,7 +46,8 @@ def when_to_freeze(
     there the epochs are raised until every run makes `least_steps`, for else the small sets would show too little
     training and not too few rows. Ctrl-C gives the sizes that are finished.
     """
-    strategies, cells, wanted = several(strategies), [], counts(corpus, sizes)
+    strategies = [as_strategy(s) for s in listed(strategies)]
+    cells, wanted = [], counts(corpus, sizes)
     example = load(model or corpus.task.default_model, task=corpus.task)
     for n in wanted:
         finished, cheap = [], []

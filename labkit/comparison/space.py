@@ -11,7 +11,7 @@ from typing import Any
 from labkit.base.config import SCHEDULES, TrainConfig
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
-from labkit.strategies import NAMES, Strategy, TopK, by_name, name_of, settings_of
+from labkit.strategies import NAMES, Strategy, TopK, as_strategy, listed, name_of, settings_of
 from labkit.strategies.contract import layers_of
 from labkit.tasks import Metric
 
@@ -145,7 +145,7 @@ def space_of(
                 f"space has no {listing(unknown)}; choose from: {listing(SEARCHED)}.",
             )
         )
-    named = [starting(s, model) for s in (NAMES if strategies is None else strategies)]
+    named = [starting(s, model) for s in (NAMES if strategies is None else listed(strategies))]
     names = [family for family, _ in named]
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
@@ -174,9 +174,8 @@ def space_of(
 
 def starting(strategy: Strategy | str, model) -> tuple[str, Strategy]:
     """A strategy's kind, as the command line calls it, and the settings that are tried first."""
-    if isinstance(strategy, str):
-        top = strategy.strip().lower() in ("top-k", "top")
-        strategy = TopK(min(2, len(layers_of(model)) or 1)) if top else by_name(strategy)
+    top = isinstance(strategy, str) and strategy.strip().lower() in ("top-k", "top")
+    strategy = TopK(min(2, len(layers_of(model)) or 1)) if top else as_strategy(strategy)
     kind = next((name for name, known in NAMES.items() if type(strategy) is known), None)
     return kind or name_of(strategy), strategy
 

@@ -7,6 +7,7 @@ model; `default_lr(model)` and `default_epochs(model)` are what suits the method
 
 import dataclasses
 import re
+from collections.abc import Iterable
 
 from labkit.base.language import listing, tr
 from labkit.base.records import BadInput
@@ -30,6 +31,7 @@ __all__ = [
     "by_name",
     "freeing",
     "head_parts",
+    "listed",
     "name_of",
     "settings_of",
     "train_only",
@@ -65,6 +67,12 @@ def as_strategy(given: Strategy | str | None) -> Strategy:
             f"strategy={given!r} won't do: give a strategy, such as {made}, or its name: {listing(NAMES, 20)}.",
         )
     )
+
+
+def listed(strategies: Iterable[Strategy | str] | Strategy | str) -> list:
+    """What was given for several strategies, as a list; one alone is a list of one."""
+    alone = isinstance(strategies, str | type) or not isinstance(strategies, Iterable)
+    return [strategies] if alone else list(strategies)
 
 
 def by_name(name: str) -> Strategy:

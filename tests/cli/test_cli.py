@@ -192,6 +192,7 @@ def test_tags_train_with_a_crf_on_top_where_that_is_asked_for(lab, here, labkit)
     assert labkit(*given)[0] == 0
     assert json.loads((here / "out/labkit.json").read_text("utf-8"))["task"]["crf"] is True
     assert labkit("predict", "out", "张三去北京")[0] == 0
+    assert "CRF cannot be exported" in labkit("compress", "out", "--out", "small")[2]  # its own rows are not refused
 
 
 def test_packaged_pictures_are_varied_as_asked():

@@ -24,7 +24,7 @@ from labkit.comparison.search import FRESH, Searching, search
 from labkit.comparison.space import OWN, SEARCHED, TRAINING, space_of
 from labkit.comparison.workers import Workers
 from labkit.models.loading import load
-from labkit.strategies import LoRA, TopK, name_of
+from labkit.strategies import HeadOnly, LoRA, TopK, name_of
 from labkit.training.trainer import TrainConfig
 
 pytest.importorskip("optuna", reason="searching needs optuna: pip install 'labkit[search]'")
@@ -78,6 +78,13 @@ def test_the_known_defaults_are_the_first_trials(place, quick):
         ("lora", None, 4, True),
     ]
     assert not found.trials[3].default and len(found.trials) == 4
+
+
+def test_one_strategy_alone_is_a_list_of_one_and_what_is_none_is_refused(tmp_path):
+    model = load(family("bert", tmp_path / "bert"), labels=ROWS.labels)
+    assert space_of(model, ROWS, "head").strategies == {"head": HeadOnly()}
+    with pytest.raises(BadInput, match=r"such as lk\.HeadOnly\(\), or its name: full"):
+        space_of(model, ROWS, [HeadOnly])
 
 
 @pytest.mark.parametrize("kind", ["bert", "gpt2"])
